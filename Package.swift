@@ -1,0 +1,172 @@
+// swift-tools-version: 6.2
+//
+// The manifest is the architecture: a target may depend only on targets in the rows above its own
+// (docs/architecture.md). C libraries come from Debian through pkg-config; `scripts/setup` installs
+// them.
+
+import PackageDescription
+
+/// What every Swift target is compiled with.
+let base: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+/// Everything that does not face C also says `unsafe` wherever it leaves memory safety.
+let strict = base + [.strictMemorySafety()]
+
+func cLibrary(_ name: String, _ pkgConfig: String, apt: String) -> Target {
+    .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([apt])])
+}
+
+func module(
+    _ name: String,
+    _ dependencies: [Target.Dependency] = [],
+    settings: [SwiftSetting] = strict
+) -> Target {
+    .target(name: name, dependencies: dependencies, exclude: ["README.md"], swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(
+        name: name + "Tests",
+        dependencies: dependencies + ["TestSupport", "ChoraleBase"],
+        swiftSettings: base
+    )
+}
+
+let ordered: Target.Dependency = .product(name: "OrderedCollections", package: "swift-collections")
+let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+let heap: Target.Dependency = .product(name: "HeapModule", package: "swift-collections")
+let argumentParser: Target.Dependency =
+    .product(name: "ArgumentParser", package: "swift-argument-parser")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+
+let package = Package(
+    name: "chorale",
+    products: [
+        .executable(name: "chorale", targets: ["chorale"]),
+        .executable(name: "chorale-sim", targets: ["chorale-sim"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // C libraries
+        cLibrary("CLibuv", "libuv", apt: "libuv1-dev"),
+        cLibrary("CSodium", "libsodium", apt: "libsodium-dev"),
+        cLibrary("CSnappy", "snappy", apt: "libsnappy-dev"),
+        cLibrary("CRocksDB", "rocksdb", apt: "librocksdb-dev"),
+        cLibrary("CSecp256k1", "libsecp256k1", apt: "libsecp256k1-dev"),
+        cLibrary("CLibcrypto", "libcrypto", apt: "libssl-dev"),
+        cLibrary("CAres", "libcares", apt: "libc-ares-dev"),
+        cLibrary("CMicrohttpd", "libmicrohttpd", apt: "libmicrohttpd-dev"),
+
+        // Base
+        module("ChoraleBase"),
+
+        // Crypto and codecs
+        module("Crypto", ["ChoraleBase", "CSodium", "CLibcrypto", "CSecp256k1"], settings: base),
+        module("Codec", ["ChoraleBase", "CSnappy"]),
+
+        // Types
+        module("PeerIdentity", ["ChoraleBase", "Crypto", "Codec"]),
+        module("ChoraleTypes", ["ChoraleBase", "Crypto", "Codec", "PeerIdentity"]),
+
+        // Protocols: machines. None imports another.
+        module("Multistream", ["ChoraleBase", "Codec"]),
+        module("Noise", ["ChoraleBase", "Crypto", "Codec", "PeerIdentity"]),
+        module("Yamux", ["ChoraleBase", ordered, deque]),
+        module("Identify", ["ChoraleBase", "Codec", "PeerIdentity"]),
+        module("Ping", ["ChoraleBase"]),
+        module("Swarm", ["ChoraleBase", "Codec", "PeerIdentity", ordered]),
+        module(
+            "Kademlia",
+            ["ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", ordered, deque]),
+        module(
+            "Gossipsub", ["ChoraleBase", "Crypto", "Codec", "PeerIdentity", ordered, deque, heap]),
+        module("RequestResponse", ["ChoraleBase", "Codec", ordered, deque]),
+        module(
+            "Bodies",
+            ["ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", ordered, deque]),
+
+        // Node: the machines above composed into one
+        module(
+            "Connection",
+            [
+                "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "Multistream", "Noise", "Yamux",
+                ordered, deque,
+            ]),
+        module(
+            "Node",
+            [
+                "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Connection",
+                "Identify", "Ping", "Swarm", "Kademlia", "Gossipsub", "RequestResponse", "Bodies",
+                ordered, deque, heap,
+            ]),
+
+        // Drivers
+        module("DriverUV", ["ChoraleBase", "Codec", "CLibuv", "CAres"], settings: base),
+        module("Store", ["ChoraleBase", "ChoraleTypes", "CRocksDB"], settings: base),
+        module("Telemetry", ["ChoraleBase", "CMicrohttpd"], settings: base),
+        module(
+            "Admin", ["ChoraleBase", "Codec", "PeerIdentity", "ChoraleTypes", "Node", "DriverUV"],
+            settings: base),
+        module(
+            "Simulator",
+            ["ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Node", ordered, heap]
+        ),
+
+        // Programs
+        .executableTarget(
+            name: "chorale",
+            dependencies: [
+                "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Node", "DriverUV",
+                "Store", "Telemetry", "Admin", argumentParser, yams,
+            ],
+            exclude: ["README.md"],
+            swiftSettings: base
+        ),
+        .executableTarget(
+            name: "chorale-sim",
+            dependencies: ["ChoraleBase", "Simulator", argumentParser],
+            exclude: ["README.md"],
+            swiftSettings: base
+        ),
+
+        // Tests
+        .target(
+            name: "TestSupport", dependencies: ["ChoraleBase"], path: "Tests/TestSupport",
+            swiftSettings: [.treatAllWarnings(as: .error)]),
+        tests("ChoraleBase", []),
+        tests("Crypto", ["Crypto"]),
+        tests("Codec", ["Codec"]),
+        tests("PeerIdentity", ["PeerIdentity", "Crypto", "Codec"]),
+        tests("ChoraleTypes", ["ChoraleTypes", "PeerIdentity", "Crypto", "Codec"]),
+        tests("Multistream", ["Multistream"]),
+        tests("Noise", ["Noise", "Crypto", "PeerIdentity"]),
+        tests("Yamux", ["Yamux"]),
+        tests("Identify", ["Identify", "Codec", "PeerIdentity", "Crypto"]),
+        tests("Ping", ["Ping"]),
+        tests("Swarm", ["Swarm", "Codec", "PeerIdentity"]),
+        tests("Kademlia", ["Kademlia", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes"]),
+        tests("Gossipsub", ["Gossipsub", "Crypto", "Codec", "PeerIdentity"]),
+        tests("RequestResponse", ["RequestResponse", "Codec"]),
+        tests("Bodies", ["Bodies", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes"]),
+        tests("Connection", ["Connection", "Crypto", "PeerIdentity", "Codec"]),
+        tests("Node", ["Node", "Crypto", "PeerIdentity", "Codec", "ChoraleTypes"]),
+        tests("DriverUV", ["DriverUV", "Codec"]),
+        tests("Store", ["Store", "ChoraleTypes"]),
+        tests("Telemetry", ["Telemetry"]),
+        tests("Admin", ["Admin"]),
+        tests("Simulator", ["Simulator"]),
+        tests(
+            "Vector",
+            ["Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Noise", "Gossipsub"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,68 @@
+extension Span<UInt8> {
+    /// Loads a big-endian integer.
+    ///
+    /// - Precondition: the integer lies within the span.
+    public func loadBigEndian<Value: FixedWidthInteger & UnsignedInteger>(
+        _: Value.Type,
+        at offset: Int
+    ) -> Value {
+        var value: Value = 0
+        for index in offset..<(offset + MemoryLayout<Value>.size) {
+            value = (value << 8) | Value(truncatingIfNeeded: self[index])
+        }
+        return value
+    }
+
+    /// Loads a little-endian integer.
+    ///
+    /// - Precondition: the integer lies within the span.
+    public func loadLittleEndian<Value: FixedWidthInteger & UnsignedInteger>(
+        _: Value.Type,
+        at offset: Int
+    ) -> Value {
+        var value: Value = 0
+        for index in stride(from: offset + MemoryLayout<Value>.size - 1, through: offset, by: -1) {
+            value = (value << 8) | Value(truncatingIfNeeded: self[index])
+        }
+        return value
+    }
+
+    /// The bytes as an array of their own.
+    ///
+    /// The one copy that is made where bytes must outlive the receive buffer.
+    public func copied() -> [UInt8] {
+        // Sound: the pointer is used only inside the closure, and the array copies what it views.
+        unsafe withUnsafeBufferPointer { unsafe Array($0) }
+    }
+
+    /// Whether two views hold the same bytes. Not constant time: never for secrets.
+    public func isEqual(to other: Span<UInt8>) -> Bool {
+        guard count == other.count else { return false }
+        for index in indices where self[index] != other[index] { return false }
+        return true
+    }
+}
+
+extension [UInt8] {
+    /// Appends the bytes a span views.
+    public mutating func append(contentsOf span: Span<UInt8>) {
+        // Sound: as in `copied()`; `append` copies before the closure returns.
+        unsafe span.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
+    }
+
+    public mutating func appendBigEndian<Value: FixedWidthInteger & UnsignedInteger>(
+        _ value: Value
+    ) {
+        for shift in stride(from: Value.bitWidth - 8, through: 0, by: -8) {
+            append(UInt8(truncatingIfNeeded: value >> Value(shift)))
+        }
+    }
+
+    public mutating func appendLittleEndian<Value: FixedWidthInteger & UnsignedInteger>(
+        _ value: Value
+    ) {
+        for shift in stride(from: 0, to: Value.bitWidth, by: 8) {
+            append(UInt8(truncatingIfNeeded: value >> Value(shift)))
+        }
+    }
+}
