@@ -16,7 +16,8 @@ enum VectorRegistry {
 
     /// One line for each area. Two areas that claim the same file are a mistake, and trap.
     static let checkers: [String: VectorChecker] = [
-        CryptoVectors.checkers
+        CryptoVectors.checkers,
+        Libp2pVectors.checkers,
     ].reduce(into: [:]) { all, area in
         all.merge(area) { _, _ in preconditionFailure("two checkers for one vector file") }
     }
