@@ -1,2 +1,16 @@
 #pragma once
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 #include <uv.h>
+
+// uv_loop_configure is variadic, which Swift does not import.
+static inline int chorale_uv_measure_idle_time(uv_loop_t *loop) {
+    return uv_loop_configure(loop, UV_METRICS_IDLE_TIME);
+}
+
+// Limits how much the kernel takes that it has not yet sent, so that what is queued behind it can
+// still be overtaken.
+static inline int chorale_set_notsent_lowat(int fd, int bytes) {
+    return setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes);
+}
