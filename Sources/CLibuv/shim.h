@@ -2,6 +2,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/prctl.h>
 #include <uv.h>
 
 // uv_loop_configure is variadic, which Swift does not import.
@@ -13,4 +14,9 @@ static inline int chorale_uv_measure_idle_time(uv_loop_t *loop) {
 // still be overtaken.
 static inline int chorale_set_notsent_lowat(int fd, int bytes) {
     return setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes);
+}
+
+// Names the calling thread. prctl is variadic.
+static inline void chorale_name_thread(const char *name) {
+    (void)prctl(PR_SET_NAME, name, 0L, 0L, 0L);
 }

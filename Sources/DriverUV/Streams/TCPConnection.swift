@@ -1,5 +1,6 @@
 import CLibuv
 import ChoraleBase
+import Codec
 
 /// What the owner of a TCP connection hears. All calls come on the loop.
 public protocol TCPConnectionDelegate: AnyObject {
@@ -127,7 +128,7 @@ public final class TCPConnection: StreamConnection {
     static func accept(
         from listener: UnsafeMutablePointer<uv_stream_t>, on loop: EventLoop, options: TCPOptions
     ) -> TCPConnection? {
-        let unknown = SocketAddress(host: .v4(0), port: 0)
+        let unknown = SocketAddress(.ip4(.any), port: 0)
         let connection = TCPConnection(
             loop: loop, direction: .accepted, remote: unknown, options: options)
         let status = uv_accept(listener, connection.stream)
