@@ -80,7 +80,7 @@ let package = Package(
         // Protocols: machines. None imports another.
         module("Multistream", ["ChoraleBase", "Codec"]),
         module("Noise", ["ChoraleBase", "Crypto", "Codec", "PeerIdentity"]),
-        module("Yamux", ["ChoraleBase", ordered, deque]),
+        module("Yamux", ["ChoraleBase", deque]),
         module("Identify", ["ChoraleBase", "Codec", "PeerIdentity"]),
         module("Ping", ["ChoraleBase"]),
         module("Swarm", ["ChoraleBase", "Codec", "PeerIdentity", ordered]),
