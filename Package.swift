@@ -86,10 +86,7 @@ let package = Package(
         module("Swarm", ["ChoraleBase", "Codec", "PeerIdentity", ordered]),
         module(
             "Kademlia",
-            [
-                "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", ordered, deque,
-                heap,
-            ]),
+            ["ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", ordered, deque]),
         module(
             "Gossipsub", ["ChoraleBase", "Crypto", "Codec", "PeerIdentity", ordered, deque, heap]),
         module("RequestResponse", ["ChoraleBase", "Codec", ordered, deque]),

@@ -18,6 +18,7 @@ enum VectorRegistry {
     static let checkers: [String: VectorChecker] = [
         CryptoVectors.checkers,
         Libp2pVectors.checkers,
+        SnappyVectors.checkers,
     ].reduce(into: [:]) { all, area in
         all.merge(area) { _, _ in preconditionFailure("two checkers for one vector file") }
     }

@@ -1,0 +1,57 @@
+import ChoraleBase
+
+/// CRC-32 with Castagnoli's polynomial, as iSCSI, Snappy and RocksDB use it.
+///
+/// Eight bytes a step through eight tables. The SSE 4.2 instruction would be faster but needs a C
+/// shim or per-processor builds; measured, this is several times faster than libsnappy compresses.
+///
+/// Specification: RFC 3720, appendix B.4; masking: google/snappy `framing_format.txt`, section 3.
+public enum CRC32C {
+    /// The checksum of `bytes`.
+    public static func checksum(_ bytes: Span<UInt8>) -> UInt32 {
+        let tables = tables.span
+        var crc = ~UInt32(0)
+        var index = 0
+        while bytes.count - index >= 8 {
+            let word = bytes.loadLittleEndian(UInt64.self, at: index) ^ UInt64(crc)
+            crc =
+                tables[1792 + Int(word & 0xFF)]
+                ^ tables[1536 + Int(word >> 8 & 0xFF)]
+                ^ tables[1280 + Int(word >> 16 & 0xFF)]
+                ^ tables[1024 + Int(word >> 24 & 0xFF)]
+                ^ tables[768 + Int(word >> 32 & 0xFF)]
+                ^ tables[512 + Int(word >> 40 & 0xFF)]
+                ^ tables[256 + Int(word >> 48 & 0xFF)]
+                ^ tables[Int(word >> 56)]
+            index += 8
+        }
+        while index < bytes.count {
+            crc = tables[Int(UInt8(truncatingIfNeeded: crc) ^ bytes[index])] ^ (crc >> 8)
+            index += 1
+        }
+        return ~crc
+    }
+
+    /// The checksum as Snappy's framing stores it.
+    ///
+    /// Masked, because the checksum of data that contains checksums is weak.
+    public static func masked(_ bytes: Span<UInt8>) -> UInt32 {
+        let crc = checksum(bytes)
+        return (crc >> 15 | crc << 17) &+ 0xA282_EAD8
+    }
+
+    /// Eight tables of 256: table `n` advances a byte over `n` further zero bytes.
+    private static let tables: [UInt32] = {
+        var tables = [UInt32](repeating: 0, count: 8 * 256)
+        for byte in 0..<256 {
+            var crc = UInt32(byte)
+            for _ in 0..<8 { crc = crc & 1 == 1 ? crc >> 1 ^ 0x82F6_3B78 : crc >> 1 }
+            tables[byte] = crc
+        }
+        for index in 256..<tables.count {
+            let previous = tables[index - 256]
+            tables[index] = tables[Int(previous & 0xFF)] ^ (previous >> 8)
+        }
+        return tables
+    }()
+}
