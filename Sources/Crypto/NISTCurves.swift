@@ -17,6 +17,11 @@ public enum P256 {
         NISTCurve.p256.isPublicKey(subjectPublicKeyInfo)
     }
 
+    /// As the form with spans.
+    public static func isPublicKey(_ subjectPublicKeyInfo: [UInt8]) -> Bool {
+        isPublicKey(subjectPublicKeyInfo.span)
+    }
+
     /// Whether `signatureDER` is a strict DER signature of `message`.
     ///
     /// False also when the key is not in the accepted encoding. Either half of s is accepted.
@@ -69,6 +74,11 @@ public enum P384 {
         NISTCurve.p384.isPublicKey(subjectPublicKeyInfo)
     }
 
+    /// As the form with spans.
+    public static func isPublicKey(_ subjectPublicKeyInfo: [UInt8]) -> Bool {
+        isPublicKey(subjectPublicKeyInfo.span)
+    }
+
     /// Whether `signatureDER` is a strict DER signature of `message`.
     ///
     /// False also when the key is not in the accepted encoding. Either half of s is accepted.
@@ -109,14 +119,16 @@ struct NISTCurve: Sendable {
 
     static let p256 = NISTCurve(
         prefix: [
-            0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x02, 0x01, 0x06, 0x08,
+            0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x02, 0x01, 0x06,
+            0x08,
             0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04,
         ],
         fieldSize: 32)
 
     static let p384 = NISTCurve(
         prefix: [
-            0x30, 0x76, 0x30, 0x10, 0x06, 0x07, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x02, 0x01, 0x06, 0x05,
+            0x30, 0x76, 0x30, 0x10, 0x06, 0x07, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x02, 0x01, 0x06,
+            0x05,
             0x2B, 0x81, 0x04, 0x00, 0x22, 0x03, 0x62, 0x00, 0x04,
         ],
         fieldSize: 48)

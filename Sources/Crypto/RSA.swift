@@ -39,6 +39,13 @@ public enum RSA {
         _ = try key(subjectPublicKeyInfo, limits: limits)
     }
 
+    /// As the form with spans.
+    public static func check(
+        subjectPublicKeyInfo: [UInt8], limits: Limits = Limits()
+    ) throws(KeyError) {
+        try check(subjectPublicKeyInfo: subjectPublicKeyInfo.span, limits: limits)
+    }
+
     /// Whether `signature` is one of `message`.
     ///
     /// - Throws: ``KeyError`` when the key is not one we use, before any arithmetic with it.

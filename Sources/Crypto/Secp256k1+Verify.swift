@@ -46,10 +46,20 @@ extension Secp256k1 {
         return secp256k1_ecdsa_signature_normalize(context, nil, &parsed) == 0
     }
 
+    /// As the form with spans.
+    public static func isLowS(signatureDER signature: [UInt8]) -> Bool {
+        isLowS(signatureDER: signature.span)
+    }
+
     /// Whether r‖s has its s in the lower half. False also when it is not 64 bytes.
     public static func isLowS(signatureCompact signature: Span<UInt8>) -> Bool {
         guard var parsed = parseCompact(signature) else { return false }
         return secp256k1_ecdsa_signature_normalize(context, nil, &parsed) == 0
+    }
+
+    /// As the form with spans.
+    public static func isLowS(signatureCompact signature: [UInt8]) -> Bool {
+        isLowS(signatureCompact: signature.span)
     }
 
     /// The key that made a 64-byte signature of `digest`.
