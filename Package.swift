@@ -86,7 +86,10 @@ let package = Package(
         module("Swarm", ["ChoraleBase", "Codec", "PeerIdentity", ordered]),
         module(
             "Kademlia",
-            ["ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", ordered, deque]),
+            [
+                "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", ordered, deque,
+                heap,
+            ]),
         module(
             "Gossipsub", ["ChoraleBase", "Crypto", "Codec", "PeerIdentity", ordered, deque, heap]),
         module("RequestResponse", ["ChoraleBase", "Codec", ordered, deque]),
