@@ -108,9 +108,8 @@ public enum HKDFSHA256 {
         chainingKey: SecretBytes,
         inputKeyMaterial: Span<UInt8>
     ) -> (SecretBytes, SecretBytes) {
-        let (first, second, _) = noise3(
-            chainingKey: chainingKey, inputKeyMaterial: inputKeyMaterial)
-        return (first, second)
+        let output = noise(2, chainingKey: chainingKey, inputKeyMaterial: inputKeyMaterial)
+        return (part(0, of: output), part(1, of: output))
     }
 
     /// Noise's `HKDF` with two outputs, where the input key material is itself a secret.
@@ -126,15 +125,22 @@ public enum HKDFSHA256 {
         chainingKey: SecretBytes,
         inputKeyMaterial: Span<UInt8>
     ) -> (SecretBytes, SecretBytes, SecretBytes) {
+        let output = noise(3, chainingKey: chainingKey, inputKeyMaterial: inputKeyMaterial)
+        return (part(0, of: output), part(1, of: output), part(2, of: output))
+    }
+
+    private static func noise(
+        _ parts: Int, chainingKey: SecretBytes, inputKeyMaterial: Span<UInt8>
+    ) -> SecretBytes {
         let material = inputKeyMaterial.borrowed
         let key = chainingKey.withSpan { extract(salt: $0, inputKeyMaterial: material.span) }
-        let output = expand(key, info: Span(), count: 3 * SHA256.digestSize)
-        return output.withSpan { output in
-            (
-                SecretBytes(copying: output.extracting(0..<32)),
-                SecretBytes(copying: output.extracting(32..<64)),
-                SecretBytes(copying: output.extracting(64..<96))
-            )
+        return expand(key, info: Span(), count: parts * SHA256.digestSize)
+    }
+
+    private static func part(_ index: Int, of output: SecretBytes) -> SecretBytes {
+        let start = index * SHA256.digestSize
+        return output.withSpan {
+            SecretBytes(copying: $0.extracting(start..<(start + SHA256.digestSize)))
         }
     }
 }

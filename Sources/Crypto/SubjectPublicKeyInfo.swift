@@ -14,6 +14,7 @@ struct ParsedPublicKey: ~Copyable {
     /// went in is refused.
     init?(subjectPublicKeyInfo: Span<UInt8>) {
         let encoding = subjectPublicKeyInfo.borrowed
+        guard !encoding.isEmpty else { return nil }
         var cursor = encoding.baseAddress
         guard let parsed = d2i_PUBKEY(nil, &cursor, encoding.count) else {
             ERR_clear_error()

@@ -3,6 +3,9 @@ public import ChoraleBase
 
 /// X25519 key agreement.
 ///
+/// libsodium rather than libcrypto: both multiply in the same 25 to 30 µs, but libcrypto derives the
+/// public key again whenever it is handed a private one, which doubles the cost of an agreement.
+///
 /// Specification: RFC 7748, sections 5 and 6.1.
 public enum X25519 {
     /// Size of private keys, public keys and shared secrets, in bytes.

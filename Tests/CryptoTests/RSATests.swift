@@ -73,6 +73,7 @@ import Testing
                 try RSA.check(subjectPublicKeyInfo: prefix)
             }
         }
+        #expect(throws: RSA.KeyError.malformed) { try RSA.check(subjectPublicKeyInfo: Span()) }
         // The same key in BER: the length of the outer sequence with a superfluous zero byte.
         let ber = [0x30, 0x83, 0x00] + MadeKeys.rsa2048[2...]
         #expect(throws: RSA.KeyError.malformed) {
