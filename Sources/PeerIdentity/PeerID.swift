@@ -20,7 +20,7 @@ public struct PeerID: Hashable, Comparable, Sendable {
     public enum DecodeError: Error, Equatable, Sendable {
         /// Neither an identity nor a SHA-256 multihash.
         case unknownHash(code: UInt8)
-        /// The length byte disagrees with what follows it.
+        /// The length byte disagrees with what follows it, or is not that of SHA-256.
         case wrongLength(declared: Int, actual: Int)
         /// An identity multihash longer than any key that is inlined.
         case inlinedKeyTooLarge(size: Int, limit: Int)
@@ -39,7 +39,7 @@ public struct PeerID: Hashable, Comparable, Sendable {
             }
             guard declared > 0 else { throw .empty }
         case 0x12:
-            guard declared == 32 else { throw .wrongLength(declared: declared, actual: 32) }
+            guard declared == 32 else { throw .wrongLength(declared: declared, actual: actual) }
         case let code:
             throw .unknownHash(code: code)
         }

@@ -19,6 +19,7 @@ enum VectorRegistry {
         CryptoVectors.checkers,
         Libp2pVectors.checkers,
         SnappyVectors.checkers,
+        Libp2pIdentityVectors.checkers,
     ].reduce(into: [:]) { all, area in
         all.merge(area) { _, _ in preconditionFailure("two checkers for one vector file") }
     }

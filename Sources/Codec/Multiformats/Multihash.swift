@@ -10,7 +10,7 @@ public struct Multihash: Hashable, Sendable {
 
     /// The bytes themselves, not hashed.
     public static let identityCode: UInt64 = 0x00
-    public static let sha2_256Code: UInt64 = 0x12
+    public static let sha256Code: UInt64 = 0x12
 
     /// Longest digest accepted, in bytes: twice that of SHA-512, the longest function in use.
     public static let digestSizeMax = 128
@@ -36,15 +36,15 @@ public struct Multihash: Hashable, Sendable {
         guard digest.count <= Self.digestSizeMax else {
             throw .digestTooLarge(size: UInt64(digest.count), limit: Self.digestSizeMax)
         }
-        guard code != Self.sha2_256Code || digest.count == 32 else {
+        guard code != Self.sha256Code || digest.count == 32 else {
             throw .wrongDigestSize(code: code, size: digest.count)
         }
         self.code = code
         self.digest = digest
     }
 
-    public static func sha2_256(_ digest: Bytes32) -> Multihash {
-        Multihash(trusted: sha2_256Code, digest: digest.bytes)
+    public static func sha256(_ digest: Bytes32) -> Multihash {
+        Multihash(trusted: sha256Code, digest: digest.bytes)
     }
 
     private init(trusted code: UInt64, digest: [UInt8]) {
@@ -94,7 +94,7 @@ public struct Multihash: Hashable, Sendable {
     public var isPeerID: Bool {
         switch code {
         case Self.identityCode: (1...Self.inlinedKeySizeMax).contains(digest.count)
-        case Self.sha2_256Code: true
+        case Self.sha256Code: true
         default: false
         }
     }

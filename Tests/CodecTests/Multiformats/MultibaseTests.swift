@@ -70,7 +70,7 @@ import Testing
     static let digest = [UInt8](repeating: 0xAB, count: 32)
 
     @Test func everyTruncationIsRefused() throws {
-        let bytes = try Multihash(code: Multihash.sha2_256Code, digest: Self.digest).bytes
+        let bytes = try Multihash(code: Multihash.sha256Code, digest: Self.digest).bytes
         #expect(bytes.prefix(2) == [0x12, 0x20])
         #expect(try Multihash(bytes: bytes.span).digest == Self.digest)
         for count in 0..<bytes.count {
