@@ -9,12 +9,11 @@ extension Kademlia {
         public var requestsCancelled: UInt64 = 0
         public internal(set) var refusals = RefusalCounters()
 
-        /// Requests sent to peers. Equals answers + failures + requests given up + in flight now.
+        /// Requests sent to peers. Equals answers (or, where none is expected, requests that were
+        /// handed over) + failures + in flight now.
         public var requestsSent: UInt64 = 0
         public var answersReceived: UInt64 = 0
         public var requestsFailed: UInt64 = 0
-        /// Not awaited any more because their query had ended.
-        public var requestsGivenUp: UInt64 = 0
         /// Reports about requests that were not awaited any more.
         public var lateReports: UInt64 = 0
 

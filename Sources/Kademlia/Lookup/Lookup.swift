@@ -46,6 +46,7 @@ struct Lookup: Sendable {
         var pathCount: Int
         var groupMax: Int
         var contactsMax: Int
+        var addressesMax: Int
     }
 
     let target: KeyPoint
@@ -110,7 +111,8 @@ struct Lookup: Sendable {
             if !new.isEmpty {
                 switch contacts[index].state {
                 case .fresh, .failed:
-                    contacts[index].addresses = Array((new + contacts[index].addresses).prefix(8))
+                    contacts[index].addresses = Array(
+                        (new + contacts[index].addresses).prefix(parameters.addressesMax))
                     for group in contact.groups where !contacts[index].groups.contains(group) {
                         contacts[index].groups.append(group)
                     }
@@ -208,6 +210,16 @@ struct Lookup: Sendable {
             }
         }
         return chosen
+    }
+
+    /// Contacts that were asked and may still answer.
+    var waitingCount: Int {
+        contacts.reduce(0) { count, contact in
+            switch contact.state {
+            case .waiting, .overdue: count + 1
+            case .fresh, .responded, .failed: count
+            }
+        }
     }
 
     /// Whether every path has converged: its window answered, and either it is full or nobody is

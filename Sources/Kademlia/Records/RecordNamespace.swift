@@ -1,3 +1,5 @@
+public import ChoraleTypes
+
 /// A part of the key space and the rule for the values under it.
 public struct RecordNamespace: Sendable {
     /// Which keys belong to the namespace.
@@ -12,6 +14,8 @@ public struct RecordNamespace: Sendable {
     public enum Rule: Sendable {
         /// The value is the public key whose peer id the key names: `/pk/<multihash>`, as go has it.
         case publicKey
+        /// A prover's signed, expiring, numbered record.
+        case proverIdentity(ProverIdentityRules)
         /// Any value within the size limit. There is no order among values: a put replaces, a read
         /// gives the value that most holders agree on, and stale holders are not repaired.
         case any
@@ -34,6 +38,13 @@ public struct RecordNamespace: Sendable {
     /// `/pk/<multihash>`: the one namespace that go and nim share without configuration.
     public static let publicKeys = RecordNamespace(
         match: .prefix(Array("/pk/".utf8)), rule: .publicKey, valueSizeMax: 4096)
+
+    /// Prover identity records, under bare digests.
+    public static func proverIdentities(_ rules: ProverIdentityRules) -> RecordNamespace {
+        RecordNamespace(
+            match: .size(32), rule: .proverIdentity(rules),
+            valueSizeMax: ProverIdentityRecord.encodedSizeMax, timeToLive: rules.lifeMax)
+    }
 
     func contains(_ key: [UInt8]) -> Bool {
         switch match {

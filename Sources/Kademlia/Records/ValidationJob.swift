@@ -1,4 +1,6 @@
 public import ChoraleBase
+public import ChoraleTypes
+import Codec
 import Crypto
 import PeerIdentity
 
@@ -8,12 +10,14 @@ public enum RecordRejection: Equatable, Sendable {
     case publicKeyMalformed
     /// `/pk/`: the key's peer id is not the one that the record's key names.
     case publicKeyMismatch
+    case proverIdentity(ProverIdentityError)
     case valueTooLarge(size: Int, limit: Int)
 
     /// Whether the value can never have been valid, so that whoever sends it is at fault.
     public var isPermanent: Bool {
         switch self {
         case .publicKeyMalformed, .publicKeyMismatch, .valueTooLarge: true
+        case .proverIdentity(let error): error.isPermanent
         }
     }
 }
@@ -93,6 +97,8 @@ public struct ValidationJob: Sendable {
             return .accepted(.init(preference: preference))
         case .publicKey:
             return judgePublicKey()
+        case .proverIdentity(let rules):
+            return judgeProverIdentity(rules, wall: wall)
         }
     }
 
@@ -106,5 +112,32 @@ public struct ValidationJob: Sendable {
         guard named == multihash else { return .rejected(.publicKeyMismatch) }
         // The encoding is deterministic and the key names its hash: no second value can be valid.
         return .accepted(.init(preference: incumbent == nil ? .candidate : .same))
+    }
+
+    private func judgeProverIdentity(
+        _ rules: ProverIdentityRules, wall: WallTime
+    ) -> ValidationVerdict {
+        let record: ProverIdentityRecord
+        do {
+            record = try rules.validate(candidate, key: key, wall: wall)
+        } catch {
+            return .rejected(.proverIdentity(error))
+        }
+        let seconds = Int64(clamping: record.content.expiry)
+        let expiry = WallTime(
+            milliseconds: seconds > .max / 1000 ? .max : seconds * 1000)
+        let owner = Bytes32(record.content.proverKey.bytes)
+        var preference = ValidationVerdict.Preference.candidate
+        // What is held was valid when it came. That it may have expired since does not matter: a
+        // higher number still is news, and an equal one still a contradiction.
+        if let incumbent, let held = try? ProverIdentityRules.decode(incumbent) {
+            switch ProverIdentityRules.select(record, held) {
+            case .first: preference = .candidate
+            case .second: preference = .incumbent
+            case .same: preference = .same
+            case .equivocation: preference = .equivocation
+            }
+        }
+        return .accepted(.init(preference: preference, expiry: expiry, owner: owner))
     }
 }

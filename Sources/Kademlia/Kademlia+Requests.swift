@@ -1,0 +1,259 @@
+import ChoraleBase
+import Codec
+import OrderedCollections
+import PeerIdentity
+
+// Requests to peers and what becomes of them.
+extension Kademlia {
+    mutating func send(
+        _ message: KademliaMessage, to peer: PeerID, addresses: [Multiaddr],
+        for purpose: PendingRequest.Purpose, now: Now, into outputs: inout [Output]
+    ) {
+        let id = RPCID(nextRequest)
+        nextRequest += 1
+        requests[id] = PendingRequest(
+            peer: peer, addresses: addresses, purpose: purpose, kind: message.kind,
+            overdueAt: now.instant.advanced(by: configuration.requestPatience),
+            deadline: now.instant.advanced(by: configuration.requestDeadline))
+        counters.requestsSent += 1
+        outputs.append(
+            .sendRequest(
+                id, to: peer, addresses: addresses,
+                message: message.encoded(sizeMax: limits.messageSizeMax),
+                // go, rust and nim close the stream after ADD_PROVIDER without a word.
+                expectsAnswer: message.kind != .addProvider,
+                deadline: configuration.requestDeadline))
+    }
+
+    mutating func responseReceived(
+        _ id: RPCID, _ bytes: [UInt8], now: Now, into outputs: inout [Output]
+    ) {
+        guard let request = requests.removeValue(forKey: id) else {
+            counters.lateReports += 1
+            return
+        }
+        let message: KademliaMessage
+        do {
+            message = try KademliaMessage.decode(bytes, limits: decodeLimits)
+        } catch {
+            outputs.append(.peerFault(request.peer, .malformedAnswer))
+            failed(request, .malformedAnswer, now: now, into: &outputs)
+            return
+        }
+        guard message.kind == request.kind else {
+            outputs.append(.peerFault(request.peer, .malformedAnswer))
+            failed(request, .malformedAnswer, now: now, into: &outputs)
+            return
+        }
+        counters.answersReceived += 1
+        noteAnswer(from: request.peer, addresses: request.addresses, now: now, into: &outputs)
+        switch request.purpose {
+        case .lookup(let handle):
+            lookupAnswered(handle, request, message, now: now, into: &outputs)
+        case .write(let handle):
+            writeAnswered(handle, request, message, now: now, into: &outputs)
+        case .repair, .probe:
+            break
+        }
+    }
+
+    mutating func requestSent(_ id: RPCID, now: Now, into outputs: inout [Output]) {
+        guard let request = requests[id] else {
+            counters.lateReports += 1
+            return
+        }
+        // For requests that are answered, the answer is still to come.
+        guard request.kind == .addProvider else { return }
+        requests.removeValue(forKey: id)
+        counters.answersReceived += 1
+        guard case .write(let handle) = request.purpose, let index = index(of: handle) else {
+            return
+        }
+        writeAcknowledged(index, by: request.peer, into: &outputs)
+        advance(handle, now: now, into: &outputs)
+    }
+
+    mutating func rpcFailed(
+        _ id: RPCID, _ failure: RPCFailure, now: Now, into outputs: inout [Output]
+    ) {
+        guard let request = requests.removeValue(forKey: id) else {
+            counters.lateReports += 1
+            return
+        }
+        failed(request, failure, now: now, into: &outputs)
+    }
+
+    /// - Precondition: the request has been taken out of `requests`.
+    mutating func failed(
+        _ request: PendingRequest, _ failure: RPCFailure, now: Now, into outputs: inout [Output]
+    ) {
+        counters.requestsFailed += 1
+        noteFailure(of: request.peer, failure, now: now, into: &outputs)
+        switch request.purpose {
+        case .repair, .probe:
+            break
+        case .lookup(let handle):
+            guard let index = index(of: handle) else { return }
+            // To be refused by the peer looked for is to have reached it.
+            if case .findPeer(request.peer) = queries[index].task, failure == .protocolUnsupported {
+                let addresses = queries[index].lookup.contact(request.peer)?.addresses ?? []
+                finish(
+                    handle,
+                    .peer(
+                        PeerAddresses(peer: request.peer, addresses: addresses), confirmed: true),
+                    now: now, into: &outputs)
+                return
+            }
+            queries[index].lookup.failed(request.peer)
+            advance(handle, now: now, into: &outputs)
+        case .write(let handle):
+            guard let index = index(of: handle) else { return }
+            let mayRetry =
+                switch failure {
+                case .timedOut, .streamReset, .localLimit: true
+                case .dialFailed, .protocolUnsupported, .malformedAnswer: false
+                }
+            modifyWrite(index) { task, lookup in
+                task.failed(
+                    request.peer, contact: lookup.contact(request.peer), mayRetry: mayRetry)
+            }
+            advance(handle, now: now, into: &outputs)
+        }
+    }
+
+    /// Requests that have waited too long, in the order in which they were sent.
+    mutating func expireRequests(now: Now, into outputs: inout [Output]) {
+        let due = requests.filter { $0.value.nextDeadline <= now.instant }
+        for (id, request) in due {
+            if request.deadline <= now.instant {
+                // An earlier one of this loop may have ended it.
+                guard requests.removeValue(forKey: id) != nil else { continue }
+                outputs.append(.cancelRequest(id))
+                failed(request, .timedOut, now: now, into: &outputs)
+            } else {
+                requests[id]?.isOverdue = true
+                becameOverdue(request, now: now, into: &outputs)
+            }
+        }
+    }
+
+    private mutating func becameOverdue(
+        _ request: PendingRequest, now: Now, into outputs: inout [Output]
+    ) {
+        switch request.purpose {
+        case .repair, .probe:
+            break
+        case .lookup(let handle):
+            guard let index = index(of: handle) else { return }
+            queries[index].lookup.becameOverdue(request.peer)
+            advance(handle, now: now, into: &outputs)
+        case .write(let handle):
+            guard let index = index(of: handle) else { return }
+            modifyWrite(index) { task, _ in task.becameOverdue(request.peer) }
+            advance(handle, now: now, into: &outputs)
+        }
+    }
+
+    // MARK: Answers
+
+    private mutating func lookupAnswered(
+        _ handle: UInt64, _ request: PendingRequest, _ message: KademliaMessage, now: Now,
+        into outputs: inout [Output]
+    ) {
+        guard let index = index(of: handle) else { return }
+        let live = connected[request.peer]
+        let target = queries[index].lookup.target
+        var closer: [Lookup.Contact] = []
+        for peer in message.closerPeers {
+            let addresses = addressRules.filter(peer.addresses, source: live?.remote)
+            let isReachable =
+                !addresses.isEmpty || connected[peer.id] != nil || table.contains(peer.id)
+            guard peer.id != localPeer, isReachable else {
+                counters.closerPeersIgnored += 1
+                continue
+            }
+            closer.append(contact(peer.id, addresses: addresses, target: target))
+        }
+        let groups = addressRules.groups(of: [], remote: live?.remote)
+        queries[index].lookup.responded(request.peer, groups: groups, closer: closer)
+        use(message, from: request.peer, in: index, now: now, into: &outputs)
+        advance(handle, now: now, into: &outputs)
+    }
+
+    /// What the answer says beyond the peers it names.
+    private mutating func use(
+        _ message: KademliaMessage, from peer: PeerID, in index: Int, now: Now,
+        into outputs: inout [Output]
+    ) {
+        let key = queries[index].key
+        switch queries[index].task {
+        case .findPeer, .closest, .write:
+            break
+        case .read(var task):
+            var value: [UInt8]?
+            // A record under another key answers another question.
+            if let record = message.record, record.key == key, !record.value.isEmpty {
+                value = record.value
+            }
+            switch task.answered(peer, value: value) {
+            case .noted: break
+            case .alreadyRejected: outputs.append(.peerFault(peer, .invalidRecordServed))
+            case .ignored: counters.valuesIgnored += 1
+            }
+            queries[index].task = .read(task)
+            judgeNext(index, now: now, into: &outputs)
+        case .searchProviders(var task):
+            let remote = connected[peer]?.remote
+            for provider in message.providerPeers where provider.id != localPeer {
+                let filtered = addressRules.filter(provider.addresses, source: remote)
+                let known = contact(provider.id, addresses: filtered, target: localPoint).addresses
+                let found = PeerAddresses(
+                    peer: provider.id,
+                    addresses: known.isEmpty ? table.entry(provider.id)?.addresses ?? [] : known)
+                // A provider that nobody can reach provides nothing.
+                guard !found.addresses.isEmpty, task.add(found) else { continue }
+                if case .command(let id) = queries[index].origin {
+                    outputs.append(.queryProgress(id, .provider(found)))
+                }
+            }
+            queries[index].task = .searchProviders(task)
+        }
+    }
+
+    private mutating func writeAnswered(
+        _ handle: UInt64, _ request: PendingRequest, _ message: KademliaMessage, now: Now,
+        into outputs: inout [Output]
+    ) {
+        guard let index = index(of: handle), case .write(let task) = queries[index].task else {
+            return
+        }
+        // The echo shows that the record was taken as it was sent. Some servers leave it out.
+        if let record = message.record, record.value != task.value {
+            modifyWrite(index) { task, _ in
+                task.failed(request.peer, contact: nil, mayRetry: false)
+            }
+        } else {
+            writeAcknowledged(index, by: request.peer, into: &outputs)
+        }
+        advance(handle, now: now, into: &outputs)
+    }
+
+    private mutating func writeAcknowledged(
+        _ index: Int, by peer: PeerID, into outputs: inout [Output]
+    ) {
+        modifyWrite(index) { task, _ in task.acknowledged(by: peer) }
+        guard case .command(let id) = queries[index].origin,
+            case .write(let task) = queries[index].task
+        else { return }
+        outputs.append(
+            .queryProgress(id, .stored(acknowledged: task.acknowledged, of: task.wanted)))
+    }
+
+    /// Changes the write in place: taken out of the query first, so that nothing is copied.
+    mutating func modifyWrite(_ index: Int, _ body: (inout WriteTask, Lookup) -> Void) {
+        guard case .write(var task) = queries[index].task else { return }
+        queries[index].task = .closest
+        body(&task, queries[index].lookup)
+        queries[index].task = .write(task)
+    }
+}
