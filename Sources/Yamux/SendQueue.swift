@@ -16,8 +16,6 @@ struct SendQueue {
     private static let smallPieceSize = 512
     private static let joinedPieceSize = 4096
 
-    var isEmpty: Bool { byteCount == 0 }
-
     mutating func append(_ piece: ArraySlice<UInt8>) {
         guard !piece.isEmpty else { return }
         if byteCount == 0 {
@@ -58,6 +56,4 @@ struct SendQueue {
         output.append(contentsOf: head.span.extracting(first: missing))
         head = head.dropFirst(missing)
     }
-
-    mutating func removeAll() { self = SendQueue() }
 }

@@ -1,6 +1,9 @@
 import ChoraleBase
 
 /// One stream, from open until both directions are over.
+///
+/// Its queued bytes lie in ``StreamTable/queues``, so that this part needs no reference counting
+/// wherever a field is read.
 struct Stream {
     struct Flags: OptionSet {
         let rawValue: UInt16
@@ -36,7 +39,8 @@ struct Stream {
 
     /// Bytes that the peer allows us to send. At most 2³² − 1, which is checked at each update.
     var sendCredit = YamuxLimits.windowSizeInitial
-    var queue = SendQueue()
+    /// Bytes in the stream's queue.
+    var queuedCount = 0
 
     /// Bytes that the peer may still send. `receiveCredit + unconsumed <= windowSize`.
     var receiveCredit = YamuxLimits.windowSizeInitial
@@ -44,14 +48,15 @@ struct Stream {
     var unconsumed = 0
     /// What we aim to have granted at any time.
     var windowSize = YamuxLimits.windowSizeInitial
-    /// When the window in use was granted.
-    var windowStartedAt: MonotonicInstant
+    /// Bytes taken by the application, and since when: how fast half a window is used up.
+    var takenCount = 0
+    var takenSince: MonotonicInstant
 
     init(id: UInt32, flags: Flags, trafficClass: TrafficClass, now: MonotonicInstant) {
         self.id = id
         self.flags = flags.union(.live)
         self.trafficClass = trafficClass
-        self.windowStartedAt = now
+        self.takenSince = now
     }
 
     /// Bytes that a window update would grant now.
@@ -65,7 +70,7 @@ struct Stream {
         let flagsWait =
             !flags.isDisjoint(with: [.synPending, .ackPending])
             || (flags.contains(.writeClosed) && !flags.contains(.finSent))
-        return flagsWait && queue.isEmpty
+        return flagsWait && queuedCount == 0
     }
 }
 
@@ -90,6 +95,8 @@ struct SlotList {
 /// behind in any list.
 struct StreamTable: ~Copyable {
     var slots: [Stream] = []
+    /// By slot. `queues[n].byteCount == slots[n].queuedCount`.
+    private(set) var queues: [SendQueue] = []
     private var slotByID: [UInt32: Int32] = [:]
     private var firstFree: Int32 = -1
     private(set) var count = 0
@@ -130,6 +137,7 @@ struct StreamTable: ~Copyable {
         } else {
             slot = slots.count
             slots.append(stream)
+            queues.append(SendQueue())
         }
         let earlier = slotByID.updateValue(Int32(slot), forKey: id)
         precondition(earlier == nil, "a stream identifier is in use once")
@@ -149,16 +157,31 @@ struct StreamTable: ~Copyable {
         if count == 0 {
             // An idle session goes back to nearly nothing; a busy one keeps its slots.
             slots.removeAll(keepingCapacity: slots.capacity <= 4)
+            queues.removeAll(keepingCapacity: queues.capacity <= 4)
             firstFree = -1
             return
         }
         slots[slot].flags = []
-        slots[slot].queue.removeAll()
+        slots[slot].queuedCount = 0
+        queues[slot] = SendQueue()
         slots[slot].ready.next = firstFree
         firstFree = Int32(slot)
     }
 
     mutating func removeAll() { self = StreamTable() }
+
+    @inline(__always)
+    mutating func enqueue(_ bytes: ArraySlice<UInt8>, on slot: Int) {
+        queues[slot].append(bytes)
+        slots[slot].queuedCount += bytes.count
+    }
+
+    /// Moves the first `count` queued bytes to the end of `output`.
+    @inline(__always)
+    mutating func dequeue(_ count: Int, from slot: Int, to output: inout [UInt8]) {
+        queues[slot].move(count, to: &output)
+        slots[slot].queuedCount -= count
+    }
 }
 
 extension StreamTable {

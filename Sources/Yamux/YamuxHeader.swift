@@ -1,5 +1,3 @@
-import ChoraleBase
-
 /// The 12-byte header that starts every Yamux frame.
 ///
 ///      0        1        2                4                        8                   12
@@ -59,6 +57,7 @@ extension YamuxHeader {
     /// - Parameter payloadSizeMax: largest accepted payload of one frame, in bytes.
     /// - Returns: the header, or nil when `input` holds fewer than ``encodedSize`` bytes.
     /// - Complexity: O(1). No allocation.
+    @inline(__always)
     public static func decode(
         _ input: Span<UInt8>,
         payloadSizeMax: UInt32
@@ -70,9 +69,9 @@ extension YamuxHeader {
 
         // Unknown flag bits are kept and ignored: the specification reserves no meaning for them,
         // and refusing them would break us the day it does.
-        let flags = Flags(rawValue: input.loadBigEndian(UInt16.self, at: 2))
-        let stream = StreamID(input.loadBigEndian(UInt32.self, at: 4))
-        let length = input.loadBigEndian(UInt32.self, at: 8)
+        let flags = Flags(rawValue: UInt16(input[2]) << 8 | UInt16(input[3]))
+        let stream = StreamID(bigEndian32(input, at: 4))
+        let length = bigEndian32(input, at: 8)
 
         switch input[1] {
         case 0x0:
@@ -94,9 +93,17 @@ extension YamuxHeader {
         }
     }
 
+    /// Spelled out, because a generic load that is not specialized would cost more than the rest.
+    @inline(__always)
+    private static func bigEndian32(_ input: Span<UInt8>, at offset: Int) -> UInt32 {
+        UInt32(input[offset]) << 24 | UInt32(input[offset + 1]) << 16
+            | UInt32(input[offset + 2]) << 8 | UInt32(input[offset + 3])
+    }
+
     /// Encodes the header.
     ///
     /// Every header that `decode` returns survives the round trip unchanged.
+    @inline(__always)
     public func encoded() -> [12 of UInt8] {
         let (type, flags, stream, length): (UInt8, Flags, UInt32, UInt32) =
             switch self {

@@ -27,10 +27,18 @@ public struct YamuxLimits: Hashable, Sendable {
     /// usually the tighter one.
     public var extraWindowMax = 32 * 1024 * 1024
 
+    /// Bytes taken by the application after which a window update is sent, if that is less than half
+    /// a window.
+    ///
+    /// Half of a large window is a long silence: the sender would get by on the other half, and a
+    /// window of twice the bandwidth-delay product would be needed to fill a path.
+    public var windowUpdateSizeMax = 512 * 1024
+
     /// A window grows when half of it is consumed within this many round trips.
     ///
     /// A sender that the window holds back uses half of it in half a round trip. At 2 the window
-    /// settles near four bandwidth-delay products, enough to hide the delay of window updates.
+    /// settles between four and eight bandwidth-delay products, so that a round trip measured on an
+    /// idle path and one under load lead to windows that both suffice.
     public var growthRoundTrips = 2
 
     /// Round trips shorter than this count as this long when windows are tuned.

@@ -52,7 +52,7 @@ extension YamuxSession {
     @inline(__always)
     private mutating func append(_ header: YamuxHeader, to output: inout [UInt8], room: inout Int) {
         let bytes = header.encoded()
-        output.append(contentsOf: bytes.span)
+        for index in 0..<YamuxHeader.encodedSize { output.append(bytes[index]) }
         room -= YamuxHeader.encodedSize
         counters.framesSent += 1
     }
@@ -94,7 +94,7 @@ extension YamuxSession {
             var flags = takeOpeningFlags(slot)
             let endsStream =
                 table.slots[slot].flags.contains(.writeClosed)
-                && !table.slots[slot].flags.contains(.finSent) && table.slots[slot].queue.isEmpty
+                && !table.slots[slot].flags.contains(.finSent) && table.slots[slot].queuedCount == 0
             let delta = takeWindowDelta(slot)
             if delta > 0 || (!flags.isEmpty && !endsStream) {
                 append(
@@ -133,7 +133,7 @@ extension YamuxSession {
         var isFirst = isFirst
         while let trafficClass = nextClass() {
             let slot = Int(table.ready[trafficClass].first)
-            let queued = table.slots[slot].queue.byteCount
+            let queued = table.slots[slot].queuedCount
             let wanted = min(queued, table.slots[slot].sendCredit, limits.payloadSentMax)
             let size = min(wanted, room - YamuxHeader.encodedSize)
             // The rest of the room is too small for a piece: better a full frame next time.
@@ -146,7 +146,7 @@ extension YamuxSession {
             let id = StreamID(trusted: table.slots[slot].id)
             append(
                 .data(stream: id, flags: flags, length: UInt32(size)), to: &output, room: &room)
-            table.slots[slot].queue.move(size, to: &output)
+            table.dequeue(size, from: slot, to: &output)
             room -= size
             queuedBytes -= size
             table.slots[slot].sendCredit -= size

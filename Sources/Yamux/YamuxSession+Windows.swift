@@ -3,8 +3,9 @@ public import ChoraleBase
 extension YamuxSession {
     /// The application has taken bytes that were reported as `data`: the peer may send as many more.
     ///
-    /// A window update goes out once half a window is taken. The window doubles when that half was
-    /// taken within two round trips, for then it is the window that holds the peer back.
+    /// A window update goes out once half a window is taken, or 512 KiB of a large one. The window
+    /// doubles when half of it was taken within two round trips, for then it is the window that may
+    /// hold the peer back.
     ///
     /// Without effect on a stream that is gone or whose reading is over.
     ///
@@ -17,11 +18,14 @@ extension YamuxSession {
         lastInstant = max(lastInstant, now)
         table.slots[slot].unconsumed -= count
         guard !table.slots[slot].flags.contains(.finReceived) else { return }
-        // The window may only grow where an update begins, so that each half is measured once.
-        guard !table.slots[slot].flags.contains(.windowUpdatePending) else { return }
-        guard table.slots[slot].windowDue >= table.slots[slot].windowSize / 2 else { return }
-        growWindow(slot, now: now)
-        table.slots[slot].windowStartedAt = now
+        table.slots[slot].takenCount += count
+        if table.slots[slot].takenCount >= table.slots[slot].windowSize / 2 {
+            growWindow(slot, now: now)
+            table.slots[slot].takenCount = 0
+            table.slots[slot].takenSince = now
+        }
+        let threshold = min(table.slots[slot].windowSize / 2, limits.windowUpdateSizeMax)
+        guard table.slots[slot].windowDue >= threshold else { return }
         table.slots[slot].flags.insert(.windowUpdatePending)
         table.appendToControl(slot)
     }
@@ -29,7 +33,7 @@ extension YamuxSession {
     private mutating func growWindow(_ slot: Int, now: MonotonicInstant) {
         keepalive.probe(now: now)
         guard let roundTrip else { return }
-        let elapsed = table.slots[slot].windowStartedAt.duration(to: now)
+        let elapsed = table.slots[slot].takenSince.duration(to: now)
         let scale = max(roundTrip, limits.roundTripMin)
         guard elapsed < scale * limits.growthRoundTrips else { return }
         let size = table.slots[slot].windowSize

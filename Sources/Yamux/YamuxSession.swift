@@ -186,7 +186,7 @@ extension YamuxSession {
         guard state == .open else { throw .sessionEnded }
         guard let slot = table.slot(of: stream.rawValue) else { throw .unknownStream(stream) }
         guard !table.slots[slot].flags.contains(.writeClosed) else { throw .writeClosed(stream) }
-        let queued = table.slots[slot].queue.byteCount
+        let queued = table.slots[slot].queuedCount
         guard bytes.count <= limits.sendQueueSizeMax - queued else {
             table.slots[slot].flags.insert(.wantsRoom)
             throw .queueFull(queued: queued, limit: limits.sendQueueSizeMax)
@@ -196,7 +196,7 @@ extension YamuxSession {
             throw .sessionQueueFull(queued: queuedBytes, limit: limits.sessionQueueSizeMax)
         }
         guard !bytes.isEmpty else { return }
-        table.slots[slot].queue.append(bytes)
+        table.enqueue(bytes, on: slot)
         queuedBytes += bytes.count
         if queued + bytes.count >= limits.sendQueueLowWater {
             table.slots[slot].flags.insert(.wantsRoom)
@@ -217,13 +217,14 @@ extension YamuxSession {
     public func writableBytes(_ stream: StreamID) -> Int {
         guard let slot = table.peekSlot(of: stream.rawValue) else { return 0 }
         guard !table.slots[slot].flags.contains(.writeClosed) else { return 0 }
-        let room = limits.sendQueueSizeMax - table.slots[slot].queue.byteCount
+        let room = limits.sendQueueSizeMax - table.slots[slot].queuedCount
         return min(room, limits.sessionQueueSizeMax - queuedBytes)
     }
 
     /// Bytes queued on the stream and not yet in a frame. Zero when it is gone.
     public func queuedBytes(_ stream: StreamID) -> Int {
-        table.peekSlot(of: stream.rawValue).map { table.slots[$0].queue.byteCount } ?? 0
+        guard let slot = table.peekSlot(of: stream.rawValue) else { return 0 }
+        return table.slots[slot].queuedCount
     }
 
     /// Ends our direction once the queued bytes are sent (FIN). The stream can still receive.
@@ -276,7 +277,7 @@ extension YamuxSession {
     /// Puts a stream into the lists in which it belongs now, and takes it out of the others.
     @inline(__always)
     mutating func reschedule(_ slot: Int) {
-        if !table.slots[slot].queue.isEmpty && table.slots[slot].sendCredit > 0 {
+        if table.slots[slot].queuedCount > 0 && table.slots[slot].sendCredit > 0 {
             table.appendToReady(slot)
         } else {
             table.removeFromReady(slot)
@@ -291,7 +292,7 @@ extension YamuxSession {
     /// Takes a stream out of everything that counts it.
     mutating func forget(_ slot: Int) {
         let flags = table.slots[slot].flags
-        queuedBytes -= table.slots[slot].queue.byteCount
+        queuedBytes -= table.slots[slot].queuedCount
         releaseExtraWindow(slot)
         if flags.contains(.openedByUs) {
             outboundCount -= 1

@@ -73,6 +73,10 @@ final class End {
         session = YamuxSession(role: role, limits: limits, now: .zero)
     }
 
+    /// `#expect` cannot read a property of a value that cannot be copied.
+    var hasOutput: Bool { session.hasOutput }
+    var isGoingAway: Bool { session.isGoingAway }
+
     /// - Returns: the events that follow.
     @discardableResult
     func receive(_ bytes: [UInt8]) -> [Event] {
