@@ -83,7 +83,7 @@ let package = Package(
         module("Yamux", ["ChoraleBase", deque]),
         module("Identify", ["ChoraleBase", "Codec", "PeerIdentity"]),
         module("Ping", ["ChoraleBase"]),
-        module("Swarm", ["ChoraleBase", "Codec", "PeerIdentity", ordered]),
+        module("Swarm", ["ChoraleBase", "Codec", "PeerIdentity", "ChoraleTypes", ordered]),
         module(
             "Kademlia",
             [
@@ -155,7 +155,7 @@ let package = Package(
         tests("Yamux", ["Yamux"]),
         tests("Identify", ["Identify", "Codec", "PeerIdentity", "Crypto"]),
         tests("Ping", ["Ping"]),
-        tests("Swarm", ["Swarm", "Codec", "PeerIdentity"]),
+        tests("Swarm", ["Swarm", "Codec", "PeerIdentity", "ChoraleTypes"]),
         tests("Kademlia", ["Kademlia", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes"]),
         tests("Gossipsub", ["Gossipsub", "Crypto", "Codec", "PeerIdentity"]),
         tests("RequestResponse", ["RequestResponse", "Codec"]),
