@@ -18,6 +18,7 @@ enum VectorRegistry {
     static let checkers: [String: VectorChecker] = [
         CryptoVectors.checkers,
         Libp2pVectors.checkers,
+        NoiseVectors.checkers,
         SnappyVectors.checkers,
         Libp2pIdentityVectors.checkers,
     ].reduce(into: [:]) { all, area in
