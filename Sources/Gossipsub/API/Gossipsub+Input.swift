@@ -10,6 +10,8 @@ extension Gossipsub {
         case peerConnected(PeerID, Connection)
         /// The last connection is gone. The score is retained.
         case peerDisconnected(PeerID)
+        /// The signed envelope of the peer's record, verified, to be passed on in peer exchange.
+        case peerRecord(PeerID, [UInt8])
         /// One whole frame, without its length prefix.
         case rpcReceived(PeerID, [UInt8])
         /// `received` of `expected` bytes of a frame have arrived. Optional, for frames of at least
@@ -214,6 +216,16 @@ extension Gossipsub {
         case malformedFrame
         case frameTooLarge
         case external
+
+        /// Credits come with every message: they are remembered as one entry of each kind.
+        var isMerged: Bool {
+            switch self {
+            case .firstDelivery, .meshDelivery, .application: true
+            case .meshFailure, .invalidMessage, .graftDuringBackoff, .graftFlood,
+                .graftOfDirectPeer, .brokenPromise, .malformedFrame, .frameTooLarge, .external:
+                false
+            }
+        }
     }
 
     /// One RPC to write to a peer's stream.

@@ -86,6 +86,8 @@ extension Gossipsub {
         public var seen = 0
         public var wanted = 0
         public var dontWant = 0
+        /// Identifiers in control that waits to be sent.
+        public var controlIDs = 0
 
         public init() {}
     }

@@ -1,3 +1,5 @@
+public import PeerIdentity
+
 extension Gossipsub {
     /// What signs this node's own messages.
     ///
@@ -15,6 +17,11 @@ extension Gossipsub {
         {
             self.publicKey = publicKey
             self.sign = sign
+        }
+
+        public init(_ key: IdentityKey) {
+            // Ed25519 and secp256k1 are the only keys that sign here, and both fit into a peer id.
+            self.init(publicKey: nil) { key.sign($0) }
         }
     }
 }

@@ -80,6 +80,9 @@ extension Gossipsub {
         public var trafficClass: TrafficClass = .block
         /// Largest payload, in bytes. Larger ones are invalid, and publishing one fails.
         public var sizeMax = 1 << 20
+        /// Largest payload after decompression, in bytes, for ``MessageIDFunction/snappyDomain``. A
+        /// payload that claims more is named as if it were not snappy, and left to the application.
+        public var uncompressedSizeMax = 10 << 20
         public var validation: ValidationMode = .application
         public var messageID: MessageIDFunction = .fromAndSequence
         public var mesh = MeshParameters()
@@ -144,6 +147,8 @@ extension Gossipsub {
         public var largeMessageSizeMin = 16 * 1024
         /// Mesh peers that a large message is pushed to without being asked.
         public var largeMessageEagerPeers = 1
+        /// As above, for our own messages, which nobody else has.
+        public var largeMessageEagerPeersOwn = 3
         public var seenLifetime: Duration = .seconds(120)
         public var score = ScoreParameters()
         public var limits = Limits()

@@ -1,0 +1,273 @@
+import ChoraleBase
+import Codec
+import PeerIdentity
+
+extension Gossipsub {
+    mutating func rpcReceived(
+        _ id: PeerID,
+        _ frame: [UInt8],
+        now: MonotonicInstant,
+        into outputs: inout [Output]
+    ) {
+        counters.framesReceived += 1
+        counters.bytesReceived += UInt64(frame.count)
+        guard let slot = slotByPeer[id] else {
+            counters[.unknownPeer] += 1
+            return
+        }
+        frameEnded(slot)
+        guard frame.count <= configuration.limits.rpcSizeMax else {
+            dropFrame(slot, .frameTooLarge, .frameTooLarge, now: now, into: &outputs)
+            return
+        }
+        guard score(slot, now: now) >= configuration.score.graylistThreshold else {
+            counters[.graylisted] += 1
+            return
+        }
+        let span = frame.span
+        let rpc: GossipRPC
+        do {
+            rpc = try GossipRPC(span, limits: configuration.limits)
+        } catch {
+            dropFrame(slot, .malformedFrame, .malformedFrame, now: now, into: &outputs)
+            return
+        }
+        countSkipped(rpc)
+        for entry in rpc.subscriptions {
+            subscriptionReceived(
+                slot, entry.topic, entry.isSubscribed, span, now: now, into: &outputs)
+        }
+        for message in rpc.messages {
+            messageReceived(message, frame, from: slot, now: now, into: &outputs)
+        }
+        controlReceived(rpc, span, from: slot, now: now, into: &outputs)
+        releaseDeferredWants(now: now, into: &outputs)
+    }
+
+    private mutating func dropFrame(
+        _ slot: Int,
+        _ reason: DropReason,
+        _ cause: ScoreCause,
+        now: MonotonicInstant,
+        into outputs: inout [Output]
+    ) {
+        counters[reason] += 1
+        outputs.append(.event(.dropped(peers[slot]!.id, reason, nil)))
+        penalize(slot, cause, 1, now: now, into: &outputs)
+    }
+
+    private mutating func countSkipped(_ rpc: GossipRPC) {
+        counters.subscriptionsSkipped += UInt64(rpc.subscriptionsSkipped)
+        counters.idsSkipped += UInt64(rpc.idsSkipped)
+        counters.unknownFields += UInt64(rpc.unknownFields + rpc.entriesSkipped)
+        counters.messagesReceived += UInt64(rpc.messagesSkipped)
+        counters[.tooManyMessages] += UInt64(rpc.messagesSkipped)
+    }
+
+    // MARK: Messages
+
+    private mutating func messageReceived(
+        _ view: MessageView,
+        _ frame: [UInt8],
+        from slot: Int,
+        now: MonotonicInstant,
+        into outputs: inout [Output]
+    ) {
+        counters.messagesReceived += 1
+        let span = frame.span
+        guard let name = view.topic else {
+            drop(.topicMissing, nil, from: slot, into: &outputs)
+            return
+        }
+        guard let topic = findTopic(name, in: span) else {
+            drop(.unknownTopic, nil, from: slot, into: &outputs)
+            return
+        }
+        guard topics[topic].isSubscribed else {
+            drop(.notSubscribed, topic, from: slot, into: &outputs)
+            return
+        }
+        let parameters = topics[topic].parameters
+        let dataSize = view.data?.count ?? 0
+        guard dataSize <= parameters.sizeMax else {
+            refuse(.payloadTooLarge, topic, from: slot, now: now, into: &outputs)
+            return
+        }
+        let id: [UInt8]
+        switch messageID(view, span, parameters) {
+        case .success(let bytes): id = bytes
+        case .failure(let refusal):
+            refuse(refusal.reason, topic, from: slot, now: now, into: &outputs)
+            return
+        }
+        let key = hash(id)
+        if let status = seen.status(key) {
+            duplicateReceived(key, status, topic, from: slot, now: now, into: &outputs)
+            return
+        }
+        let author: PeerID?
+        switch checkAuthentication(view, span) {
+        case .success(let peer): author = peer
+        case .failure(let refusal):
+            if refusal.reason == .selfOrigin {
+                // Our own from before a restart: gossip gave it back to us in good faith.
+                drop(.selfOrigin, topic, from: slot, into: &outputs)
+            } else {
+                refuse(refusal.reason, topic, from: slot, now: now, into: &outputs)
+            }
+            return
+        }
+        if let reason = admission(of: frame.count, topic, from: slot, into: &outputs) {
+            // Not seen: it may come again, from anybody, when there is room.
+            throttledAt = now
+            drop(reason, topic, from: slot, into: &outputs)
+            return
+        }
+        admit(
+            NewMessage(
+                key: key, id: MessageID(id), topic: topic, view: view, author: author), frame,
+            from: slot, now: now, into: &outputs)
+    }
+
+    /// Why a message is not taken. A type of its own, because `Result` wants an error.
+    struct Refusal: Error { let reason: DropReason }
+
+    private func messageID(
+        _ view: MessageView,
+        _ frame: Span<UInt8>,
+        _ parameters: TopicParameters
+    ) -> Result<[UInt8], Refusal> {
+        switch parameters.messageID {
+        case .fromAndSequence:
+            guard let from = view.from else { return .failure(Refusal(reason: .missingAuthor)) }
+            guard let sequence = view.sequenceNumber else {
+                return .failure(Refusal(reason: .missingSequenceNumber))
+            }
+            guard from.count <= PeerID.encodedSizeMax else {
+                return .failure(Refusal(reason: .invalidAuthor))
+            }
+            guard sequence.count <= 8 else {
+                return .failure(Refusal(reason: .invalidSequenceNumber))
+            }
+            var id: [UInt8] = []
+            id.reserveCapacity(from.count + sequence.count)
+            id.append(contentsOf: frame.extracting(from))
+            id.append(contentsOf: frame.extracting(sequence))
+            return .success(id)
+        case .snappyDomain(let includesTopic):
+            let data = frame.extracting(view.data ?? 0..<0)
+            return .success(
+                MessageIDs.snappyDomain(
+                    data, topic: includesTopic ? parameters.topic.utf8 : nil,
+                    uncompressedSizeMax: parameters.uncompressedSizeMax))
+        case .custom(let function):
+            let fields = MessageFields(
+                from: view.from.map { frame.extracting($0).copied() },
+                sequenceNumber: view.sequenceNumber.map { frame.extracting($0).copied() },
+                data: view.data.map { frame.extracting($0).copied() } ?? [])
+            let id = function(parameters.topic, fields)
+            guard !id.isEmpty, id.count <= MessageID.sizeMax else {
+                return .failure(Refusal(reason: .invalidMessageID))
+            }
+            return .success(id)
+        }
+    }
+
+    /// The fields that the network's policy demands or forbids. Costs nothing in cryptography.
+    private func checkAuthentication(
+        _ view: MessageView,
+        _ frame: Span<UInt8>
+    ) -> Result<PeerID?, Refusal> {
+        guard configuration.signaturePolicy.isStrictSign else {
+            // Absent, not empty: an empty field is a field.
+            guard view.from == nil, view.sequenceNumber == nil, view.signature == nil,
+                view.key == nil
+            else { return .failure(Refusal(reason: .unexpectedAuthentication)) }
+            return .success(nil)
+        }
+        guard let from = view.from else { return .failure(Refusal(reason: .missingAuthor)) }
+        guard let author = try? PeerID(multihash: frame.extracting(from)) else {
+            return .failure(Refusal(reason: .invalidAuthor))
+        }
+        guard let sequence = view.sequenceNumber else {
+            return .failure(Refusal(reason: .missingSequenceNumber))
+        }
+        guard sequence.count == 8 else {
+            return .failure(Refusal(reason: .invalidSequenceNumber))
+        }
+        guard let signature = view.signature, !signature.isEmpty else {
+            return .failure(Refusal(reason: .missingSignature))
+        }
+        guard author != configuration.localPeer else {
+            return .failure(Refusal(reason: .selfOrigin))
+        }
+        return .success(author)
+    }
+
+    private mutating func duplicateReceived(
+        _ key: MessageKey,
+        _ status: SeenCache.Status,
+        _ topic: Int,
+        from slot: Int,
+        now: MonotonicInstant,
+        into outputs: inout [Output]
+    ) {
+        counters[.duplicate] += 1
+        switch status {
+        case .pending, .valid:
+            guard let index = store.index(key) else { return }
+            let token = peers[slot]!.token
+            let isFirstFromPeer = noteHolder(index, token, hasDelivered: true)
+            cancelCopy(index, token, .peerHasIt, into: &outputs)
+            guard case .accepted(let acceptedAt) = store[index].phase, isFirstFromPeer,
+                acceptedAt.duration(to: now)
+                    <= topics[topic].parameters.score.meshDeliveriesWindow
+            else { return }
+            creditMeshDelivery(slot, topic, now: now, into: &outputs)
+        case .invalid:
+            chargeInvalid(slot, topic, now: now, into: &outputs)
+        case .ignored:
+            break
+        }
+    }
+
+    /// Remembers that a peer has the message.
+    ///
+    /// - Returns: whether this is the first copy that the peer brought.
+    @discardableResult
+    mutating func noteHolder(_ index: Int, _ token: PeerToken, hasDelivered: Bool) -> Bool {
+        if let known = store[index].holders.firstIndex(where: { $0.token == token }) {
+            guard hasDelivered, !store[index].holders[known].hasDelivered else { return false }
+            store[index].holders[known] = StoredMessage.Holder(token: token, hasDelivered: true)
+            return true
+        }
+        // Above any mesh and what gossips beside it; reconnecting peers could make it grow.
+        guard store[index].holders.count < 256 else { return false }
+        store[index].holders.append(StoredMessage.Holder(token: token, hasDelivered: hasDelivered))
+        return hasDelivered
+    }
+
+    /// Not used, and nobody is blamed.
+    private mutating func drop(
+        _ reason: DropReason,
+        _ topic: Int?,
+        from slot: Int,
+        into outputs: inout [Output]
+    ) {
+        counters[reason] += 1
+        outputs.append(
+            .event(.dropped(peers[slot]!.id, reason, topic.map { topics[$0].topic })))
+    }
+
+    /// Not used, and the sender is charged (P4): nobody may forward what has this fault.
+    private mutating func refuse(
+        _ reason: DropReason,
+        _ topic: Int,
+        from slot: Int,
+        now: MonotonicInstant,
+        into outputs: inout [Output]
+    ) {
+        drop(reason, topic, from: slot, into: &outputs)
+        chargeInvalid(slot, topic, now: now, into: &outputs)
+    }
+}

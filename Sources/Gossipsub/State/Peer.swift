@@ -1,0 +1,102 @@
+import ChoraleBase
+import DequeModule
+import PeerIdentity
+
+/// Everything that is known of one connected peer. When the peer goes, this goes, and what its score
+/// needs stays in ``RetainedPeer``.
+struct Peer {
+    struct Backoff {
+        let topic: Int
+        var expires: MonotonicInstant
+    }
+
+    struct IncomingFrame {
+        var progressAt: MonotonicInstant
+    }
+
+    let id: PeerID
+    let token: PeerToken
+    var connection: Gossipsub.Connection
+    /// Topics of our list that the peer has.
+    var topics = TopicSet()
+    /// Topics in whose mesh the peer is.
+    var mesh = TopicSet()
+    /// Hashes of topics outside our list, see ``Gossipsub/Limits/unlistedTopicsPerPeerMax``.
+    var unlistedTopics: [UInt64] = []
+    var score = PeerScore()
+    var backoffs: [Backoff] = []
+    var control = ControlQueue()
+    var queue = SendQueue()
+    /// Whether `wantsToSend` was said and the queue was not found empty since.
+    var isSignalled = false
+    /// The signed record for peer exchange.
+    var record: [UInt8]?
+    /// Bytes of its messages under validation.
+    var pendingSize = 0
+    var incomingFrame: IncomingFrame?
+    /// Identifiers that it does not want, with the heartbeat until which that holds.
+    var dontWant: [MessageKey: UInt64] = [:]
+    var dontWantArrivals = Deque<MessageKey>()
+
+    // Since the last heartbeat
+    var ihaveMessages = 0
+    var ihaveIDs = 0
+    var iwantAnswers = 0
+    var dontWantIDs = 0
+    var offers = 0
+    /// Heartbeat in which a promise of the peer was last noted.
+    var promisedTick: UInt64?
+
+    init(id: PeerID, token: PeerToken, connection: Gossipsub.Connection) {
+        self.id = id
+        self.token = token
+        self.connection = connection
+    }
+
+    var hasFrames: Bool { !control.isEmpty || !queue.isEmpty }
+
+    func backoff(_ topic: Int) -> MonotonicInstant? {
+        backoffs.first { $0.topic == topic }?.expires
+    }
+
+    mutating func setBackoff(_ topic: Int, until expires: MonotonicInstant) {
+        if let index = backoffs.firstIndex(where: { $0.topic == topic }) {
+            backoffs[index].expires = max(backoffs[index].expires, expires)
+        } else {
+            backoffs.append(Backoff(topic: topic, expires: expires))
+        }
+    }
+
+    mutating func beginHeartbeat(tick: UInt64, now: MonotonicInstant) {
+        ihaveMessages = 0
+        ihaveIDs = 0
+        iwantAnswers = 0
+        dontWantIDs = 0
+        offers = 0
+        backoffs.removeAll { $0.expires <= now }
+        while let first = dontWantArrivals.first {
+            guard let until = dontWant[first], until > tick else {
+                dontWant[first] = nil
+                dontWantArrivals.removeFirst()
+                continue
+            }
+            break
+        }
+    }
+
+    /// - Returns: false when there is no room, or it was there already.
+    mutating func addDontWant(_ key: MessageKey, until tick: UInt64, countMax: Int) -> Bool {
+        if dontWant[key] != nil { return false }
+        guard dontWant.count < countMax else { return false }
+        dontWant[key] = tick
+        dontWantArrivals.append(key)
+        return true
+    }
+}
+
+/// What outlives a connection, so that reconnecting neither washes a score clean nor ends a back-off.
+struct RetainedPeer {
+    var score: PeerScore
+    var backoffs: [Peer.Backoff]
+    let expires: MonotonicInstant
+}

@@ -1,0 +1,61 @@
+import ChoraleBase
+import Gossipsub
+import Testing
+
+/// What large messages cost, in the network that the node's benchmark builds: 20 machines, degree 7.
+@Suite struct LargeMessageTests {
+    struct Cost: CustomStringConvertible {
+        var wirePerDelivered = 0.0
+        var copies = 0.0
+        var lastAfter: [Duration] = []
+        var isComplete = true
+
+        var median: Duration { lastAfter.sorted()[lastAfter.count / 2] }
+
+        var description: String {
+            "wire/delivered \(wirePerDelivered), copies \(copies), median of last "
+                + "\(median.wholeMilliseconds) ms, complete \(isComplete)"
+        }
+    }
+
+    static func measure(
+        seed: UInt64,
+        size: Int = 1_000_000,
+        count: Int = 6,
+        links: LinkModel,
+        version: Gossipsub.Version = .v1_2,
+        _ configure: (inout Gossipsub.Configuration) -> Void = { _ in }
+    ) -> Cost {
+        let network = NetworkTests.network(
+            20, seed: seed, links: links, versions: [version], configure)
+        let bytesBefore = network.bytesOut
+        var cost = Cost()
+        for number in 0..<count {
+            var data = [UInt8](repeating: UInt8(number), count: size)
+            data[0] = UInt8(seed & 255)
+            let node = network.random.below(20)
+            let start = network.now
+            let publication = Gossipsub.PublishID(UInt64(number))
+            network.input(
+                node,
+                .publish(
+                    publication, NetworkTests.topic, data: data, Gossipsub.PublishOptions()))
+            network.run(.seconds(8))
+            guard let id = network.messageID(node, publication) else { continue }
+            if network.deliveryCount(of: id) != 19 { cost.isComplete = false }
+            let last = network.nodes.compactMap { $0.deliveries[id] }.max() ?? start
+            cost.lastAfter.append(start.duration(to: last))
+        }
+        let delivered = network.nodes.reduce(0) { $0 + $1.deliveredSize }
+        let copies = network.nodes.reduce(0) { $0 + $1.machine.counters.copiesSent }
+        cost.wirePerDelivered = Double(network.bytesOut - bytesBefore) / Double(delivered)
+        cost.copies = Double(copies) / Double(19 * count)
+        return cost
+    }
+
+    static let networks: [(String, LinkModel)] = [
+        ("loopback", LinkModel(latency: 0...0, uplink: 1_000_000_000)),
+        ("region", LinkModel(latency: 1...10, uplink: 125_000_000)),
+        ("internet", LinkModel(latency: 10...80, uplink: 6_250_000)),
+    ]
+}
