@@ -66,6 +66,7 @@ public final class EventLoop {
     private var isClosing = false
     private var hooks: TurnHooks?
     private var signals: [SignalWatcher] = []
+    private var closers: [() -> Void] = []
     private(set) var deadlines: DeadlineList?
 
     // Queued for the end of this turn.
@@ -210,6 +211,9 @@ extension EventLoop {
         signals.append(try SignalWatcher(loop: self, signal: signal, perform: perform))
     }
 
+    /// Runs `work` when the loop begins to close, for what is more than handles.
+    func beforeClosing(_ work: @escaping () -> Void) { closers.append(work) }
+
     /// Closes every handle and waits until their callbacks have run.
     ///
     /// Connections report `.loopClosed`. Nothing may be opened on the loop afterwards; what is
@@ -219,6 +223,8 @@ extension EventLoop {
         precondition(!isRunning, "stop a loop before closing it")
         guard !isClosed, !isClosing else { return }
         isClosing = true
+        for close in closers { close() }
+        closers.removeAll()
         onTurnEnd = nil
         onTurnFlushed = nil
         signals.removeAll()
