@@ -86,6 +86,10 @@ public final class UnixListener: LoopHandle {
             try bind()
         } catch {
             close()
+            // libuv reports a missing directory as a missing permission, for the sake of Windows.
+            guard error.code != UV_EACCES.rawValue || Self.hasDirectory(path) else {
+                throw .noSuchDirectory(path: path)
+            }
             throw UnixListenError(error, path: path)
         }
     }
@@ -99,6 +103,11 @@ public final class UnixListener: LoopHandle {
             UnixListener.from(stream?.pointee.data).connectionArrived(status)
         }
         try SystemError.check(status)
+    }
+
+    private static func hasDirectory(_ path: String) -> Bool {
+        guard let slash = path.lastIndex(of: "/") else { return true }
+        return access(String(path[...slash]), F_OK) == 0 || errno != ENOENT
     }
 
     /// Removes a socket on which nobody answers. The check does not wait: connecting to a Unix
