@@ -160,7 +160,9 @@ let package = Package(
         tests("Gossipsub", ["Gossipsub", "Crypto", "Codec", "PeerIdentity"]),
         tests("RequestResponse", ["RequestResponse", "Codec"]),
         tests("Bodies", ["Bodies", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes"]),
-        tests("Connection", ["Connection", "Crypto", "PeerIdentity", "Codec"]),
+        tests(
+            "Connection",
+            ["Connection", "Crypto", "PeerIdentity", "Multistream", "Noise", "Yamux"]),
         tests("Node", ["Node", "Crypto", "PeerIdentity", "Codec", "ChoraleTypes"]),
         tests("DriverUV", ["DriverUV", "Codec"]),
         tests("Store", ["Store", "ChoraleTypes"]),

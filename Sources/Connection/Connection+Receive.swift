@@ -150,7 +150,12 @@ extension Connection {
                 }
             case .reset(let stream, let code):
                 if negotiates, isNegotiating(stream) {
-                    failNegotiation(stream, .reset(code: code), into: &events)
+                    // What a listener does that took the bytes behind a refused proposal for a token:
+                    // its `na` was lost with the stream.
+                    let isRefusal = code == StreamResetCode.protocolNegotiationFailed.rawValue
+                    failNegotiation(
+                        stream, isRefusal ? .negotiation(.refused) : .reset(code: code),
+                        into: &events)
                 } else {
                     events.append(.reset(stream, code: code))
                 }

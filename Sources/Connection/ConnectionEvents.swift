@@ -125,7 +125,7 @@ extension Connection {
     public enum StreamFailure: Equatable, Sendable {
         case negotiation(NegotiationError)
         case timeout
-        /// The peer reset the stream.
+        /// The peer reset the stream, and not for want of a common protocol.
         case reset(code: UInt32)
         /// The peer ended its direction before it answered.
         case endOfStream
