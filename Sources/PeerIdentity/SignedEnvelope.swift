@@ -21,7 +21,7 @@ public struct SignedEnvelope: Hashable, Sendable {
         ///
         /// go-libp2p reads identify messages of at most 8 KiB, which hold a whole envelope.
         public var sizeMax = 8192
-        /// Longest payload type, in bytes. The longest in use has 29.
+        /// Longest payload type, in bytes. The longest in use has 28.
         public var payloadTypeSizeMax = 64
         /// Longest signature, in bytes: RSA with 8192 bits.
         public var signatureSizeMax = 1024

@@ -114,6 +114,17 @@ extension Multibase {
         }
 
         private var alphabet: Alphabet {
+            guard let alphabet = Self.alphabets[self] else {
+                preconditionFailure("every encoding has an alphabet")
+            }
+            return alphabet
+        }
+
+        /// Made once: a peer id is printed and read often.
+        private static let alphabets = Dictionary(
+            uniqueKeysWithValues: allCases.map { ($0, $0.makeAlphabet()) })
+
+        private func makeAlphabet() -> Alphabet {
             switch self {
             case .base2: .bits(BitAlphabet("01", bits: 1))
             case .base8: .bits(BitAlphabet("01234567", bits: 3))
@@ -154,7 +165,7 @@ extension Multibase {
         private static let digits32 = "abcdefghijklmnopqrstuvwxyz234567"
         private static let digits32hex = "0123456789abcdefghijklmnopqrstuv"
         private static let digits36 = "0123456789abcdefghijklmnopqrstuvwxyz"
-        static let digits62 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+        private static let digits62 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
     }
 }
 
