@@ -36,8 +36,10 @@ struct Abuse {
     mutating func takeAbandoned(now: MonotonicInstant) -> Bool { abandoned.take(now: now) }
     mutating func takeEmpty(now: MonotonicInstant) -> Bool { empty.take(now: now) }
 
+    /// A stream of the peer's ends while it may still be sending.
     mutating func allowLate(_ count: Int) {
         lateAllowance = min(lateAllowance + count, lateAllowanceMax)
+        explainUpdates()
     }
 
     /// - Returns: false when so many late bytes cannot be explained any more.
@@ -47,11 +49,12 @@ struct Abuse {
         return lateAllowance >= 0
     }
 
-    mutating func dataSent() {
+    /// Something of ours gives the peer reason to send frames without payload.
+    mutating func explainUpdates() {
         if updatesExplained < Self.updatesExplainedMax { updatesExplained += Self.updatesPerFrame }
     }
 
-    /// - Returns: false when the update is one more than our data explains.
+    /// - Returns: false when the frame is one more than what we sent explains.
     mutating func takeUpdate() -> Bool {
         guard updatesExplained > 0 else { return false }
         updatesExplained -= 1

@@ -29,8 +29,8 @@ public enum GoAwayCode: Hashable, Sendable {
 
 /// The reasons that Chorale gives, and knows by name, for resetting a stream.
 ///
-/// They travel in the length field of a window update with the RST flag. Implementations that do not
-/// know them ignore the number. Zero is "no reason given". A peer may send any other number.
+/// They travel in the length field of a window update with the RST flag. Implementations that do
+/// not know them ignore the number. Zero is "no reason given". A peer may send any other number.
 ///
 /// Specification: libp2p/specs `error-codes/libp2p-error-codes.md`, "Stream Error Codes".
 public enum StreamResetCode: UInt32, CaseIterable, Sendable {

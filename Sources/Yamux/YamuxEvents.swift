@@ -11,7 +11,8 @@ extension YamuxSession {
     ///
     /// For each stream: `opened` first if the peer opened it, then `data` and `writable`, then at
     /// most one `readClosed`, then exactly one `closed`, which is the last. A stream that
-    /// ``YamuxSession/reset(_:code:)`` ended has no `closed`, and after `failed` there are no events.
+    /// ``YamuxSession/reset(_:code:)`` ended has no `closed`, and after `failed` there are no
+    /// events.
     public enum Event: Hashable, Sendable {
         /// The peer opened a stream. It counts as `TrafficClass.control` until told otherwise.
         case opened(StreamID)
@@ -32,8 +33,8 @@ extension YamuxSession {
         case goAway(GoAwayCode)
         /// One measured round trip. The smoothed value is ``YamuxSession/roundTrip``.
         case roundTrip(Duration)
-        /// The session is over, all its streams with it. Reported once; input is ignored afterwards.
-        /// A last frame may wait to be sent.
+        /// The session is over, all its streams with it. Reported once; input is ignored
+        /// afterwards. A last frame may wait to be sent.
         case failed(SessionError)
     }
 

@@ -27,8 +27,8 @@ public struct YamuxLimits: Hashable, Sendable {
     /// usually the tighter one.
     public var extraWindowMax = 32 * 1024 * 1024
 
-    /// Bytes taken by the application after which a window update is sent, if that is less than half
-    /// a window.
+    /// Bytes taken by the application after which a window update is sent, if that is less than
+    /// half a window.
     ///
     /// Half of a large window is a long silence: the sender would get by on the other half, and a
     /// window of twice the bandwidth-delay product would be needed to fill a path.
@@ -62,7 +62,8 @@ public struct YamuxLimits: Hashable, Sendable {
 
     /// Bytes queued on one stream.
     ///
-    /// What our own application may put in before it has to wait for ``YamuxSession/Event/writable``.
+    /// What our own application may put in before it has to wait for
+    /// ``YamuxSession/Event/writable``.
     public var sendQueueSizeMax = 4 * 1024 * 1024
 
     /// Queued bytes below which a stream that filled up is reported writable again.
@@ -103,14 +104,15 @@ public struct YamuxLimits: Hashable, Sendable {
     public var abandonedStreamBurst: Int64 = 512
     public var abandonedStreamInterval: Duration = .milliseconds(20)
 
-    /// Frames that carry nothing: empty data, updates of zero, answers to no ping, frames for streams
-    /// that are gone, window updates far beyond what our own data explains.
+    /// Frames that carry nothing: empty data, updates of zero, answers to no ping, frames for
+    /// streams that are gone, window updates far beyond what our own data explains.
     ///
     /// Updates and closes that cross on the wire are normal, at most a few per stream.
     public var emptyFrameBurst: Int64 = 4096
     public var emptyFrameInterval: Duration = .milliseconds(1)
 
-    /// Payload bytes tolerated on streams that are gone, beyond what was in flight when we reset them.
+    /// Payload bytes tolerated on streams that are gone, beyond what was in flight when we reset
+    /// them.
     public var lateBytesMax = 1024 * 1024
 
     public init() {}

@@ -13,7 +13,7 @@ extension YamuxSession {
         into events: inout [Event]
     ) {
         guard state == .open, !input.isEmpty else { return }
-        lastInstant = now
+        lastInstant = max(lastInstant, now)
         keepalive.heard()
         var offset = 0
         do throws(SessionError) {
@@ -309,12 +309,14 @@ extension YamuxSession {
         let wasOpened =
             isPeerNumber(stream.rawValue)
             ? openedByPeer.standing(of: stream.rawValue) != .new : stream.rawValue < nextID
-        // Late payload is bounded by its bytes: a peer that writes in small pieces may have many
-        // frames in flight when we reset its stream.
-        if isEmpty || !wasOpened { try countEmptyFrame(now: now) }
-        if !wasOpened && !flags.contains(.rst) {
-            try queueReset(stream, code: .protocolViolation)
+        guard wasOpened else {
+            try countEmptyFrame(now: now)
+            if !flags.contains(.rst) { try queueReset(stream, code: .protocolViolation) }
+            return
         }
+        // Late payload is bounded by its bytes: a peer that writes in small pieces may have many
+        // frames in flight when we reset its stream. Other late frames answer what we have sent.
+        if isEmpty && !abuse.takeUpdate() { try countEmptyFrame(now: now) }
     }
 
     private mutating func queueReset(

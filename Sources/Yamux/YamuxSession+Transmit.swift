@@ -12,17 +12,17 @@ extension YamuxSession {
     /// Appends whole frames, the most urgent first, up to `sizeMax` bytes.
     ///
     /// Frames without payload go first: GoAway of a failed session, answers to pings, our ping,
-    /// resets, then ACK, window updates and FIN of each stream that needs one. Then payload: a class
-    /// has its turn while it has something left of its share of the round, urgent classes before
-    /// others, and within a class the streams take turns frame by frame. Small writes of one stream
-    /// share a frame. A normal GoAway goes last.
+    /// resets, then ACK, window updates and FIN of each stream that needs one. Then payload: a
+    /// class has its turn while it has something left of its share of the round, urgent classes
+    /// before others, and within a class the streams take turns frame by frame. Small writes of
+    /// one stream share a frame. A normal GoAway goes last.
     ///
     /// - Parameters:
     ///   - output: appended to; what it holds already stays.
     ///   - sizeMax: bytes that may be appended. Nothing is while it is below 13, or 24 where a
     ///     window update and a FIN go together.
     ///   - events: `writable` and `closed` that follow from what was sent.
-    /// - Complexity: O(frames). One copy of the payload; no allocation if `output` has the capacity.
+    /// - Complexity: O(frames). One copy of the payload, and no allocation if `output` has room.
     public mutating func transmit(
         into output: inout [UInt8],
         sizeMax: Int,
@@ -153,7 +153,7 @@ extension YamuxSession {
             deficits[trafficClass] -= size + YamuxHeader.encodedSize
             counters.dataFramesSent += 1
             counters.payloadSent += UInt64(size)
-            abuse.dataSent()
+            abuse.explainUpdates()
 
             if size == queued {
                 table.removeFromReady(slot)

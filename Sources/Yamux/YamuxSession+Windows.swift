@@ -1,7 +1,8 @@
 public import ChoraleBase
 
 extension YamuxSession {
-    /// The application has taken bytes that were reported as `data`: the peer may send as many more.
+    /// The application has taken bytes that were reported as `data`: the peer may send as many
+    /// more.
     ///
     /// A window update goes out once half a window is taken, or 512 KiB of a large one. The window
     /// doubles when half of it was taken within two round trips, for then it is the window that may

@@ -20,15 +20,15 @@ import DequeModule
 ///      than its window. (Asserted where credit is granted; payload beyond it fails the session.)
 ///   2. `extraWindowInUse` is the sum of `windowSize - 256 KiB` over the streams that may still
 ///      receive. (Kept in `setWindowSize`; the tests add it up.)
-///   3. Receiving needs no room for sending: what a peer can make us queue is one entry per stream in
-///      a list linked through the streams, and two queues whose length is limited.
+///   3. Receiving needs no room for sending: what a peer can make us queue is one entry per stream
+///      in a list linked through the streams, and two queues whose length is limited.
 ///   4. A stream is in the ready list exactly when it has bytes and credit, and in the control list
 ///      exactly when `needsControlFrame`. (Kept in `reschedule`.)
 ///   5. Nothing is reported about a stream after it is gone, and nothing at all after `failed`.
 ///
 /// Memory: received bytes are never kept, but for 12 of a header. About 1 KiB without streams; 160
-/// bytes for each stream; at most `sessionQueueSizeMax` of what the application wrote, by reference;
-/// `pongsMax` and `resetsMax + streams` entries of 4 and 8 bytes.
+/// bytes for each stream; at most `sessionQueueSizeMax` of what the application wrote, by
+/// reference; `pongsMax` and `resetsMax + streams` entries of 4 and 8 bytes.
 ///
 /// Cost: no allocation per frame once the arrays have grown. One copy of the payload when sending,
 /// none when receiving. One dictionary lookup for each run of frames of one stream.
@@ -46,11 +46,12 @@ public struct YamuxSession: ~Copyable {
     public let limits: Limits
     public internal(set) var counters = YamuxCounters()
 
-    /// Bytes by which receive windows may still grow, set by the owner from what all sessions share.
+    /// Bytes by which receive windows may still grow, set by the owner from what all sessions
+    /// share.
     ///
     /// Growth is subtracted here and added to ``extraWindowInUse``. When streams end
-    /// ``extraWindowInUse`` falls, and the owner may grant the difference again; this number does not
-    /// rise by itself. Any value is allowed; at zero and below nothing grows.
+    /// ``extraWindowInUse`` falls, and the owner may grant the difference again; this number does
+    /// not rise by itself. Any value is allowed; at zero and below nothing grows.
     public var windowBudget: Int
 
     /// Bytes by which the windows of this session now exceed their initial sizes.

@@ -135,6 +135,21 @@ import Testing
         #expect(end.session.counters.emptyFrames == 0)
     }
 
+    /// Requests and answers at a high rate, each followed by an update that comes too late.
+    @Test func lateUpdatesForFinishedStreamsAreNotAFlood() throws {
+        let end = End(.dialer)
+        for _ in 0..<20_000 {
+            let stream = try end.open()
+            try end.write(stream, [1, 2, 3])
+            end.session.closeWrite(stream)
+            _ = end.transmit()
+            end.receive(Wire.data(stream.rawValue, Wire.ack | Wire.fin, [4]))
+            end.receive(Wire.window(stream.rawValue, 0, 3))
+        }
+        #expect(end.session.counters.streamsFinished == 20_000)
+        #expect(end.session.counters.emptyFrames == 0)
+    }
+
     /// A peer that opens streams and a host that resets each: the resets are not read.
     @Test func resetsOfOursThatNobodyReadsAreBounded() {
         let end = End(.listener)
@@ -153,7 +168,7 @@ import Testing
 
     @Test func anIdleSessionIsSmall() {
         #expect(MemoryLayout<YamuxSession>.size < 1500)
-        #expect(MemoryLayout<Stream>.stride <= 176)
+        #expect(MemoryLayout<Stream>.stride + MemoryLayout<SendQueue>.stride <= 144)
         #expect(MemoryLayout<Event>.stride <= 32)
     }
 }

@@ -108,8 +108,8 @@ import Testing
         #expect(first.1 == second.1)
     }
 
-    /// Both write all they can and read nothing (rust-libp2p#5410): both stop where the windows end,
-    /// and once they read, everything arrives.
+    /// Both write all they can and read nothing (rust-libp2p#5410): both stop where the windows
+    /// end, and once they read, everything arrives.
     @Test func writingWithoutReadingDeadlocksNobody() {
         let pair = Pair()
         pair.pipeSizeMax = 64 * 1024
