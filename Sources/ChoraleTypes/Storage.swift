@@ -76,3 +76,20 @@ public enum StoreFailure: Error, Hashable, Sendable {
     /// More requests are waiting than the mailbox holds.
     case overloaded(waiting: Int, limit: Int)
 }
+
+extension StoreFailure: CustomStringConvertible {
+    /// One sentence for the operator: what is wrong and what can be done.
+    public var description: String {
+        switch self {
+        case .diskFull(let path):
+            "no room left on the disk of \(path): free some space, nothing is stored until then"
+        case .corrupt(let detail):
+            "the database is damaged (\(detail)): restore a backup or start with an empty one"
+        case .inputOutput(let detail):
+            "the database could not be read or written: \(detail)"
+        case .overloaded(let waiting, let limit):
+            "\(waiting) requests wait for the database and the limit is \(limit): "
+                + "the disk is too slow for the traffic"
+        }
+    }
+}

@@ -1,0 +1,181 @@
+public import ChoraleBase
+public import ChoraleTypes
+public import PeerIdentity
+
+extension Bodies {
+    /// Names one verification by a worker.
+    public struct JobID: Hashable, Comparable, Sendable {
+        public let rawValue: UInt64
+        public init(_ rawValue: UInt64) { self.rawValue = rawValue }
+        public static func < (lhs: Self, rhs: Self) -> Bool { lhs.rawValue < rhs.rawValue }
+    }
+
+    /// Names one request of ours to a peer.
+    public struct RequestID: Hashable, Comparable, Sendable {
+        public let rawValue: UInt64
+        public init(_ rawValue: UInt64) { self.rawValue = rawValue }
+        public static func < (lhs: Self, rhs: Self) -> Bool { lhs.rawValue < rhs.rawValue }
+    }
+
+    /// Names one request of a peer to us. Chosen by the caller, never used twice.
+    public struct ServeID: Hashable, Comparable, Sendable {
+        public let rawValue: UInt64
+        public init(_ rawValue: UInt64) { self.rawValue = rawValue }
+        public static func < (lhs: Self, rhs: Self) -> Bool { lhs.rawValue < rhs.rawValue }
+    }
+
+    /// Names one publication. Chosen by the caller.
+    public struct PublishID: Hashable, Comparable, Sendable {
+        public let rawValue: UInt64
+        public init(_ rawValue: UInt64) { self.rawValue = rawValue }
+        public static func < (lhs: Self, rhs: Self) -> Bool { lhs.rawValue < rhs.rawValue }
+    }
+
+    /// Names one read of a chunk by the node's user. Chosen by the caller.
+    public struct ReadID: Hashable, Comparable, Sendable {
+        public let rawValue: UInt64
+        public init(_ rawValue: UInt64) { self.rawValue = rawValue }
+        public static func < (lhs: Self, rhs: Self) -> Bool { lhs.rawValue < rhs.rawValue }
+    }
+
+    /// How a request of ours ended.
+    public enum RequestEnd: Hashable, Sendable {
+        /// The peer ended its answer in good order.
+        case finished
+        /// The peer answered with an error code (2 server error, 3 unavailable, 4 rate limited…).
+        case refused(code: UInt8)
+        /// No stream could be opened, or it or its connection was lost.
+        case failed
+        /// What came was no ``ChunkResponse``.
+        case malformed
+        /// The peer does not speak the protocol.
+        case unsupported
+    }
+
+    /// Everything that can happen.
+    public enum Input: Sendable {
+        /// An announcement whose ``AnnouncementCheck`` accepted it. `from`: who told us, nil when
+        /// nobody did.
+        case announced(BodyAnnouncement, from: PeerID?)
+        /// Holds and announces a body of our own. Answered by `published` or `publishRefused`.
+        case publish(PublishID, BodyBuilder.Built)
+        /// A peer may be asked (`canServe`), or may only ask us. Repeating it changes `canServe`.
+        case peerConnected(PeerID, canServe: Bool)
+        case peerDisconnected(PeerID)
+        /// A peer said which chunks it holds, otherwise than in requests and answers.
+        case peerHas(PeerID, root: Bytes32, held: ChunkBitmap)
+        /// One item of an answer. Any number of them come before `requestEnded`.
+        case chunkReceived(RequestID, ChunkResponse)
+        /// Exactly once for each request, unless it was cancelled.
+        case requestEnded(RequestID, RequestEnd)
+        case chunkVerified(JobID, Bool)
+        /// A peer asks. Answered by `respond` any number of times, then `respondEnd`; or by
+        /// `refuse`.
+        case serve(ServeID, PeerID, ChunksByRootRequest)
+        /// The answer was sent, or its stream is gone. Exactly once for each `serve`; it frees the
+        /// peer's place, which is otherwise held for ``Limits/serveTimeout``.
+        case serveEnded(ServeID)
+        /// Reads a chunk of a held body. Answered by `chunkRead`.
+        case read(ReadID, root: Bytes32, index: Int)
+        case storeReplied(StoreRequestID, StoreReply)
+        /// Rows of ``ColumnFamily/witness``. Announcements wait until `isLast`.
+        case loaded([StoreRow], isLast: Bool)
+        /// Deletes a body that is held or being fetched.
+        case remove(root: Bytes32)
+        /// The driver's timer fired. Early and repeated firings are harmless.
+        case timeout
+    }
+
+    /// Everything the machine wants.
+    public enum Output: Equatable, Sendable {
+        /// Publish on the gossip topic. ``AnnouncementCheck/compressed(_:)`` makes the message.
+        case announce(BodyAnnouncement)
+        /// Ask a peer. After `deadline` the machine cancels by itself.
+        case request(RequestID, PeerID, ChunksByRootRequest, deadline: MonotonicInstant)
+        /// Reset the request's stream. Nothing more of it is wanted, nor answered.
+        case cancel(RequestID)
+        case verifyChunk(JobID, ChunkCheck)
+        case respond(ServeID, ChunkResponse)
+        case respondEnd(ServeID)
+        /// One error item: code 1 invalid, 3 unavailable, 4 rate limited. Ends the answer.
+        case refuse(ServeID, code: UInt8, text: String)
+        case store(StoreRequestID, StoreRequest)
+        case published(PublishID, Bytes32)
+        case publishRefused(PublishID, Refusal)
+        case chunkRead(ReadID, ReadResult)
+        /// The body is whole and stored. Said once in a body's life, not again after a restart.
+        case completed(BodyAnnouncement, fromPeers: [PeerID], elapsed: Duration)
+        case progress(root: Bytes32, have: Int, of: Int)
+        /// The body will not be fetched, and nothing of it is kept.
+        case failed(root: Bytes32, FailureReason)
+        case penalize(PeerID, Fault)
+        case event(Event)
+    }
+
+    /// What a read gave.
+    public enum ReadResult: Equatable, Sendable {
+        case chunk([UInt8])
+        /// The body or the chunk is not held.
+        case absent
+        case failed(StoreFailure)
+        /// More reads are waiting than ``Limits/readsMax``.
+        case overloaded
+    }
+
+    /// Why a body is not taken in. Each case is also a metric label.
+    public enum Refusal: Error, Hashable, Sendable {
+        /// It is known: held, being fetched, or waiting.
+        case known
+        /// It was deleted not long ago.
+        case forgotten
+        case tooLarge(size: Int, limit: Int)
+        /// Its producer's bodies would take more than one producer may.
+        case producerBudget(size: Int, limit: Int)
+        /// The producer announces faster than it may.
+        case producerRate
+        /// Everything held is younger or still being fetched.
+        case noRoom(size: Int, limit: Int)
+        /// The store has no room; intake stopped.
+        case storeFull
+        /// More announcements came before the rows were loaded than are kept waiting.
+        case loading
+    }
+
+    /// Why a body was given up.
+    public enum FailureReason: Hashable, Sendable {
+        /// No chunk came for ``Limits/stallTimeout``.
+        case stalled
+        /// A valid proof shows that its producer signed another shape for the root.
+        case announcementFalse
+        /// `remove`.
+        case removed
+        /// Its rows could not be written.
+        case store(StoreFailure)
+    }
+
+    /// What a peer did wrong; each is exactly that peer's doing.
+    public enum Fault: Hashable, Sendable {
+        /// Sent bytes that are not the chunk it named.
+        case wrongChunk(root: Bytes32, index: Int)
+        /// Sent a chunk that the request did not ask for, or sent it twice.
+        case unrequestedChunk(root: Bytes32, index: Int)
+        /// Sent a bitmap, or asked for chunks, that a body of this shape cannot have.
+        case impossibleBitmap(root: Bytes32)
+        case malformedAnswer
+    }
+
+    /// What an operator may want to see.
+    public enum Event: Equatable, Sendable {
+        case downloadStarted(root: Bytes32, kind: BodyKind, size: Int)
+        case refused(root: Bytes32, Refusal)
+        /// Retention by age.
+        case expired(root: Bytes32)
+        /// The oldest made room for another.
+        case evicted(root: Bytes32)
+        /// The store failed: chunks are no longer asked for.
+        case intakeStopped(StoreFailure)
+        case intakeResumed
+        /// A stored chunk could not be read and will be fetched again.
+        case chunkLost(root: Bytes32, index: Int)
+    }
+}

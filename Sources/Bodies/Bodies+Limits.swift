@@ -1,0 +1,99 @@
+extension Bodies {
+    /// Every limit of the machine. Sizes in bytes.
+    public struct Limits: Hashable, Sendable {
+        // MARK: What is held
+
+        /// Largest body: 14 MiB is the witness limit of the 12 s profile (mechanisms §6.2a).
+        public var bodySizeMax = 16 << 20
+        /// Bodies known at once. A description has at most 8 KiB, so they take at most 8 MiB.
+        public var bodiesMax = 1024
+        /// All bodies together on disk, whether whole yet or not: 64 of the largest.
+        public var totalSizeMax = 1 << 30
+        /// Bodies of one producer together: a quarter, so that no producer can drive out the rest.
+        public var producerSizeMax = 256 << 20
+        /// Announcements of one producer in a burst; one comes back each `producerInterval`.
+        public var producerBurst: Int64 = 16
+        /// One a second is four times the rate of blocks.
+        public var producerInterval: Duration = .seconds(1)
+        /// Producers whose rate is remembered; the one longest silent is forgotten first.
+        public var producersMax = 1024
+        /// Bodies older than this are deleted: past the proof window of 7 slots many times over.
+        public var ageMax: Duration = .seconds(2 * 3600)
+        /// How often ages are looked at.
+        public var retentionInterval: Duration = .seconds(30)
+        /// Roots of deleted bodies that are not fetched again.
+        public var forgottenMax = 4096
+        /// Announcements kept while the rows are still loading: 8 KiB each.
+        public var waitingMax = 64
+
+        // MARK: Fetching
+
+        /// Bodies being fetched at once; others wait their turn, oldest announcement first.
+        public var downloadsMax = 8
+        /// Chunks requested of all peers together: 64 × 256 KiB are 16 MiB on their way to memory.
+        public var requestsMax = 64
+        /// Chunks requested of one peer: 1 MiB covers 80 ms of 100 Mbit/s.
+        public var requestsPerPeerMax = 4
+        /// Chunks received and not yet verified and stored: 16 MiB of memory.
+        public var unstoredSizeMax = 16 << 20
+        /// Peers of one body that we ask by ourselves. Others that ask us are answered and remembered
+        /// up to `passiveLinksMax`.
+        public var activeLinksMax = 16
+        public var passiveLinksMax = 64
+        /// A request is given up after this (the deadline of mechanisms §6.3).
+        public var requestTimeout: Duration = .seconds(10)
+        /// A second holder is asked for a chunk when the first takes four times the usual time, but
+        /// not before this: below it the jitter of a busy node would double traffic.
+        public var hedgeDelayMin: Duration = .milliseconds(400)
+        public var hedgeDelayMax: Duration = .seconds(4)
+        /// Chunks of one body that may be on their way twice: bounds what the end game wastes.
+        public var hedgesMax = 2
+        /// Bitmaps go to one peer at most this often while they change.
+        public var exchangeInterval: Duration = .milliseconds(50)
+        /// A peer that had nothing new is asked again after this, doubling up to `pollIntervalMax`.
+        public var pollInterval: Duration = .milliseconds(250)
+        public var pollIntervalMax: Duration = .seconds(8)
+        /// A peer that failed is left alone for this, doubling up to `backoffMax`.
+        public var backoff: Duration = .milliseconds(500)
+        public var backoffMax: Duration = .seconds(60)
+        /// A peer that sent a wrong chunk is asked nothing for this long.
+        public var distrust: Duration = .seconds(600)
+        /// A body that got no chunk for this is given up.
+        public var stallTimeout: Duration = .seconds(300)
+
+        // MARK: Serving
+
+        /// Answers under way to one peer: twice what an honest peer asks for at once.
+        public var servesPerPeerMax = 8
+        /// Answers under way to all: 64 × 256 KiB are 16 MiB queued in streams.
+        public var servesMax = 64
+        /// Chunks in one answer. Who wants more asks again.
+        public var chunksPerServeMax = 1
+        /// Longest that an answer's place is held without `serveEnded`.
+        public var serveTimeout: Duration = .seconds(60)
+        /// Chunks kept in memory for serving.
+        public var cacheSizeMax = 16 << 20
+        /// How many: bounds the bookkeeping when chunks are small.
+        public var cacheCountMax = 1024
+        /// Reads of the node's own user waiting for the store.
+        public var readsMax = 64
+        /// For so long after publishing, a producer shows each peer different chunks, so that its
+        /// peers have something to trade and it uploads little more than the body once.
+        public var seedingDuration: Duration = .seconds(20)
+
+        // MARK: The store
+
+        /// After a failure of the store, how long until intake is tried again.
+        public var storeRetryInterval: Duration = .seconds(10)
+
+        public init() {}
+
+        /// Most memory in bytes that the machine, its jobs and its store requests take.
+        public var worstCaseMemory: Int {
+            let chunk = 256 * 1024
+            return bodiesMax * (8 * 1024 + 1024) + waitingMax * 8 * 1024
+                + (requestsMax + servesMax + readsMax) * chunk + unstoredSizeMax + cacheSizeMax
+                + 2 * bodySizeMax + (forgottenMax + producersMax) * 128
+        }
+    }
+}
