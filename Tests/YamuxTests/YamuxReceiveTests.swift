@@ -220,6 +220,19 @@ import Testing
         #expect(end.session.counters.payloadDrained == 2)
     }
 
+    /// What was in flight when we reset is allowed to arrive, to the byte.
+    @Test func lateDataIsAllowedAsFarAsCreditWent() {
+        var limits = YamuxLimits()
+        limits.lateBytesMax = 0
+        let end = End(.listener, limits: limits)
+        let frame = Wire.data(1, Wire.syn, [1, 2, 3, 4])
+        end.receive(Array(frame.prefix(14)))
+        end.session.reset(id(1), code: 0)
+        #expect(end.receive(Array(frame.dropFirst(14))) == [])
+        #expect(end.receive(Wire.data(1, 0, Self.kibibytes256.dropLast(4))) == [])
+        #expect(end.receive(Wire.data(1, 0, [9])) == [.failed(.lateDataFlood)])
+    }
+
     @Test func aStreamResetBeforeItsSYNWasSentLeavesNoTrace() throws {
         let end = End(.dialer)
         let stream = try end.open()
