@@ -1,83 +1,31 @@
 import ChoraleBase
+import Codec
 
-// The little of RLP that a flat record of 300 bytes needs.
 extension NodeRecord {
-    /// One item of the list.
-    struct Item {
-        /// Header and payload.
-        let encoding: Range<Int>
-        let payload: Range<Int>
-        let isList: Bool
-    }
+    /// Most items of a record: a pair takes two bytes at least, and 300 bytes hold no more.
+    private static let itemCountMax = sizeMax
 
     /// The items of the list that fills `bytes`.
-    static func items(_ bytes: Span<UInt8>) throws(RecordError) -> [Item] {
-        guard let list = item(bytes, at: 0, end: bytes.count), list.isList,
-            list.payload.upperBound == bytes.count
-        else { throw .malformed }
-        return try items(bytes, in: list.payload, depth: 0)
-    }
-
-    private static func items(
-        _ bytes: Span<UInt8>,
-        in range: Range<Int>,
-        depth: Int
-    ) throws(RecordError) -> [Item] {
-        var items: [Item] = []
-        var position = range.lowerBound
-        while position < range.upperBound {
-            guard let next = item(bytes, at: position, end: range.upperBound) else {
-                throw .malformed
+    static func items(_ bytes: Span<UInt8>) throws(RLPError) -> [RLPItem] {
+        var reader = try RLPReader.item(bytes).list(itemCountMax: itemCountMax)
+        var items: [RLPItem] = []
+        while let item = try reader.next(in: bytes) {
+            // A list inside must be well-formed too: it is signed, kept and passed on.
+            if item.kind == .list {
+                _ = try RLPValue(bytes.extracting(item.encoding), limits: valueLimits)
             }
-            // A nested list must be well-formed too: it is signed, stored and passed on.
-            if next.isList {
-                guard depth < 8 else { throw .malformed }
-                _ = try self.items(bytes, in: next.payload, depth: depth + 1)
-            }
-            items.append(next)
-            position = next.payload.upperBound
+            items.append(item)
         }
         return items
     }
 
-    /// The item at `position`, or nil when it is not canonical or does not end before `end`.
-    private static func item(_ bytes: Span<UInt8>, at position: Int, end: Int) -> Item? {
-        guard position < end else { return nil }
-        let first = bytes[position]
-        if first < 0x80 {
-            return Item(
-                encoding: position..<position + 1, payload: position..<position + 1, isList: false)
-        }
-        let isList = first >= 0xC0
-        var size = Int(first) - (isList ? 0xC0 : 0x80)
-        var start = position + 1
-        if size > 55 {
-            // 300 bytes never need more than two bytes of length.
-            let lengthSize = size - 55
-            guard lengthSize <= 2, start + lengthSize <= end, bytes[start] != 0 else { return nil }
-            size = (0..<lengthSize).reduce(0) { $0 << 8 | Int(bytes[start + $1]) }
-            guard size > 55 else { return nil }
-            start += lengthSize
-        }
-        guard size <= end - start else { return nil }
-        // A byte below 0x80 is its own encoding, and no other is allowed.
-        guard isList || size != 1 || bytes[start] >= 0x80 else { return nil }
-        return Item(
-            encoding: position..<start + size, payload: start..<start + size, isList: isList)
-    }
+    /// No key in use holds lists deeper than two.
+    private static let valueLimits = RLPValue.Limits(depthMax: 8, itemCountMax: itemCountMax)
 
-    /// The bytes of a string item, or nil for a list.
-    static func payload(_ item: Item, of bytes: Span<UInt8>) -> [UInt8]? {
-        item.isList ? nil : bytes.extracting(item.payload).copied()
-    }
-
-    /// The bytes of a value that is a string.
+    /// The bytes of a value that is a string, or nil for a list.
     static func string(_ encoded: [UInt8]) -> [UInt8]? {
-        let bytes = encoded.span
-        guard let item = item(bytes, at: 0, end: bytes.count),
-            item.encoding.upperBound == bytes.count
-        else { return nil }
-        return payload(item, of: bytes)
+        guard let item = try? RLPReader.item(encoded.span), item.kind == .bytes else { return nil }
+        return encoded.span.extracting(item.payload).copied()
     }
 
     /// A number of at most 64 bits without leading zeros.
@@ -87,29 +35,22 @@ extension NodeRecord {
     }
 
     static func encoded(_ string: [UInt8]) -> [UInt8] {
-        if string.count == 1, string[0] < 0x80 { return string }
-        return header(0x80, size: string.count) + string
-    }
-
-    private static func header(_ base: UInt8, size: Int) -> [UInt8] {
-        if size <= 55 { return [base + UInt8(size)] }
-        var length: [UInt8] = []
-        length.appendBigEndian(UInt64(size))
-        length.removeFirst(length.prefix(while: { $0 == 0 }).count)
-        return [base + 55 + UInt8(length.count)] + length
+        var writer = RLPWriter()
+        writer.bytes(string)
+        return writer.bytes
     }
 
     /// The record, or without a signature what is signed.
     static func encode(_ signature: [UInt8]?, _ sequence: UInt64, _ pairs: [Pair]) -> [UInt8] {
-        var number: [UInt8] = []
-        number.appendBigEndian(sequence)
-        number.removeFirst(number.prefix(while: { $0 == 0 }).count)
-        var payload = signature.map(encoded) ?? []
-        payload += encoded(number)
+        var writer = RLPWriter()
+        let list = writer.beginList()
+        if let signature { writer.bytes(signature) }
+        writer.integer(sequence)
         for pair in pairs {
-            payload += encoded(pair.key)
-            payload += pair.encodedValue
+            writer.bytes(pair.key)
+            writer.encoded(pair.encodedValue.span)
         }
-        return header(0xC0, size: payload.count) + payload
+        writer.endList(list)
+        return writer.bytes
     }
 }

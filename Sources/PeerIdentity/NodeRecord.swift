@@ -47,12 +47,9 @@ public struct NodeRecord: Hashable, Sendable {
         case noPrefix
         case base64(Multibase.DecodeError)
         case tooLarge(size: Int, limit: Int)
-        /// Not the canonical RLP of a list of strings, or with bytes behind it.
-        case malformed
+        /// Not the canonical RLP of a list of signature, number, keys and values.
+        case rlp(RLPError)
         case wrongSignatureSize(Int)
-        /// A number of more than 64 bits or with leading zeros.
-        case malformedSequence
-        case keyWithoutValue
         /// Keys must ascend, and so none may repeat.
         case keysOutOfOrder
         /// A record without `id`, or with another identity scheme than "v4".
@@ -84,21 +81,25 @@ public struct NodeRecord: Hashable, Sendable {
         guard bytes.count <= Self.sizeMax else {
             throw .tooLarge(size: bytes.count, limit: Self.sizeMax)
         }
-        let items = try Self.items(bytes)
-        guard items.count >= 2 else { throw .malformed }
-        guard let signature = Self.payload(items[0], of: bytes) else { throw .malformed }
+        let signature: [UInt8]
+        let sequence: UInt64
+        var pairs: [Pair] = []
+        do throws(RLPError) {
+            let items = try Self.items(bytes)
+            guard items.count >= 2 else { throw .missingItem }
+            signature = bytes.extracting(try items[0].bytes()).copied()
+            sequence = try items[1].uint64(in: bytes)
+            guard items.count.isMultiple(of: 2) else { throw .missingItem }
+            for index in stride(from: 2, to: items.count, by: 2) {
+                let key = bytes.extracting(try items[index].bytes()).copied()
+                let value = bytes.extracting(items[index + 1].encoding).copied()
+                pairs.append(Pair(key: key, encodedValue: value))
+            }
+        } catch {
+            throw .rlp(error)
+        }
         guard signature.count == Secp256k1.compactSignatureSize else {
             throw .wrongSignatureSize(signature.count)
-        }
-        guard let sequence = Self.payload(items[1], of: bytes).flatMap(Self.integer) else {
-            throw .malformedSequence
-        }
-        guard items.count.isMultiple(of: 2) else { throw .keyWithoutValue }
-        var pairs: [Pair] = []
-        for index in stride(from: 2, to: items.count, by: 2) {
-            guard let key = Self.payload(items[index], of: bytes) else { throw .malformed }
-            let value = bytes.extracting(items[index + 1].encoding).copied()
-            pairs.append(Pair(key: key, encodedValue: value))
         }
         try self.init(sequence: sequence, pairs: pairs, signature: signature, bytes: bytes.copied())
     }

@@ -104,7 +104,9 @@ import Testing
             }
         }
         let longer = bytes + [0]
-        #expect(throws: NodeRecord.RecordError.malformed) { try NodeRecord(bytes: longer.span) }
+        #expect(throws: NodeRecord.RecordError.rlp(.trailingBytes(1))) {
+            try NodeRecord(bytes: longer.span)
+        }
     }
 
     @Test(arguments: UInt64(0)..<100) func randomListsNeverTrap(seed: UInt64) {
@@ -115,15 +117,27 @@ import Testing
     }
 
     @Test func onlyCanonicalEncodingsAreRead() throws {
-        let rows: [[UInt8]] = [
-            [0xC2, 0x81, 0x01],  // a small byte behind a header
-            [0xF8, 0x01, 0x01],  // a short list in the long form
-            [0xF9, 0x00, 0x38] + [UInt8](repeating: 1, count: 56),  // length with a zero in front
-            [0xFF] + [UInt8](repeating: 0xFF, count: 8),  // a length of eight bytes
-            [0x80], [0x01], [0xC0], [0xC1, 0x80], [],
+        let rows: [([UInt8], RLPError)] = [
+            ([0xC2, 0x81, 0x01], .byteNotMinimal(1)),
+            ([0xF8, 0x01, 0x01], .lengthNotMinimal),
+            ([0xF9, 0x00, 0x38] + [UInt8](repeating: 1, count: 56), .lengthNotMinimal),
+            (
+                [0xFF] + [UInt8](repeating: 0xFF, count: 8),
+                .lengthBeyondEnd(length: .max, remaining: 0)
+            ),
+            ([0x80], .unexpectedKind(.bytes)),
+            ([0xC0], .missingItem),
+            ([0xC1, 0x80], .missingItem),
+            ([0xC3, 0x80, 0x80, 0x80], .missingItem),
+            ([0xC2, 0xC0, 0x80], .unexpectedKind(.list)),
+            ([0xC2, 0x80, 0x00], .integerNotMinimal),
+            ([0xC5, 0x80, 0x01, 0x01, 0xC1, 0xC1], .lengthBeyondEnd(length: 1, remaining: 0)),
+            ([], .truncated),
         ]
-        for row in rows {
-            #expect(throws: NodeRecord.RecordError.malformed) { try NodeRecord(bytes: row.span) }
+        for (bytes, error) in rows {
+            #expect(throws: NodeRecord.RecordError.rlp(error)) {
+                try NodeRecord(bytes: bytes.span)
+            }
         }
     }
 

@@ -151,9 +151,9 @@ extension Multibase {
             case .base36: .radix(RadixAlphabet(Self.digits36, cases: .either))
             case .base36upper: .radix(RadixAlphabet(Self.digits36.uppercased(), cases: .either))
             case .base58btc:
-                .radix(RadixAlphabet("123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"))
+                .radix(RadixAlphabet(Self.digits58btc))
             case .base58flickr:
-                .radix(RadixAlphabet("123456789abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ"))
+                .radix(RadixAlphabet(Self.digits58flickr))
             case .base64: .bits(BitAlphabet(Self.digits62 + "+/", bits: 6))
             case .base64pad: .bits(BitAlphabet(Self.digits62 + "+/", bits: 6, padTo: 4))
             case .base64url: .bits(BitAlphabet(Self.digits62 + "-_", bits: 6))
@@ -165,7 +165,12 @@ extension Multibase {
         private static let digits32 = "abcdefghijklmnopqrstuvwxyz234567"
         private static let digits32hex = "0123456789abcdefghijklmnopqrstuv"
         private static let digits36 = "0123456789abcdefghijklmnopqrstuvwxyz"
-        private static let digits62 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+        private static let digits58btc =
+            "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+        private static let digits58flickr =
+            "123456789abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ"
+        private static let digits62 =
+            "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
     }
 }
 
