@@ -20,3 +20,8 @@ static inline int chorale_set_notsent_lowat(int fd, int bytes) {
 static inline void chorale_name_thread(const char *name) {
     (void)prctl(PR_SET_NAME, name, 0L, 0L, 0L);
 }
+
+// glibc declares these in an enumeration, which Swift finds in whichever module it met first.
+static const int chorale_sock_stream = SOCK_STREAM;
+static const int chorale_sock_dgram = SOCK_DGRAM;
+static const int chorale_sock_nonblock = SOCK_NONBLOCK;

@@ -1,3 +1,4 @@
+import CAres
 import CLibuv
 import Codec
 import Glibc
@@ -47,7 +48,7 @@ final class FakeDNSServer: @unchecked Sendable {
 
     init(zone: [String: [FakeRecord]]) throws {
         self.zone = zone
-        let descriptor = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
+        let descriptor = socket(AF_INET, chorale_sock_dgram, 0)
         try #require(descriptor >= 0)
         self.descriptor = descriptor
         let size = socklen_t(MemoryLayout<sockaddr_in>.size)

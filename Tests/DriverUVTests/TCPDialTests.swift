@@ -1,3 +1,4 @@
+import CAres
 import CLibuv
 import ChoraleBase
 import Codec
@@ -175,7 +176,7 @@ struct RawSocket {
     let descriptor: Int32
 
     init() throws {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        descriptor = socket(AF_INET, chorale_sock_stream, 0)
         try #require(descriptor >= 0)
     }
 

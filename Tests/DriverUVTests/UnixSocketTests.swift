@@ -1,3 +1,5 @@
+import CAres
+import CLibuv
 import ChoraleBase
 import Glibc
 import Testing
@@ -269,7 +271,7 @@ final class TemporaryDirectory {
 
     /// What a process that was killed leaves: a bound socket that nobody has open.
     func leaveDeadSocket() throws {
-        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        let descriptor = socket(AF_UNIX, chorale_sock_stream, 0)
         try #require(descriptor >= 0)
         defer { close(descriptor) }
         var address = sockaddr_un()

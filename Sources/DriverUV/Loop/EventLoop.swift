@@ -64,6 +64,8 @@ public final class EventLoop {
     private var owner: pthread_t
     private var isRunning = false
     private var isClosing = false
+    /// Of `run(until:patience:)`.
+    private var stopCondition: (() -> Bool)?
     private var hooks: TurnHooks?
     private var signals: [SignalWatcher] = []
     private var closers: [() -> Void] = []
@@ -167,7 +169,7 @@ extension EventLoop {
         turnEnd()
     }
 
-    /// Runs turns until `condition` holds after one.
+    /// Runs turns until `condition` holds, at the end of one or after the events of one.
     ///
     /// - Returns: false when `patience` ran out first.
     public func run(until condition: () -> Bool, patience: Duration) -> Bool {
@@ -177,11 +179,15 @@ extension EventLoop {
         let timer = LoopTimer(loop: self) {}
         timer.schedule(at: deadline)
         defer { timer.close() }
-        while !condition() {
-            guard now < deadline else { return false }
-            uv_run(raw, UV_RUN_ONCE)
+        return withoutActuallyEscaping(condition) { condition in
+            stopCondition = condition
+            defer { stopCondition = nil }
+            while !condition() {
+                guard now < deadline else { return false }
+                uv_run(raw, UV_RUN_ONCE)
+            }
+            return true
         }
-        return true
     }
 
     private func enter() {
@@ -277,6 +283,8 @@ extension EventLoop {
 
         let hasMore = !deferred.isEmpty || !readersToResume.isEmpty || !writers.isEmpty
         hooks?.setIdle(active: hasMore)
+        // Else the loop might wait for events, of which there need be none.
+        if let stopCondition, stopCondition() { uv_stop(raw) }
 
         let idle = uv_metrics_idle_time(raw)
         let elapsed = uv_hrtime() &- turnStart

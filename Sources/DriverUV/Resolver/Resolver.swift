@@ -95,7 +95,7 @@ public final class Resolver {
                 case .ip6: AF_INET6
                 }
             // Else every address would come once for each kind of socket.
-            hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+            hints.ai_socktype = chorale_sock_stream
             ares_getaddrinfo(
                 channel, name, nil, &hints,
                 { argument, status, _, list in

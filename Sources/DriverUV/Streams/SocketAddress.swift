@@ -1,5 +1,7 @@
+import CAres
 import CLibuv
 public import Codec
+import Glibc
 
 /// Where a TCP socket is: an IP address and a port.
 public struct SocketAddress: Hashable, Sendable {

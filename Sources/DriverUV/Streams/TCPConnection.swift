@@ -1,6 +1,8 @@
+import CAres
 import CLibuv
 import ChoraleBase
 import Codec
+import Glibc
 
 /// What the owner of a TCP connection hears. All calls come on the loop.
 public protocol TCPConnectionDelegate: AnyObject {

@@ -1,3 +1,4 @@
+import CAres
 import CLibuv
 import Glibc
 
@@ -117,7 +118,7 @@ public final class UnixListener: LoopHandle {
         guard lstat(path, &information) == 0 else { return }  // Bind says it better.
         guard information.st_mode & S_IFMT == S_IFSOCK else { throw .notASocket(path: path) }
 
-        let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue), 0)
+        let probe = socket(AF_UNIX, chorale_sock_stream | chorale_sock_nonblock, 0)
         guard probe >= 0 else { throw .other(path: path, SystemError.last) }
         defer { _ = Glibc.close(probe) }
         var address = sockaddr_un()
