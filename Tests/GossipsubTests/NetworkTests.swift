@@ -108,8 +108,11 @@ import Testing
     @Test(arguments: UInt64(0)..<4)
     func gossipBringsWhatTheMeshLost(seed: UInt64) throws {
         let network = Self.network(30, seed: seed, degree: 12) { $0.floodPublish = false }
-        network.isLost = { [random = Box(DeterministicRandom(seed: seed))] _, _, frame in
-            frame.count > 600 && random.value.chance(40, in: 100)
+        let dice = Box(DeterministicRandom(seed: seed))
+        let pushesEnd = network.now.advanced(by: .milliseconds(800))
+        network.isLost = { [unowned network] _, _, frame in
+            guard frame.count > 600 else { return false }
+            return dice.value.chance(network.now < pushesEnd ? 90 : 10, in: 100)
         }
         let publication = Gossipsub.PublishID(1)
         network.input(

@@ -21,6 +21,7 @@ enum VectorRegistry {
         NoiseVectors.checkers,
         SnappyVectors.checkers,
         Libp2pIdentityVectors.checkers,
+        GossipsubVectors.checkers,
     ].reduce(into: [:]) { all, area in
         all.merge(area) { _, _ in preconditionFailure("two checkers for one vector file") }
     }

@@ -164,6 +164,8 @@ extension Gossipsub {
         case peerUnsubscribed(PeerID, Topic)
         case joined(Topic)
         case left(Topic)
+        /// A subscription that the configuration does not allow.
+        case joinRefused(Topic, PublishError)
         case grafted(PeerID, Topic, MeshReason)
         case pruned(PeerID, Topic, MeshReason)
         /// The score crossed the graylist threshold, downwards.

@@ -31,7 +31,7 @@ extension Gossipsub {
             else { continue }
             let canOffer =
                 isLarge && peer.connection.version >= .v1_2 && !peer.connection.isDirect
-                && peer.offers < Self.offersPerHeartbeatMax
+                && peer.canOffer(now: now)
             if canOffer { offered.append(slot) } else { pushed.append(slot) }
         }
         if eager > 0, !offered.isEmpty {
@@ -44,22 +44,23 @@ extension Gossipsub {
         for slot in pushed {
             if enqueue(index, slot, now: now, into: &outputs) { queued += 1 }
         }
-        for slot in offered { offer(index, slot, into: &outputs) }
+        for slot in offered { offer(index, slot, now: now, into: &outputs) }
         return (queued, offered.count)
     }
 
-    /// IHAVEs in one heartbeat for large messages; half of what go, rust and nim heed, since their
-    /// heartbeats are not ours and theirs may see two of ours.
-    static var offersPerHeartbeatMax: Int { 5 }
-
-    private mutating func offer(_ index: Int, _ slot: Int, into outputs: inout [Output]) {
+    private mutating func offer(
+        _ index: Int,
+        _ slot: Int,
+        now: MonotonicInstant,
+        into outputs: inout [Output]
+    ) {
         let message = store[index]
         guard peers[slot]!.control.idCount < configuration.limits.controlQueueIDsMax else {
             counters.idsSkipped += 1
             return
         }
         // What waits together is sent together, and counts as one IHAVE over there.
-        if peers[slot]!.control.offers.isEmpty { peers[slot]!.offers += 1 }
+        if peers[slot]!.control.offers.isEmpty { peers[slot]!.noteOffer(now: now) }
         peers[slot]!.control.offers.append(
             ControlQueue.Announcement(topic: message.topic, key: message.key, id: message.id))
         counters.copiesAnnounced += 1

@@ -69,7 +69,14 @@ extension Gossipsub {
     // MARK: Joining and leaving
 
     mutating func join(_ topic: Topic, now: MonotonicInstant, into outputs: inout [Output]) {
-        guard case .success(let index) = resolve(topic), !topics[index].isSubscribed else { return }
+        let index: Int
+        switch resolve(topic) {
+        case .success(let found): index = found
+        case .failure(let error):
+            outputs.append(.event(.joinRefused(topic, error)))
+            return
+        }
+        guard !topics[index].isSubscribed else { return }
         topics[index].isSubscribed = true
         outputs.append(.event(.joined(topic)))
         announceSubscription(index, true, into: &outputs)

@@ -49,6 +49,11 @@ extension Gossipsub {
     private mutating func setTimer(_ key: MessageKey, at deadline: MonotonicInstant) {
         wants[key]!.deadline = deadline
         nextWantTimer += 1
+        // Messages that arrived leave their timers behind. Swept when they are the most part.
+        if wantTimers.count > 2 * wants.count + 1024 {
+            wantTimers = Heap(
+                wantTimers.unordered.filter { wants[$0.key]?.deadline == $0.deadline })
+        }
         wantTimers.insert(WantTimer(deadline: deadline, number: nextWantTimer, key: key))
     }
 

@@ -38,12 +38,14 @@ struct Peer {
     var dontWant: [MessageKey: UInt64] = [:]
     var dontWantArrivals = Deque<MessageKey>()
 
+    /// When the last offers of large messages were made.
+    private var offeredAt = Deque<MonotonicInstant>()
+
     // Since the last heartbeat
     var ihaveMessages = 0
     var ihaveIDs = 0
     var iwantAnswers = 0
     var dontWantIDs = 0
-    var offers = 0
     /// Heartbeat in which a promise of the peer was last noted.
     var promisedTick: UInt64?
 
@@ -54,6 +56,18 @@ struct Peer {
     }
 
     var hasFrames: Bool { !control.isEmpty || !queue.isEmpty }
+
+    /// Offers are IHAVEs, and go, rust and nim heed ten of those in one of their heartbeats of a
+    /// second: eight in 1.2 s leave room for clocks that are not ours.
+    func canOffer(now: MonotonicInstant) -> Bool {
+        guard offeredAt.count >= 8, let oldest = offeredAt.first else { return true }
+        return oldest.duration(to: now) > .milliseconds(1200)
+    }
+
+    mutating func noteOffer(now: MonotonicInstant) {
+        if offeredAt.count >= 8 { offeredAt.removeFirst() }
+        offeredAt.append(now)
+    }
 
     func backoff(_ topic: Int) -> MonotonicInstant? {
         backoffs.first { $0.topic == topic }?.expires
@@ -72,7 +86,6 @@ struct Peer {
         ihaveIDs = 0
         iwantAnswers = 0
         dontWantIDs = 0
-        offers = 0
         backoffs.removeAll { $0.expires <= now }
         while let first = dontWantArrivals.first {
             guard let until = dontWant[first], until > tick else {
