@@ -7,7 +7,7 @@ extension Connection {
     mutating func beginInbound(_ stream: StreamID, now: MonotonicInstant) {
         counters.streamsProposedByPeer += 1
         let isRefused =
-            (secured.read { $0.negotiations.inboundCount } ?? 0) >= limits.negotiatingInboundMax
+            (secured?.negotiations.inboundCount ?? 0) >= limits.negotiatingInboundMax
         let negotiation = ListenerNegotiation(
             supported: inboundProtocols, limits: limits.negotiation)
         secured?.negotiations.insert(
@@ -121,28 +121,28 @@ extension Connection {
 
     /// Ends the streams that have negotiated for too long.
     mutating func expireNegotiations(now: MonotonicInstant, into events: inout [Event]) {
-        while let stream = secured.read({ $0.negotiations.firstExpired(now) }) ?? nil {
+        while let stream = secured?.negotiations.firstExpired(now) {
             failNegotiation(stream, .timeout, into: &events)
             secured?.negotiations.forgetOver()
         }
     }
 
     func negotiation(of stream: StreamID) -> NegotiatingStream? {
-        secured.read { $0.negotiations[stream] } ?? nil
+        secured?.negotiations[stream]
     }
 
     func isNegotiating(_ stream: StreamID) -> Bool {
-        secured.read { $0.negotiations.contains(stream) } ?? false
+        secured?.negotiations.contains(stream) ?? false
     }
 
     /// Whether the application may write: always, but before one of several protocols is agreed.
     func acceptsWrites(_ stream: StreamID) -> Bool {
-        secured.read { $0.negotiations.acceptsWrites(stream) } ?? true
+        secured?.negotiations.acceptsWrites(stream) ?? true
     }
 
     /// Forgets all negotiations, because the connection ends.
     mutating func abandonNegotiations() {
-        guard let negotiations = secured.read({ $0.negotiations }) else { return }
+        guard let negotiations = secured?.negotiations else { return }
         counters.inboundFailed += UInt64(negotiations.inboundCount)
         counters.outboundAbandoned += UInt64(negotiations.outboundCount)
         secured?.negotiations = StreamNegotiations()

@@ -20,10 +20,10 @@ extension Connection {
         guard closeReason == nil, !isDiscarding else { return bytes.count }
         var offset = 0
         do throws(CloseReason) {
-            if handshaking.isPresent {
+            if handshaking.read({ _ in true }) != nil {
                 offset = try shakeHands(bytes.span, now: now, into: &events)
             }
-            if secured.isPresent { try open(&bytes, from: &offset, now: now, into: &events) }
+            if secured != nil { try open(&bytes, from: &offset, now: now, into: &events) }
         } catch {
             fail(error, into: &events)
         }
@@ -53,8 +53,8 @@ extension Connection {
 
     /// Reports the peer once streams can be opened.
     private mutating func reportEstablished(now: MonotonicInstant, into events: inout [Event]) {
-        guard !isEstablished, secured.read({ $0.isMuxerUsable }) == true,
-            let peer = secured.read({ $0.peer })
+        guard !isEstablished, secured?.isMuxerUsable == true,
+            let peer = secured?.peer
         else {
             return
         }
@@ -64,7 +64,7 @@ extension Connection {
                 Established(
                     peerID: peer.peerID, publicKey: peer.publicKey,
                     muxerWasEarly: peer.muxer != .open,
-                    handshakeRoundTrips: secured.read { $0.roundTrips.count } ?? 0,
+                    handshakeRoundTrips: secured?.roundTrips.count ?? 0,
                     handshakeDuration: createdAt.duration(to: now))))
     }
 
@@ -90,7 +90,7 @@ extension Connection {
             offset = frame.end
             var start = frame.plaintext.lowerBound
             let end = frame.plaintext.upperBound
-            if secured.read({ $0.muxer == nil }) == false {
+            if secured?.muxer != nil {
                 start += try negotiateMuxer(
                     bytes.span.extracting(start..<end), now: now, into: &events)
             }
@@ -131,7 +131,7 @@ extension Connection {
     ) {
         for event in inner {
             // The usual case on a busy connection: nothing is being negotiated.
-            let negotiates = secured.read { $0.negotiations.isEmpty } == false
+            let negotiates = secured?.negotiations.isEmpty == false
             switch event {
             case .opened(let stream):
                 beginInbound(stream, now: now)

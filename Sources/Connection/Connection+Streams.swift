@@ -4,23 +4,23 @@ public import Yamux
 
 extension Connection {
     /// Streams open now, of both directions, those included whose protocol is not agreed.
-    public var streamCount: Int { secured.read { $0.yamux.streamCount } ?? 0 }
+    public var streamCount: Int { secured?.yamux.streamCount ?? 0 }
 
     /// The smoothed round trip, or nil before the first measurement.
-    public var roundTrip: Duration? { secured.read { $0.yamux.roundTrip } ?? nil }
+    public var roundTrip: Duration? { secured?.yamux.roundTrip }
 
     /// Bytes by which receive windows may still grow; see `YamuxSession.windowBudget`.
     public var windowBudget: Int {
-        get { secured.read { $0.yamux.windowBudget } ?? 0 }
+        get { secured?.yamux.windowBudget ?? 0 }
         set { secured?.yamux.windowBudget = newValue }
     }
 
     /// Bytes by which the receive windows now exceed their initial sizes.
-    public var extraWindowInUse: Int { secured.read { $0.yamux.extraWindowInUse } ?? 0 }
+    public var extraWindowInUse: Int { secured?.yamux.extraWindowInUse ?? 0 }
 
     /// What the Yamux session has done.
     public var yamuxCounters: YamuxCounters {
-        secured.read { $0.yamux.counters } ?? YamuxCounters()
+        secured?.yamux.counters ?? YamuxCounters()
     }
 
     /// Opens a stream and proposes protocols for it, best first.
@@ -94,12 +94,12 @@ extension Connection {
     /// Zero when the stream's queue is full, when it is over, and while it may not be written yet.
     public func writableBytes(_ stream: StreamID) -> Int {
         guard acceptsWrites(stream) else { return 0 }
-        return secured.read { $0.yamux.writableBytes(stream) } ?? 0
+        return secured?.yamux.writableBytes(stream) ?? 0
     }
 
     /// Bytes queued on the stream and not yet sent. Zero when it is over.
     public func queuedBytes(_ stream: StreamID) -> Int {
-        secured.read { $0.yamux.queuedBytes(stream) } ?? 0
+        secured?.yamux.queuedBytes(stream) ?? 0
     }
 
     /// Ends our direction once the queued bytes are sent. The stream can still receive.

@@ -11,7 +11,7 @@ extension Connection {
     /// Whether `transmit` has something to give.
     public var hasOutput: Bool {
         if !plainOutput.isEmpty { return true }
-        return secured.read { $0.hasOutput } ?? false
+        return secured?.hasOutput ?? false
     }
 
     /// Appends bytes for the socket.
@@ -34,9 +34,9 @@ extension Connection {
             output += plainOutput
             plainOutput = []
         }
-        guard secured.isPresent else { return }
+        guard secured != nil else { return }
         var inner: [YamuxSession.Event] = []
-        while secured.read({ $0.hasOutput }) == true {
+        while secured?.hasOutput == true {
             let room = limit - output.count - NoiseTransport.overhead
             guard room >= Self.frameRoomMin else { break }
             let start = output.count
@@ -63,7 +63,7 @@ extension Secured {
     var hasOutput: Bool { !muxerOutput.isEmpty || (isMuxerUsable && yamux.hasOutput) }
 
     /// Builds one Noise frame at the end of `output`; appends nothing when there is nothing to send.
-    mutating func transmitFrame(
+    func transmitFrame(
         into output: inout [UInt8],
         plaintextSizeMax: Int,
         now: MonotonicInstant,

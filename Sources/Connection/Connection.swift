@@ -98,7 +98,7 @@ public struct Connection: ~Copyable {
     }
 
     /// The verified peer, from `established` on.
-    public var peerID: PeerID? { isEstablished ? secured.read { $0.peer.peerID } : nil }
+    public var peerID: PeerID? { isEstablished ? secured?.peer.peerID : nil }
 
     /// Whether the connection is over.
     public var isClosed: Bool { closeReason != nil || isDiscarding }
@@ -108,7 +108,7 @@ public struct Connection: ~Copyable {
         if unreportedFailure != nil { return .zero }
         guard closeReason == nil else { return nil }
         return earliest(
-            handshaking.read { $0.deadline }, secured.read { $0.nextDeadline } ?? nil)
+            handshaking.read { $0.deadline }, secured?.nextDeadline)
     }
 
     /// Ends whatever has taken too long. Early and repeated calls are harmless.
@@ -122,7 +122,7 @@ public struct Connection: ~Copyable {
             if deadline <= now { fail(.handshakeTimeout(phase), into: &events) }
             return
         }
-        if let deadline = secured.read({ $0.pendingMuxerDeadline }) ?? nil, deadline <= now {
+        if let deadline = secured?.pendingMuxerDeadline, deadline <= now {
             fail(.handshakeTimeout(.muxerNegotiation), into: &events)
             return
         }

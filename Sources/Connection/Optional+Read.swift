@@ -7,12 +7,4 @@ extension Optional where Wrapped: ~Copyable {
         case .none: nil
         }
     }
-
-    @inline(__always)
-    var isPresent: Bool {
-        switch self {
-        case .some: true
-        case .none: false
-        }
-    }
 }
