@@ -107,9 +107,9 @@ let package = Package(
         module(
             "Node",
             [
-                "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Connection",
-                "Identify", "Ping", "Swarm", "Kademlia", "Gossipsub", "RequestResponse", "Bodies",
-                ordered, deque, heap,
+                "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Multistream",
+                "Noise", "Yamux", "Connection", "Identify", "Ping", "Swarm", "Kademlia", "Gossipsub",
+                "RequestResponse", "Bodies", ordered, deque, heap,
             ]),
 
         // Drivers
@@ -117,7 +117,14 @@ let package = Package(
         module("Store", ["ChoraleBase", "ChoraleTypes", "CRocksDB"], settings: base),
         module("Telemetry", ["ChoraleBase", "CMicrohttpd"], settings: base),
         module(
-            "Admin", ["ChoraleBase", "Codec", "PeerIdentity", "ChoraleTypes", "Node", "DriverUV"],
+            "NodeHost",
+            [
+                "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Swarm", "Node",
+                "DriverUV",
+            ], settings: base),
+        module(
+            "Admin",
+            ["ChoraleBase", "Codec", "PeerIdentity", "ChoraleTypes", "Swarm", "Node", "DriverUV"],
             settings: base),
         module(
             "Simulator",
@@ -128,8 +135,9 @@ let package = Package(
         .executableTarget(
             name: "chorale",
             dependencies: [
-                "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Node", "DriverUV",
-                "Store", "Telemetry", "Admin", argumentParser, yams,
+                "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Swarm",
+                "Gossipsub", "Kademlia", "Node", "NodeHost", "DriverUV", "Store", "Telemetry",
+                "Admin", argumentParser, yams,
             ],
             exclude: ["README.md"],
             swiftSettings: base

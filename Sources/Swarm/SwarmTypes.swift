@@ -86,7 +86,7 @@ public enum AddressPolicy: String, Hashable, Sendable {
 }
 
 /// Why a socket was not opened or did not become a connection.
-public enum DialFailure: Error, Hashable, Sendable {
+public enum DialFailure: Error, Hashable, Sendable, CustomStringConvertible {
     /// No address is known, or the policy forbids all of them.
     case noUsableAddress(known: Int)
     /// Every address failed recently; the earliest retry is `retryAfter` away.
@@ -100,6 +100,27 @@ public enum DialFailure: Error, Hashable, Sendable {
     case banned
     case cancelled
     case shuttingDown
+
+    /// What happened and what to do, for a person.
+    public var description: String {
+        switch self {
+        case .noUsableAddress(let known):
+            known == 0
+                ? "no address of the peer is known: give one with /ip4/…/tcp/…/p2p/…"
+                : "none of the \(known) known addresses may be dialed in this profile"
+        case .backingOff(let wait):
+            "its addresses failed lately; the next try is in \(wait.wholeMilliseconds) ms"
+        case .refusedByLimit(let refusal): refusal.description
+        case .resolutionFailed(let reason): reason
+        case .timedOut: "no connection within the time limit"
+        case .allAddressesFailed(let attempts, let last):
+            "\(attempts) \(attempts == 1 ? "address" : "addresses") tried; the last: \(last)"
+        case .selfDial: "that is this node itself"
+        case .banned: "the peer is banned for now"
+        case .cancelled: "cancelled"
+        case .shuttingDown: "the node is stopping"
+        }
+    }
 
     /// The stable metric label.
     public var label: String {
@@ -172,6 +193,7 @@ public enum DisconnectReason: String, Hashable, Sendable, CaseIterable {
     case operatorRequest = "operator"
     case dialSuperseded = "dial_superseded"
     case selfDial = "self_dial"
+    case wrongNetwork = "wrong_network"
     case shutdown
 }
 

@@ -1,0 +1,254 @@
+import Bodies
+import ChoraleBase
+import ChoraleTypes
+import Codec
+import Connection
+import Crypto
+import Gossipsub
+import Identify
+import Kademlia
+import Multistream
+import Noise
+import OrderedCollections
+import PeerIdentity
+import Ping
+import RequestResponse
+import Swarm
+import Yamux
+
+/// Gossipsub on streams: one of ours to each peer, one of theirs to us.
+extension Node {
+    mutating func startGossip(
+        _ peer: Peer, _ version: Gossipsub.Version, now: Now, into outputs: inout [NodeOutput]
+    ) {
+        guard !peer.isGossiping else { return }
+        peer.isGossiping = true
+        peer.gossipVersion = version.protocolID
+        guard openGossip(peer, version, now: now) else {
+            peer.isGossiping = false
+            return
+        }
+        let direction: Gossipsub.Direction =
+            peer.connection.direction == .inbound ? .inbound : .outbound
+        tellGossip(
+            .peerConnected(
+                peer.id,
+                .init(
+                    version: version, direction: direction,
+                    addressGroup: gossipGroup(of: peer.connection.remote),
+                    isDirect: swarm.link(to: peer.id)?.holds.contains(.pinned) ?? false)),
+            now: now, into: &outputs)
+    }
+
+    /// P6 counts peers by address. A local network shares one, and would only punish itself.
+    private func gossipGroup(of address: Multiaddr) -> Gossipsub.AddressGroup? {
+        guard configuration.addressPolicy == .publicNetwork, let ip = address.ipAddress else {
+            return nil
+        }
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        for byte in ip.unmapped.bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+        return Gossipsub.AddressGroup(hash)
+    }
+
+    private mutating func openGossip(
+        _ peer: Peer, _ version: Gossipsub.Version, now: Now
+    ) -> Bool {
+        guard
+            let stream = open(
+                [version.protocolID], .vote, on: peer.connection, .gossipOut, frameSizeMax: 0,
+                timeout: nil, now: now)
+        else { return false }
+        peer.gossipStream = stream
+        return true
+    }
+
+    mutating func gossipNegotiated(
+        _ stream: Stream, _ name: String, now: Now, into outputs: inout [NodeOutput]
+    ) {
+        guard let peer = peer(of: stream) else { return }
+        peer.gossipReopenings = 0
+    }
+
+    /// The peer opened its stream to us.
+    mutating func acceptGossip(
+        _ stream: Stream, _ version: Gossipsub.Version, _ peer: Peer, now: Now,
+        into outputs: inout [NodeOutput]
+    ) {
+        // A second inbound stream replaces the first (go-libp2p-pubsub).
+        if let old = peer.gossipInStream, old !== stream {
+            abandon(old, .noError, .finished, now: now, into: &outputs)
+        }
+        peer.gossipInStream = stream
+        // The peer may be quicker than our identify; that it opened this stream says what it speaks.
+        startGossip(peer, version, now: now, into: &outputs)
+    }
+
+    mutating func receivedGossip(
+        _ bytes: Span<UInt8>, _ stream: Stream, now: Now, into outputs: inout [NodeOutput]
+    ) {
+        guard let id = stream.connection.peer else { return }
+        var offset = 0
+        do throws(FramingError) {
+            while let frame = try stream.assembler.next(in: bytes, from: &offset) {
+                let rpc: [UInt8] =
+                    switch frame {
+                    case .inPlace(let range): bytes.extracting(range).copied()
+                    case .assembled(let whole): whole
+                    }
+                tellGossip(.rpcReceived(id, rpc), now: now, into: &outputs)
+                // The frame may have cost the peer its connection.
+                guard stream.connection.streams[stream.id] === stream else { return }
+            }
+        } catch {
+            counters.malformedGossipFrames += 1
+            tellGossip(.behaviourPenalty(id, 1), now: now, into: &outputs)
+            abandon(stream, .protocolViolation, .finished, now: now, into: &outputs)
+        }
+    }
+
+    mutating func gossipStreamEnded(
+        _ stream: Stream, _ end: StreamEnd, now: Now, into outputs: inout [NodeOutput]
+    ) {
+        guard let peer = peer(of: stream), peer.gossipStream === stream else { return }
+        peer.gossipStream = nil
+        peer.hasGossipToSend = false
+        if case .connectionLost = end { return }
+        // A peer may restart its gossip; one that refuses the stream again and again has none.
+        peer.gossipReopenings += 1
+        if peer.gossipReopenings <= 3, !peer.connection.isClosing,
+            let version = peer.gossipVersion.flatMap(Gossipsub.Version.init(protocolID:)),
+            openGossip(peer, version, now: now)
+        {
+            let direction: Gossipsub.Direction =
+                peer.connection.direction == .inbound ? .inbound : .outbound
+            tellGossip(
+                .peerConnected(
+                    peer.id,
+                    .init(
+                        version: version, direction: direction,
+                        addressGroup: gossipGroup(of: peer.connection.remote), isDirect: false)),
+                now: now, into: &outputs)
+        } else if peer.isGossiping {
+            peer.isGossiping = false
+            tellGossip(.peerDisconnected(peer.id), now: now, into: &outputs)
+        }
+    }
+
+    /// Takes frames from the gossip machine while the stream's queue is short, so that a vote still
+    /// overtakes whatever waits in the machine.
+    mutating func pullGossip(
+        _ stream: Stream, ahead: Int, now: Now, into outputs: inout [NodeOutput]
+    ) {
+        guard let peer = peer(of: stream), peer.gossipStream === stream else { return }
+        let connection = stream.connection
+        while connection.machine.queuedBytes(stream.id) < ahead {
+            guard let frame = dequeue(peer.id, now: now, into: &outputs) else {
+                peer.hasGossipToSend = false
+                return
+            }
+            connection.machine.setClass(frame.trafficClass, of: stream.id)
+            let wasWritten =
+                connection.write(stream, frame.head)
+                && (frame.bodyRange.isEmpty
+                    || (try? connection.machine.write(stream.id, frame.body[frame.bodyRange])) != nil)
+            guard wasWritten else {
+                // Half a frame is worse than none. The stream is reopened when its end is reported.
+                counters.gossipStreamsOverrun += 1
+                connection.machine.reset(stream.id, code: .resourceLimitExceeded)
+                return
+            }
+        }
+    }
+
+    private mutating func dequeue(
+        _ id: PeerID, now: Now, into outputs: inout [NodeOutput]
+    ) -> Gossipsub.OutgoingFrame? {
+        var results: [Gossipsub.Output] = []
+        let frame = gossip.dequeue(id, now: now, into: &results)
+        for result in results { perform(result, now: now, into: &outputs) }
+        return frame
+    }
+
+    mutating func perform(
+        _ output: Gossipsub.Output, now: Now, into outputs: inout [NodeOutput]
+    ) {
+        switch output {
+        case .wantsToSend(let id):
+            guard let peer = peers[id], let stream = peer.gossipStream else { return }
+            peer.hasGossipToSend = true
+            startPulling(stream, into: &outputs)
+        case .checkSignature(let id, let check):
+            outputs.append(.run(.gossipSignature(id, check)))
+        case .deliver(let message):
+            delivered(message, now: now, into: &outputs)
+        case .receipt(let id, let receipt):
+            publishReceipt(id, receipt, into: &outputs)
+        case .published:
+            break
+        case .connect(let id, let record, let reason):
+            if let record {
+                outputs.append(.run(.signedRecord(id, record, isExchange: true)))
+            } else if reason == .directPeer || swarm.store[id] != nil {
+                tell(.dial(requests.unaskedDial(), id, [], .exchange), now: now, into: &outputs)
+            }
+        case .pauseIntake, .resumeIntake:
+            pauseIntake(output, into: &outputs)
+        case .event(let event):
+            note(event, now: now, into: &outputs)
+        }
+    }
+
+    private mutating func pauseIntake(
+        _ output: Gossipsub.Output, into outputs: inout [NodeOutput]
+    ) {
+        let pauses = if case .pauseIntake = output { true } else { false }
+        for peer in peers.values where peer.isGossiping {
+            outputs.append(
+                pauses ? .pauseReading(peer.connection.id) : .resumeReading(peer.connection.id))
+        }
+    }
+
+    private mutating func note(
+        _ event: Gossipsub.Event, now: Now, into outputs: inout [NodeOutput]
+    ) {
+        switch event {
+        case .grafted(let id, let topic, _):
+            tell(.hold(id, .gossipMesh), now: now, into: &outputs)
+            outputs.append(.event(.grafted(id, topic: topic.description)))
+        case .pruned(let id, let topic, _):
+            if !gossip.meshSnapshot().contains(where: { $0.mesh.contains(id) }) { tell(.release(id, .gossipMesh), now: now, into: &outputs) }
+            outputs.append(.event(.pruned(id, topic: topic.description)))
+        case .graylisted(let id, _):
+            outputs.append(.event(.graylisted(id)))
+        default:
+            break
+        }
+    }
+
+    /// A message of a peer, its signature already checked where there is one.
+    private mutating func delivered(
+        _ message: Gossipsub.ReceivedMessage, now: Now, into outputs: inout [NodeOutput]
+    ) {
+        if message.topic == announcementTopic {
+            let check = AnnouncementCheck(
+                compressed: message.data, policy: configuration.announcementPolicy)
+            announcementSources[message.handle] = message.propagationSource
+            outputs.append(.run(.announcement(message.handle, check)))
+            return
+        }
+        if message.needsVerdict {
+            tellGossip(.validated(message.handle, .accept), now: now, into: &outputs)
+        }
+        let name = message.topic.description
+        for command in commands.subscribers(to: name) {
+            outputs.append(
+                .reply(
+                    command,
+                    .message(
+                        GossipMessageInfo(
+                            topic: name, id: message.id.bytes, data: message.data,
+                            author: message.author, from: message.propagationSource)),
+                    isLast: false))
+        }
+    }
+}

@@ -1,0 +1,227 @@
+import Bodies
+public import ChoraleBase
+import ChoraleTypes
+import Codec
+import Connection
+import Crypto
+import Gossipsub
+import Identify
+import Kademlia
+import Multistream
+import Noise
+import OrderedCollections
+import PeerIdentity
+import Ping
+import RequestResponse
+import Swarm
+import Yamux
+
+/// What operators see.
+extension Node {
+    func nodeInfo(now: Now) -> NodeInfo {
+        NodeInfo(
+            peer: localPeer, agentVersion: configuration.agentVersion,
+            networkDigest: configuration.networkDigest, roles: configuration.roles.names,
+            listenAddresses: Array(listeners.values), announcedAddresses: announcedAddresses,
+            protocols: inboundProtocols.names,
+            topics: gossip.meshSnapshot().filter(\.isSubscribed).map(\.topic.description),
+            uptime: startedAt.duration(to: now.instant), peerCount: peers.count,
+            isServingDHT: isServingDHT)
+    }
+
+    func peerInfos(now: Now) -> [PeerInfo] {
+        let gossipPeers = gossip.peerSnapshot(now: now)
+        var gossipByPeer: [PeerID: Gossipsub.PeerSnapshot] = [:]
+        for snapshot in gossipPeers { gossipByPeer[snapshot.peer] = snapshot }
+        return peers.values.map { peer in
+            let connection = peer.connection
+            let holds = swarm.link(to: peer.id)?.holds ?? []
+            return PeerInfo(
+                peer: peer.id, agentVersion: peer.identified?.agentVersion ?? "",
+                protocols: peer.protocols, direction: connection.direction,
+                localAddress: connection.local, remoteAddress: connection.remote,
+                connectedFor: peer.since.duration(to: now.instant), roundTrip: connection.roundTrip,
+                handshakeRoundTrips: connection.established?.handshakeRoundTrips ?? 0,
+                bytesReceived: connection.bytesReceived, bytesSent: connection.bytesSent,
+                streams: connection.streams.count, gossipVersion: peer.gossipVersion,
+                topics: gossipByPeer[peer.id]?.topics.map(\.description) ?? [],
+                score: gossipByPeer[peer.id]?.score ?? 0, holds: holds.map(\.rawValue),
+                isTrusted: holds.contains(.pinned))
+        }
+    }
+
+    func meshInfos() -> [MeshInfo] {
+        gossip.meshSnapshot().map { snapshot in
+            MeshInfo(
+                topic: snapshot.topic.description, mesh: snapshot.mesh, fanout: snapshot.fanout,
+                subscribers: snapshot.subscriberCount, isSubscribed: snapshot.isSubscribed)
+        }
+    }
+
+    func scoreInfos(now: Now) -> [ScoreInfo] {
+        gossip.scoreSnapshot(now: now).map { Self.info($0, now: now) }
+    }
+
+    mutating func explainScore(
+        _ peer: PeerID, _ command: CommandID, now: Now, into outputs: inout [NodeOutput]
+    ) {
+        guard let explanation = gossip.explain(peer, now: now) else {
+            let text = "no score is kept for \(peer): it was not connected lately"
+            finish(command, .failed(.init(.notFound, text)), into: &outputs)
+            return
+        }
+        finish(command, .scoreExplanation(Self.info(explanation, now: now)), into: &outputs)
+    }
+
+    private static func info(
+        _ explanation: Gossipsub.ScoreExplanation, now: Now
+    ) -> ScoreInfo {
+        var components: [ScoreInfo.Component] = []
+        for topic in explanation.topics {
+            let name = topic.topic.description
+            let parts = [
+                ("P1", topic.timeInMesh), ("P2", topic.firstDeliveries),
+                ("P3", topic.meshDeliveries), ("P3b", topic.meshFailures),
+                ("P4", topic.invalidMessages),
+            ]
+            for (part, points) in parts where points != 0 {
+                components.append(.init(name: part, topic: name, points: topic.weight * points))
+            }
+        }
+        let whole = [
+            ("P5", explanation.application), ("P6", explanation.colocation),
+            ("P7", explanation.behaviour),
+        ]
+        for (part, points) in whole where points != 0 {
+            components.append(.init(name: part, topic: nil, points: points))
+        }
+        return ScoreInfo(
+            peer: explanation.peer, score: explanation.total, components: components,
+            movements: explanation.movements.map { movement in
+                ScoreInfo.Movement(
+                    ago: movement.lastAt.duration(to: now.instant), cause: "\(movement.cause)",
+                    topic: movement.topic?.description, amount: movement.points)
+            })
+    }
+
+    func dhtInfo(now: Now) -> DHTInfo {
+        let snapshot = kademlia.snapshot(now: now)
+        return DHTInfo(
+            mode: snapshot.mode.rawValue,
+            buckets: snapshot.buckets.map { bucket in
+                DHTInfo.Bucket(index: bucket.index, peers: bucket.peers.map(\.id))
+            },
+            peerCount: kademlia.tableSize, recordCount: snapshot.recordCount,
+            recordBytes: snapshot.recordBytes, providerCount: snapshot.providerCount,
+            runningQueries: snapshot.queries.count)
+    }
+
+    /// Every limit that can refuse somebody, with its use and how often it did.
+    func limitInfos() -> [LimitInfo] {
+        let limits = configuration.swarm
+        func refused(_ scope: LimitRefusal.Scope) -> UInt64 {
+            let index = LimitRefusal.Scope.allCases.firstIndex(of: scope) ?? 0
+            return swarm.counters.refused[index]
+        }
+        let holdings = gossip.holdings
+        let gossipLimits = configuration.gossip.limits
+        return [
+            .init(
+                name: "swarm_sockets", use: swarm.socketCount, limit: limits.socketCountMax,
+                refused: refused(.total)),
+            .init(
+                name: "swarm_handshakes", use: swarm.handshakeCount,
+                limit: limits.handshakeCountMax, refused: refused(.handshakes)),
+            .init(
+                name: "swarm_sockets_per_address_group", use: 0, limit: limits.socketsPerGroupMax,
+                refused: refused(.addressGroup)),
+            .init(
+                name: "swarm_inbound_rate", use: 0, limit: Int(limits.inboundBurst),
+                refused: refused(.inboundRate)),
+            .init(
+                name: "swarm_dials_waiting", use: 0, limit: limits.dialQueueMax,
+                refused: refused(.dials)),
+            .init(
+                name: "swarm_peers_high", use: peers.count, limit: limits.peerCountHigh, refused: 0),
+            .init(
+                name: "peer_store_peers", use: swarm.store.count,
+                limit: limits.peerStore.peerCountMax, refused: 0),
+            .init(
+                name: "gossip_message_bytes", use: holdings.messageSize,
+                limit: gossipLimits.messageSizeTotalMax, refused: 0),
+            .init(
+                name: "gossip_validations", use: holdings.pending,
+                limit: gossipLimits.pendingCountMax,
+                refused: gossip.counters[.validationQueueFull]),
+            .init(
+                name: "gossip_seen", use: holdings.seen, limit: gossipLimits.seenCountMax, refused: 0),
+            .init(
+                name: "commands", use: commands.count, limit: configuration.limits.commandsMax,
+                refused: 0),
+        ]
+    }
+
+    func counterInfos() -> [CounterInfo] {
+        var infos: [CounterInfo] = []
+        func add(_ name: String, _ value: UInt64) { infos.append(.init(name: name, value: value)) }
+        add("node_bytes_received", counters.bytesReceived)
+        add("node_bytes_sent", counters.bytesSent)
+        add("node_streams_opened", counters.streamsOpened)
+        add("node_streams_not_opened", counters.streamsNotOpened)
+        add("node_streams_accepted", counters.streamsAccepted)
+        add("node_streams_reset", counters.streamsReset)
+        add("node_identify_malformed", counters.malformedIdentify)
+        add("node_gossip_frames_malformed", counters.malformedGossipFrames)
+        add("node_kademlia_frames_malformed", counters.malformedKademliaFrames)
+        add("node_requests_malformed", counters.malformedRequests)
+        add("node_peer_records_invalid", counters.invalidPeerRecords)
+        add("node_store_failures", counters.storeFailures)
+        add("swarm_dials_started", swarm.counters.dialsStarted)
+        add("swarm_dials_succeeded", swarm.counters.dialsSucceeded)
+        add("swarm_dials_failed", swarm.counters.dialsFailed)
+        add("swarm_attempts_started", swarm.counters.attemptsStarted)
+        add("swarm_accepted", swarm.counters.accepted)
+        for (index, reason) in DisconnectReason.allCases.enumerated() {
+            add("swarm_closed_\(reason.rawValue)", swarm.counters.closed[index])
+        }
+        for (index, scope) in LimitRefusal.Scope.allCases.enumerated() {
+            add("swarm_refused_\(scope.rawValue)", swarm.counters.refused[index])
+        }
+        add("gossip_frames_received", gossip.counters.framesReceived)
+        add("gossip_bytes_received", gossip.counters.bytesReceived)
+        add("gossip_frames_sent", gossip.counters.framesSent)
+        add("gossip_bytes_sent", gossip.counters.bytesSent)
+        add("gossip_messages_received", gossip.counters.messagesReceived)
+        add("gossip_messages_accepted", gossip.counters.messagesAccepted)
+        add("gossip_messages_published", gossip.counters.messagesPublished)
+        add("gossip_copies_sent", gossip.counters.copiesSent)
+        for reason in Gossipsub.DropReason.allCases {
+            add("gossip_dropped_\(reason)", gossip.counters[reason])
+        }
+        for reason in Gossipsub.ShedReason.allCases {
+            add("gossip_shed_\(reason)", gossip.counters[reason])
+        }
+        for (reason, count) in counters.kademliaRefusals.sorted(by: { $0.key < $1.key }) {
+            add("kademlia_refused_\(reason)", count)
+        }
+        return infos
+    }
+
+    /// Everything that can be counted or measured, for a metrics page.
+    public func metrics(now: Now) -> NodeMetrics {
+        NodeMetrics(
+            info: nodeInfo(now: now), counters: counterInfos(), limits: limitInfos(),
+            meshSizes: meshInfos().map { ($0.topic, $0.mesh.count) }, dht: dhtInfo(now: now),
+            connectionCount: connections.count)
+    }
+}
+
+/// A reading of everything a metrics page shows.
+public struct NodeMetrics: Sendable {
+    public var info: NodeInfo
+    public var counters: [CounterInfo]
+    public var limits: [LimitInfo]
+    public var meshSizes: [(topic: String, size: Int)]
+    public var dht: DHTInfo
+    public var connectionCount: Int
+}

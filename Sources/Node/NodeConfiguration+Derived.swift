@@ -1,0 +1,66 @@
+import Bodies
+import ChoraleBase
+import ChoraleTypes
+import Codec
+import Gossipsub
+import Kademlia
+import PeerIdentity
+import Swarm
+
+/// What the machines are configured with, derived from what an operator says.
+extension NodeConfiguration {
+    /// The network's own topics with their parameters (mechanisms: gossip topics), then the
+    /// operator's.
+    func gossipConfiguration(announcements: Gossipsub.Topic) -> Gossipsub.Configuration {
+        var gossip = gossip
+        if speaksChorale {
+            var parameters = parameters(of: announcements)
+            parameters.trafficClass = .control
+            // A signed hash with chunk roots; what is larger is malformed.
+            parameters.sizeMax = 8 * 1024
+            parameters.validation = .application
+            gossip.topics.append(parameters)
+        }
+        for name in gossipTopics {
+            let topic = Gossipsub.Topic(name)
+            if !gossip.topics.contains(where: { $0.topic == topic }) {
+                gossip.topics.append(self.parameters(of: topic))
+            }
+        }
+        return gossip
+    }
+
+    /// Parameters of a topic that nothing else is known of.
+    ///
+    /// Under StrictNoSign a message has no author and number, so its identifier is its hash.
+    func parameters(of topic: Gossipsub.Topic) -> Gossipsub.TopicParameters {
+        var parameters = Gossipsub.TopicParameters(topic)
+        switch gossip.signaturePolicy {
+        case .strictSign: parameters.messageID = .fromAndSequence
+        case .strictNoSign: parameters.messageID = .snappyDomain(includesTopic: true)
+        }
+        return parameters
+    }
+
+    /// Which announcements of bodies are believed.
+    var announcementPolicy: AnnouncementPolicy {
+        AnnouncementPolicy(networkDigest: networkDigest)
+    }
+
+    var proverRules: ProverIdentityRules {
+        ProverIdentityRules(
+            network: networkDigestVector, lifeMax: limits.proverRecordLife,
+            allowsPrivateAddresses: addressPolicy == .local)
+    }
+
+    var networkDigestVector: ProverIdentityContent.NetworkDigest {
+        // The initializer refuses any other length, so the four bytes are there.
+        SSZByteVector<4>(networkDigest) ?? SSZByteVector<4>()
+    }
+
+    var kademliaConfiguration: Kademlia.Configuration {
+        var configuration = kademlia
+        if speaksChorale { configuration.namespaces.append(.proverIdentities(proverRules)) }
+        return configuration
+    }
+}

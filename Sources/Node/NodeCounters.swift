@@ -1,0 +1,22 @@
+/// What `Node` itself counts; each machine has its own counters beside these. Counts never fall.
+public struct NodeCounters: Sendable {
+    public var bytesReceived: UInt64 = 0
+    public var bytesSent: UInt64 = 0
+    public var streamsOpened: UInt64 = 0
+    public var streamsNotOpened: UInt64 = 0
+    public var streamsAccepted: UInt64 = 0
+    public var streamsReset: UInt64 = 0
+    public var malformedIdentify: UInt64 = 0
+    public var malformedGossipFrames: UInt64 = 0
+    public var malformedKademliaFrames: UInt64 = 0
+    public var malformedRequests: UInt64 = 0
+    public var gossipStreamsOverrun: UInt64 = 0
+    public var invalidPeerRecords: UInt64 = 0
+    public var announcementsRejected: UInt64 = 0
+    public var announcementsIgnored: UInt64 = 0
+    public var storeFailures: UInt64 = 0
+    /// By refusal reason.
+    public var kademliaRefusals: [String: UInt64] = [:]
+
+    public init() {}
+}

@@ -1,0 +1,43 @@
+import ChoraleBase
+import Codec
+import Identify
+import PeerIdentity
+
+/// Everything `Node` keeps of a connected peer. Dropped with the connection, so that nothing of a
+/// peer outlives it but what ``PeerStore`` and the gossip score remember on purpose.
+final class Peer {
+    let id: PeerID
+    let connection: PeerConnection
+    let since: MonotonicInstant
+    /// What identify told, merged with later pushes.
+    var identified: IdentifyMessage?
+    /// Identify is over, with or without an answer.
+    var isIdentifyDone = false
+    var pushes: TokenBucket
+    var kademliaStreams = 0
+
+    var isGossiping = false
+    var gossipVersion: String?
+    /// Ours to the peer.
+    var gossipStream: Stream?
+    /// The peer's to us.
+    var gossipInStream: Stream?
+    var gossipReopenings = 0
+    /// The gossip machine has frames for this peer that were not pulled yet.
+    var hasGossipToSend = false
+
+    /// It answered our status request on the same network.
+    var isSameNetwork = false
+    var servesBodies = false
+
+    init(id: PeerID, connection: PeerConnection, since: MonotonicInstant, now: Now) {
+        self.id = id
+        self.connection = connection
+        self.since = since
+        self.pushes = TokenBucket(capacity: 12, interval: .seconds(5), now: now.instant)
+    }
+
+    var protocols: [String] { identified?.protocols ?? [] }
+
+    func speaks(_ protocolID: String) -> Bool { protocols.contains(protocolID) }
+}
