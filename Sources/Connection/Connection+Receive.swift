@@ -15,7 +15,6 @@ extension Connection {
         now: MonotonicInstant,
         into events: inout [Event]
     ) -> Int {
-        if let failure = unreportedFailure { fail(failure, into: &events) }
         // Whatever a peer still says is not listened to.
         guard closeReason == nil, !isDiscarding else { return bytes.count }
         var offset = 0

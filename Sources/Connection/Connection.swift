@@ -8,7 +8,7 @@
 // With the multiplexer settled inside Noise, and for a dialer in any case, secured is established.
 //
 // 1. `handshaking` and `secured` are never both there. Both are gone after a failure but for the last
-//    bytes of a session that tells its peer why. (`begin`, `fail`)
+//    bytes of a session that tells its peer why. (`shakeHands`, `fail`)
 // 2. No byte of a stream is read or written before the peer is verified. (`Secured` is made from a
 //    finished handshake only)
 // 3. A stream is reported to the application only after its protocol is agreed, and no byte of the
@@ -43,8 +43,8 @@ public struct Connection: ~Copyable {
     /// Protocols that the peer's streams may name. A change concerns streams opened after it.
     public var inboundProtocols: ProtocolTable
 
-    // Two optionals rather than one enum of states: both machines are large and changed in place for
-    // every segment, and a noncopyable enum would have to be taken apart and put together each time.
+    // Two optionals rather than one enum of states, because what they hold is changed in place for
+    // every segment, and a noncopyable enum has to be taken apart and put together for that.
     var handshaking: Handshaking?
     var secured: Secured?
 
@@ -53,8 +53,6 @@ public struct Connection: ~Copyable {
     var isEstablished = false
     /// Why the connection is over.
     public internal(set) var closeReason: CloseReason?
-    /// A failure that happened where no event could be reported.
-    var unreportedFailure: CloseReason?
     let createdAt: MonotonicInstant
 
     /// - Parameters:
@@ -83,11 +81,7 @@ public struct Connection: ~Copyable {
             role: role, credentials: credentials, ephemeral: ephemeral,
             muxers: offersEarlyMuxer ? [Secured.muxerProtocol] : [], limits: limits,
             deadline: now.advanced(by: limits.handshakeTimeout))
-        do throws(CloseReason) {
-            try handshaking.start(into: &plainOutput)
-        } catch {
-            unreportedFailure = error
-        }
+        handshaking.start(into: &plainOutput)
         self.handshaking = consume handshaking
     }
 
@@ -105,7 +99,6 @@ public struct Connection: ~Copyable {
 
     /// When ``handleTimeout(now:into:)`` must be called, or nil when no timer is needed.
     public var nextDeadline: MonotonicInstant? {
-        if unreportedFailure != nil { return .zero }
         guard closeReason == nil else { return nil }
         return earliest(
             handshaking.read { $0.deadline }, secured?.nextDeadline)
@@ -113,10 +106,6 @@ public struct Connection: ~Copyable {
 
     /// Ends whatever has taken too long. Early and repeated calls are harmless.
     public mutating func handleTimeout(now: MonotonicInstant, into events: inout [Event]) {
-        if let failure = unreportedFailure {
-            fail(failure, into: &events)
-            return
-        }
         guard closeReason == nil else { return }
         if let deadline = handshaking.read({ $0.deadline }) {
             if deadline <= now { fail(.handshakeTimeout(phase), into: &events) }
@@ -148,7 +137,6 @@ public struct Connection: ~Copyable {
         handshaking = nil
         secured = nil
         plainOutput = []
-        unreportedFailure = nil
         isEstablished = false
         isDiscarding = true
     }
@@ -157,7 +145,6 @@ public struct Connection: ~Copyable {
     var isDiscarding = false
 
     mutating func fail(_ reason: CloseReason, into events: inout [Event]) {
-        unreportedFailure = nil
         guard closeReason == nil, !isDiscarding else { return }
         closeReason = reason
         abandonNegotiations()

@@ -71,14 +71,10 @@ extension Handshaking {
     }
 
     /// Appends the dialer's first flight.
-    mutating func start(into output: inout [UInt8]) throws(Connection.CloseReason) {
+    mutating func start(into output: inout [UInt8]) {
         guard case .dialing(let negotiation) = security else { return }
         negotiation.start(into: &output)
-        do throws(NoiseError) {
-            try noise.start(into: &output)
-        } catch {
-            throw .noise(error)
-        }
+        noise.start(into: &output)
         roundTrips.sent()
     }
 

@@ -98,8 +98,12 @@ public struct NoiseHandshake: ~Copyable {
     /// Appends message 1.
     ///
     /// Called once, by the initiator, before anything is received.
-    public mutating func start(into output: inout [UInt8]) throws(NoiseError) {
-        try write(payload: [], into: &output)
+    public mutating func start(into output: inout [UInt8]) {
+        do throws(NoiseError) {
+            try write(payload: [], into: &output)
+        } catch {
+            preconditionFailure("message 1 needs nothing of the peer's: \(error)")
+        }
     }
 
     /// Takes the message at the start of `input`, when all of it is there, and appends the answer.

@@ -356,6 +356,41 @@ private func established(
         #expect(short.listener.failure == .noise(.frameTooShort(size: 15)))
     }
 
+    /// The dialer goes on without waiting for the answer about its only multiplexer, and learns.
+    @Test func aRefusedMuxerEndsTheConnection() throws {
+        let pipe = Pipe(dialerIsEarly: false)
+        pipe.listener.receive(pipe.dialer.transmit(now: pipe.now), now: pipe.now)
+        pipe.dialer.receive(pipe.listener.transmit(now: pipe.now), now: pipe.now)
+        let stream = try pipe.dialer.open(["/echo"], now: pipe.now)
+        try pipe.dialer.write(stream, [1])
+        let flight = pipe.dialer.transmit(now: pipe.now)
+        let message3 = 2 + (Int(flight[0]) << 8 | Int(flight[1]))
+        pipe.listener.receive(flight.prefix(message3), now: pipe.now)
+        #expect(pipe.listener.established == nil)
+        pipe.listener.connection.secured?.muxer = .listening(
+            ListenerNegotiation(supported: ProtocolTable(["/mplex/6.7.0"])))
+        pipe.listener.receive(flight.dropFirst(message3), now: pipe.now)
+        // What follows the refused proposal is not a token.
+        guard case .muxerNegotiation = pipe.listener.failure else {
+            Issue.record("\(String(describing: pipe.listener.failure))")
+            return
+        }
+        #expect(pipe.listener.established == nil)
+
+        let patient = Pipe(dialerIsEarly: false)
+        patient.listener.receive(patient.dialer.transmit(now: patient.now), now: patient.now)
+        patient.dialer.receive(patient.listener.transmit(now: patient.now), now: patient.now)
+        let third = patient.dialer.transmit(now: patient.now)
+        let end = 2 + (Int(third[0]) << 8 | Int(third[1]))
+        patient.listener.receive(third.prefix(end), now: patient.now)
+        patient.listener.connection.secured?.muxer = .listening(
+            ListenerNegotiation(supported: ProtocolTable(["/mplex/6.7.0"])))
+        patient.listener.receive(third.dropFirst(end), now: patient.now)
+        patient.settle()
+        #expect(patient.dialer.failure == .muxerNegotiation(.refused))
+        #expect(patient.dialer.failure?.label == "muxer_negotiation_refused")
+    }
+
     @Test func anEmptyFrameIsSkipped() throws {
         let pipe = established()
         var frame: [UInt8] = [0, 0]

@@ -38,7 +38,7 @@ private func transcript() throws -> [[UInt8]] {
     var first: [UInt8] = []
     var second: [UInt8] = []
     var third: [UInt8] = []
-    try one.start(into: &first)
+    one.start(into: &first)
     _ = try two.receive(first.span, into: &second)
     _ = try one.receive(second.span, into: &third)
     return [first, second, third]
@@ -53,13 +53,13 @@ private func receive(_ number: Int, _ message: [UInt8]) throws(NoiseError) -> In
         return try machine.receive(message.span, into: &ignored)
     case 2:
         var machine = initiator()
-        try machine.start(into: &ignored)
+        machine.start(into: &ignored)
         return try machine.receive(message.span, into: &ignored)
     default:
         var peer = initiator()
         var machine = responder()
         var first: [UInt8] = []
-        try peer.start(into: &first)
+        peer.start(into: &first)
         _ = try machine.receive(first.span, into: &ignored)
         return try machine.receive(message.span, into: &ignored)
     }
@@ -82,7 +82,7 @@ private func refusal(_ body: () throws(NoiseError) -> Void) -> NoiseError? {
         var second: [UInt8] = []
         var third: [UInt8] = []
         var none: [UInt8] = []
-        try one.start(into: &first)
+        one.start(into: &first)
         #expect(first.count == 34)
         _ = try two.receive(first.span, into: &second)
         let twoRemote1 = two.remote
@@ -148,7 +148,7 @@ private func refusal(_ body: () throws(NoiseError) -> Void) -> NoiseError? {
             _ = try two.receive(changed.span, into: &second)
             var one = initiator()
             var ignored: [UInt8] = []
-            try one.start(into: &ignored)
+            one.start(into: &ignored)
             let error = refusal { () throws(NoiseError) in
                 _ = try one.receive(second.span, into: &ignored)
             }
@@ -229,7 +229,7 @@ private func refusal(_ body: () throws(NoiseError) -> Void) -> NoiseError? {
         let expected = credentials(77).peerID
         var one = initiator(expected: expected)
         var output: [UInt8] = []
-        try one.start(into: &output)
+        one.start(into: &output)
         let error = refusal { () throws(NoiseError) in
             _ = try one.receive(second.span, into: &output)
         }
@@ -263,7 +263,7 @@ private func refusal(_ body: () throws(NoiseError) -> Void) -> NoiseError? {
         var first: [UInt8] = []
         var second: [UInt8] = []
         var third: [UInt8] = []
-        try one.start(into: &first)
+        one.start(into: &first)
         _ = try two.receive(first.span, into: &second)
         let error = refusal { () throws(NoiseError) in
             _ = try one.receive(second.span, into: &third)
