@@ -58,4 +58,53 @@ import Testing
         ("region", LinkModel(latency: 1...10, uplink: 125_000_000)),
         ("internet", LinkModel(latency: 10...80, uplink: 6_250_000)),
     ]
+
+    /// What the defaults cost: a machine is sent a large message about once, and that is not slower
+    /// than pushing it along every link of the mesh.
+    @Test(arguments: networks.indices) func aLargeMessageTravelsOnceToEach(_ index: Int) {
+        let (name, links) = Self.networks[index]
+        let offered = Self.measure(seed: 3, count: 4, links: links)
+        let pushed = Self.measure(seed: 3, count: 4, links: links, version: .v1_1)
+        print("1 MB, 20 machines, \(name): v1.2 \(offered); v1.1 \(pushed)")
+        #expect(offered.isComplete)
+        #expect(pushed.isComplete)
+        #expect(offered.wirePerDelivered < 1.1)
+        #expect(pushed.wirePerDelivered < 6)
+        #expect(offered.median <= pushed.median + .milliseconds(20))
+    }
+
+    /// Half of the links speak v1.1, as those to the go daemon do.
+    @Test func mixedVersionsStillReachEverybody() {
+        let links = LinkModel(latency: 1...10, uplink: 125_000_000)
+        let network = NetworkTests.network(20, seed: 8, links: links, versions: [.v1_2, .v1_1])
+        let publication = Gossipsub.PublishID(1)
+        network.input(
+            0,
+            .publish(
+                publication, NetworkTests.topic, data: [UInt8](repeating: 1, count: 500_000),
+                Gossipsub.PublishOptions()))
+        network.run(.seconds(6))
+        let id = network.messageID(0, publication)!
+        #expect(network.deliveryCount(of: id) == 19)
+    }
+
+    /// Without word of frames on their way, only the hedge may cost a copy.
+    @Test func itWorksWithoutProgress() {
+        let network = TestNetwork(seed: 4, links: LinkModel(latency: 10...80, uplink: 6_250_000))
+        network.sendsProgress = false
+        for _ in 0..<20 {
+            network.addNode { $0.topics = [digestTopic(NetworkTests.topic)] }
+        }
+        network.connectRandomly(degree: 7)
+        for node in 0..<20 { network.input(node, .subscribe(NetworkTests.topic)) }
+        network.run(.seconds(5))
+        let publication = Gossipsub.PublishID(1)
+        network.input(
+            0,
+            .publish(
+                publication, NetworkTests.topic, data: [UInt8](repeating: 1, count: 1_000_000),
+                Gossipsub.PublishOptions()))
+        network.run(.seconds(10))
+        #expect(network.deliveryCount(of: network.messageID(0, publication)!) == 19)
+    }
 }

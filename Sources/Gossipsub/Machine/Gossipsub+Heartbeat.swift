@@ -24,6 +24,7 @@ extension Gossipsub {
             }
             if !gossip[topic].isEmpty {
                 emitGossip(topic, gossip[topic], now: now, into: &outputs)
+                repeatOffers(topic, gossip[topic], into: &outputs)
             }
         }
         let oldestKept = tick - min(tick, UInt64(configuration.historyLength))
@@ -210,6 +211,28 @@ extension Gossipsub {
                 messages.count > limit ? random.sample(messages, count: limit) : messages
             let room = configuration.limits.controlQueueIDsMax - peers[slot]!.control.idCount
             for index in chosen.prefix(max(0, room)) {
+                peers[slot]!.control.gossip.append(
+                    ControlQueue.Announcement(
+                        topic: topic, key: store[index].key, id: store[index].id))
+            }
+            signal(slot, into: &outputs)
+        }
+    }
+
+    /// Offers large messages again to mesh peers that have not shown to have them: pushes need no such
+    /// net, because a stream loses nothing, but whoever we offered to may have asked another in vain.
+    private mutating func repeatOffers(
+        _ topic: Int,
+        _ messages: [Int],
+        into outputs: inout [Output]
+    ) {
+        let sizeMin = configuration.largeMessageSizeMin
+        let large = messages.filter { store[$0].body.range.count >= sizeMin }
+        guard !large.isEmpty else { return }
+        for slot in topics[topic].mesh where peers[slot]!.connection.version >= .v1_2 {
+            let token = peers[slot]!.token
+            for index in large
+            where !store[index].isHeld(by: token) && !store[index].copies.contains(token) {
                 peers[slot]!.control.gossip.append(
                     ControlQueue.Announcement(
                         topic: topic, key: store[index].key, id: store[index].id))
