@@ -148,7 +148,7 @@ extension ProverIdentityContent.Subject {
 ///
 /// SSZ: `content`, `signatureScheme: uint8`, `signature: ByteList[128]`.
 public struct ProverIdentityRecord: Hashable, Sendable {
-    /// Largest encoding, in bytes. The sizes of the lists allow 931.
+    /// Largest encoding, in bytes. The sizes of the lists allow 940.
     public static let encodedSizeMax = 1024
 
     public var content: ProverIdentityContent
