@@ -164,7 +164,9 @@ let package = Package(
         tests("Identify", ["Identify", "Codec", "PeerIdentity", "Crypto"]),
         tests("Ping", ["Ping"]),
         tests("Swarm", ["Swarm", "Codec", "PeerIdentity", "ChoraleTypes"]),
-        tests("Kademlia", ["Kademlia", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes"]),
+        tests(
+            "Kademlia",
+            ["Kademlia", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", ordered]),
         tests("Gossipsub", ["Gossipsub", "Crypto", "Codec", "PeerIdentity"]),
         tests("RequestResponse", ["RequestResponse", "Codec"]),
         tests("Bodies", ["Bodies", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes"]),

@@ -59,6 +59,10 @@ extension Kademlia {
         /// Time between rounds of bucket refresh.
         public var refreshInterval: Duration = .seconds(600)
 
+        /// Deepest bucket that a round looks up a key in. Deeper ones hold our closest neighbours, whom
+        /// the lookup for our own place finds; and a key for bucket n costs 2^(n+1) hashes to find.
+        public var refreshBucketMax = 9
+
         /// A peer in a bucket that was not heard of for this long is asked whether it lives.
         public var entryStaleAfter: Duration = .seconds(900)
 

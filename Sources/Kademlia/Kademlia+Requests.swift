@@ -166,9 +166,9 @@ extension Kademlia {
         var closer: [Lookup.Contact] = []
         for peer in message.closerPeers {
             let addresses = addressRules.filter(peer.addresses, source: live?.remote)
-            let isReachable =
+            guard peer.id != localPeer,
                 !addresses.isEmpty || connected[peer.id] != nil || table.contains(peer.id)
-            guard peer.id != localPeer, isReachable else {
+            else {
                 counters.closerPeersIgnored += 1
                 continue
             }

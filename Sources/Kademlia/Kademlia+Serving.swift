@@ -112,16 +112,20 @@ extension Kademlia {
     private func closerPeers(
         to key: [UInt8], for requester: PeerID
     ) -> [KademliaMessage.Peer] {
-        table.closest(
+        let remote = connected[requester]?.remote
+        return table.closest(
             to: KeyPoint(key: key), limit: configuration.bucketSize, excluding: requester
-        ).compactMap { describe($0.peer, $0.addresses, for: requester) }
+        ).compactMap { describe($0.peer, $0.addresses, to: remote) }
     }
 
-    /// Nil when there is no address that means anything to the requester.
+    /// Nil when there is no address that means anything to a requester connected from `remote`.
     private func describe(
-        _ peer: PeerID, _ addresses: [Multiaddr], for requester: PeerID
+        _ peer: PeerID, _ addresses: [Multiaddr], to remote: IPAddress?
     ) -> KademliaMessage.Peer? {
-        let shown = addressRules.filter(addresses, source: connected[requester]?.remote)
+        // Under the public policy nothing private is kept in the first place.
+        let shown =
+            configuration.addressPolicy == .public
+            ? addresses : addressRules.filter(addresses, source: remote)
         guard !shown.isEmpty else { return nil }
         return KademliaMessage.Peer(
             id: peer, addresses: shown,
@@ -143,7 +147,8 @@ extension Kademlia {
         } else if let target = try? PeerID(multihash: key), target != requester,
             !answer.closerPeers.contains(where: { $0.id == target }),
             let live = connected[target],
-            let peer = describe(target, live.addresses, for: requester)
+            let peer = describe(
+                target, live.addresses, to: connected[requester]?.remote)
         {
             // A client is in no table, but whoever asks for it by name wants to know.
             answer.closerPeers.insert(peer, at: 0)
@@ -177,9 +182,10 @@ extension Kademlia {
             refuse(id, .keyTooLong, into: &outputs)
             return
         }
+        let remote = connected[requester]?.remote
         var answer = KademliaMessage(kind: .getProviders, key: key)
         if ownProvides[key] != nil,
-            let own = describe(localPeer, listenAddresses, for: requester)
+            let own = describe(localPeer, listenAddresses, to: remote)
         {
             answer.providerPeers.append(own)
         }
@@ -188,7 +194,7 @@ extension Kademlia {
             let addresses =
                 provider.addresses.isEmpty
                 ? connected[provider.peer]?.addresses ?? [] : provider.addresses
-            if let peer = describe(provider.peer, addresses, for: requester) {
+            if let peer = describe(provider.peer, addresses, to: remote) {
                 answer.providerPeers.append(peer)
             }
         }

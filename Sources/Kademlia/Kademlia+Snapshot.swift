@@ -45,6 +45,8 @@ extension Kademlia {
         public let ownProvideCount: Int
         public let requestsInFlight: Int
         public let validationsInFlight: Int
+        /// Those of them that a peer's put waits for.
+        public let putsInValidation: Int
         public let queries: [RunningQuery]
         public let counters: Counters
     }
@@ -61,6 +63,9 @@ extension Kademlia {
             buckets.append(
                 .init(index: index, peers: peers, replacementCount: bucket.replacements.count))
         }
+        let puts = jobs.values.reduce(0) { count, job in
+            if case .inboundPut = job.purpose { count + 1 } else { count }
+        }
         let running = queries.map { query in
             var id: QueryID?
             if case .command(let command) = query.origin { id = command }
@@ -73,7 +78,8 @@ extension Kademlia {
             mode: mode, buckets: buckets, recordCount: records.count, recordBytes: records.size,
             providerCount: providers.count, providerKeyCount: providers.keyCount,
             ownValueCount: ownValues.count, ownProvideCount: ownProvides.count,
-            requestsInFlight: requests.count, validationsInFlight: jobs.count, queries: running,
+            requestsInFlight: requests.count, validationsInFlight: jobs.count,
+            putsInValidation: puts, queries: running,
             counters: counters)
     }
 

@@ -92,6 +92,9 @@ extension Kademlia {
             for id in commands { finishCommand(id, .failed(.noPeers), into: &outputs) }
             return
         }
+        // Whatever was planned for soon is what begins now.
+        refreshAt = nil
+        scheduleRefresh(after: configuration.refreshInterval, now: now)
         refreshRound = RefreshRound(
             targets: [nil], commands: commands,
             endsAt: now.instant.advanced(by: configuration.queryDeadline))
@@ -121,7 +124,7 @@ extension Kademlia {
             let deepest = table.deepestBucket
         {
             let since = now.instant.advanced(by: .zero - configuration.refreshInterval / 2)
-            let due = (0...min(deepest, Self.refreshedBucketMax)).filter { bucket in
+            let due = (0...min(deepest, max(0, configuration.refreshBucketMax))).filter { bucket in
                 guard let refreshedAt = table.buckets[bucket].refreshedAt else { return true }
                 return refreshedAt < since
             }
@@ -139,10 +142,6 @@ extension Kademlia {
             finishCommand(id, result, into: &outputs)
         }
     }
-
-    /// Deepest bucket with a lookup of its own. Deeper ones hold our closest neighbours, whom the
-    /// lookup for our own place finds; and a key for bucket n costs 2^(n+1) hashes to find.
-    static var refreshedBucketMax: Int { 9 }
 
     /// A random key that lies in a bucket, or near it.
     private mutating func key(inBucket bucket: Int) -> [UInt8] {

@@ -1,7 +1,6 @@
 public import ChoraleBase
 public import ChoraleTypes
 import Codec
-import Crypto
 import PeerIdentity
 
 /// Why a value was refused. Each case is also a metric label.
@@ -103,13 +102,12 @@ public struct ValidationJob: Sendable {
     }
 
     private func judgePublicKey() -> ValidationVerdict {
-        let named = Array(key.dropFirst(4))
-        // A peer id is the key itself when it is short and its SHA-256 otherwise.
-        let multihash: [UInt8] =
-            candidate.count <= PeerID.inlinedKeySizeMax
-            ? [0x00, UInt8(candidate.count)] + candidate
-            : [0x12, 0x20] + SHA256.hash(candidate).bytes
-        guard named == multihash else { return .rejected(.publicKeyMismatch) }
+        guard let publicKey = try? PublicKey(protobuf: candidate) else {
+            return .rejected(.publicKeyMalformed)
+        }
+        guard publicKey.peerID.multihash == Array(key.dropFirst(4)) else {
+            return .rejected(.publicKeyMismatch)
+        }
         // The encoding is deterministic and the key names its hash: no second value can be valid.
         return .accepted(.init(preference: incumbent == nil ? .candidate : .same))
     }
