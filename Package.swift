@@ -128,7 +128,11 @@ let package = Package(
             settings: base),
         module(
             "Simulator",
-            ["ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Node", ordered, heap]
+            [
+                "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Multistream",
+                "Noise", "Yamux", "Connection", "Swarm", "Gossipsub", "Kademlia", "Bodies", "Node",
+                ordered, heap,
+            ]
         ),
 
         // Programs
@@ -178,7 +182,9 @@ let package = Package(
         tests("Store", ["Store", "ChoraleTypes"]),
         tests("Telemetry", ["Telemetry"]),
         tests("Admin", ["Admin"]),
-        tests("Simulator", ["Simulator"]),
+        tests(
+            "Simulator",
+            ["Simulator", "Node", "Swarm", "PeerIdentity", "Codec", "ChoraleTypes", "Crypto"]),
         tests(
             "Vector",
             ["Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Noise", "Gossipsub"]),

@@ -1,7 +1,11 @@
+// Inlinable, because a generic load that is called across modules without being specialised costs a
+// hundred times as much as the load itself (measured: CRC32C at 15 MB/s instead of 2 GB/s).
+
 extension Span<UInt8> {
     /// Loads a big-endian integer.
     ///
     /// - Precondition: the integer lies within the span.
+    @inlinable
     public func loadBigEndian<Value: FixedWidthInteger & UnsignedInteger>(
         _: Value.Type,
         at offset: Int
@@ -16,6 +20,7 @@ extension Span<UInt8> {
     /// Loads a little-endian integer.
     ///
     /// - Precondition: the integer lies within the span.
+    @inlinable
     public func loadLittleEndian<Value: FixedWidthInteger & UnsignedInteger>(
         _: Value.Type,
         at offset: Int
@@ -30,12 +35,14 @@ extension Span<UInt8> {
     /// The bytes as an array of their own.
     ///
     /// The one copy that is made where bytes must outlive the receive buffer.
+    @inlinable
     public func copied() -> [UInt8] {
         // Sound: the pointer is used only inside the closure, and the array copies what it views.
         unsafe withUnsafeBufferPointer { unsafe Array($0) }
     }
 
     /// Whether two views hold the same bytes. Not constant time: never for secrets.
+    @inlinable
     public func isEqual(to other: Span<UInt8>) -> Bool {
         guard count == other.count else { return false }
         for index in indices where self[index] != other[index] { return false }
@@ -45,11 +52,13 @@ extension Span<UInt8> {
 
 extension [UInt8] {
     /// Appends the bytes a span views.
+    @inlinable
     public mutating func append(contentsOf span: Span<UInt8>) {
         // Sound: as in `copied()`; `append` copies before the closure returns.
         unsafe span.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
     }
 
+    @inlinable
     public mutating func appendBigEndian<Value: FixedWidthInteger & UnsignedInteger>(
         _ value: Value
     ) {
@@ -58,6 +67,7 @@ extension [UInt8] {
         }
     }
 
+    @inlinable
     public mutating func appendLittleEndian<Value: FixedWidthInteger & UnsignedInteger>(
         _ value: Value
     ) {

@@ -113,7 +113,8 @@ extension Node {
             }
         case .publishRefused(let id, let refusal):
             finish(
-                CommandID(id.rawValue), .failed(.init(.refused, "the body was not taken: \(refusal)")),
+                CommandID(id.rawValue),
+                .failed(.init(.refused, "the body was not taken: \(refusal)")),
                 into: &outputs)
         case .chunkRead(let id, let result):
             bodyChunkRead(id, result, now: now, into: &outputs)
@@ -167,7 +168,8 @@ extension Node {
     mutating func readBody(
         _ root: Bytes32, _ command: CommandID, now: Now, into outputs: inout [NodeOutput]
     ) {
-        guard let info = bodyInfos(now: now).first(where: { $0.root == root && $0.isComplete }) else {
+        guard let info = bodyInfos(now: now).first(where: { $0.root == root && $0.isComplete })
+        else {
             finish(
                 command, .failed(.init(.notFound, "no complete body \(root) is held")),
                 into: &outputs)
@@ -196,7 +198,8 @@ extension Node {
             tellBodies(.read(id, root: root, index: index + 1), now: now, into: &outputs)
         case .absent:
             finish(
-                command, .failed(.init(.notFound, "chunk \(index) of \(root) is not held any more")),
+                command,
+                .failed(.init(.notFound, "chunk \(index) of \(root) is not held any more")),
                 into: &outputs)
         case .failed(let failure):
             finish(command, .failed(.init(.unavailable, "\(failure)")), into: &outputs)

@@ -251,7 +251,8 @@ extension Node {
     static func reply(to result: Kademlia.QueryResult) -> Reply {
         switch result {
         case .peer(let peer, let confirmed):
-            .dhtPeer(PeerAddressInfo(peer: peer.peer, addresses: peer.addresses), confirmed: confirmed)
+            .dhtPeer(
+                PeerAddressInfo(peer: peer.peer, addresses: peer.addresses), confirmed: confirmed)
         case .value(let found):
             .dhtValue(value: found.value, agreeing: found.agreeing, answered: found.answered)
         case .stored(let acknowledged, let of): .dhtStored(acknowledged: acknowledged, of: of)
@@ -271,7 +272,8 @@ extension Node {
         case .timedOut: .init(.timedOut, "the deadline came before an answer")
         case .tooFewAcknowledged(let count, let of):
             .init(.unreachable, "only \(count) of \(of) peers stored it")
-        case .invalidRecord(let reason): .init(.invalidArgument, "the record is not valid: \(reason)")
+        case .invalidRecord(let reason):
+            .init(.invalidArgument, "the record is not valid: \(reason)")
         case .superseded: .init(.refused, "this node holds a better record for the key")
         case .equivocation:
             .init(.refused, "the owner signed two values with one sequence number")

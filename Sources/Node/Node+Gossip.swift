@@ -150,7 +150,8 @@ extension Node {
             let wasWritten =
                 connection.write(stream, frame.head)
                 && (frame.bodyRange.isEmpty
-                    || (try? connection.machine.write(stream.id, frame.body[frame.bodyRange])) != nil)
+                    || (try? connection.machine.write(stream.id, frame.body[frame.bodyRange]))
+                        != nil)
             guard wasWritten else {
                 // Half a frame is worse than none. The stream is reopened when its end is reported.
                 counters.gossipStreamsOverrun += 1
@@ -216,7 +217,9 @@ extension Node {
             tell(.hold(id, .gossipMesh), now: now, into: &outputs)
             outputs.append(.event(.grafted(id, topic: topic.description)))
         case .pruned(let id, let topic, _):
-            if !gossip.meshSnapshot().contains(where: { $0.mesh.contains(id) }) { tell(.release(id, .gossipMesh), now: now, into: &outputs) }
+            if !gossip.meshSnapshot().contains(where: { $0.mesh.contains(id) }) {
+                tell(.release(id, .gossipMesh), now: now, into: &outputs)
+            }
             outputs.append(.event(.pruned(id, topic: topic.description)))
         case .graylisted(let id, _):
             outputs.append(.event(.graylisted(id)))

@@ -187,7 +187,8 @@ extension Node {
     mutating func addressesChanged(now: Now, into outputs: inout [NodeOutput]) {
         let addresses = announcedAddresses
         recordSequence = max(recordSequence + 1, UInt64(clamping: now.wall.milliseconds))
-        ownRecord = PeerRecord(peerID: localPeer, sequence: recordSequence, addresses: addresses)
+        ownRecord =
+            PeerRecord(peerID: localPeer, sequence: recordSequence, addresses: addresses)
             .seal(with: configuration.identity).encoded
         tellKademlia(.listenAddressesChanged(addresses), now: now, into: &outputs)
         let serves = !addresses.isEmpty

@@ -154,7 +154,8 @@ extension Node {
                 limit: gossipLimits.pendingCountMax,
                 refused: gossip.counters[.validationQueueFull]),
             .init(
-                name: "gossip_seen", use: holdings.seen, limit: gossipLimits.seenCountMax, refused: 0),
+                name: "gossip_seen", use: holdings.seen, limit: gossipLimits.seenCountMax,
+                refused: 0),
             .init(
                 name: "commands", use: commands.count, limit: configuration.limits.commandsMax,
                 refused: 0),

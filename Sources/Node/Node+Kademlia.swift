@@ -104,7 +104,8 @@ extension Node {
             let stream = open(
                 [configuration.kademliaProtocol], .control, on: peer.connection,
                 .kademliaRequest(rpc.id), frameSizeMax: configuration.limits.kademliaFrameSizeMax,
-                timeout: rpc.deadline > now.instant ? now.instant.duration(to: rpc.deadline) : .zero,
+                timeout: rpc.deadline > now.instant
+                    ? now.instant.duration(to: rpc.deadline) : .zero,
                 now: now)
         else {
             tellKademlia(.rpcFailed(rpc.id, .localLimit), now: now, into: &outputs)

@@ -77,7 +77,8 @@ extension Node {
         of family: ColumnFamily, after key: [UInt8]?, into outputs: inout [NodeOutput]
     ) {
         store(
-            .scan(family, from: key.map { $0 + [0] } ?? [], to: nil, rowCountMax: 1024,
+            .scan(
+                family, from: key.map { $0 + [0] } ?? [], to: nil, rowCountMax: 1024,
                 sizeMax: 1 << 20),
             for: .load(family), into: &outputs)
     }
@@ -198,6 +199,8 @@ extension Node {
         if configuration.servesPerf { names.append(PerfTransfer.protocolID) }
         names += requestProtocols.map(\.protocolID)
         inboundProtocols = ProtocolTable(names)
-        for connection in connections.values { connection.machine.inboundProtocols = inboundProtocols }
+        for connection in connections.values {
+            connection.machine.inboundProtocols = inboundProtocols
+        }
     }
 }

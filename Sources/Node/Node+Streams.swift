@@ -159,7 +159,8 @@ extension Node {
                 return
             }
             if let requestProtocol = requestProtocols.first(where: { $0.protocolID == name }) {
-                stream = Stream(id: id, connection: connection, kind: .requestServer, frameSizeMax: 0)
+                stream = Stream(
+                    id: id, connection: connection, kind: .requestServer, frameSizeMax: 0)
                 connection.streams[id] = stream
                 acceptRequest(stream, requestProtocol, now: now, into: &outputs)
                 return

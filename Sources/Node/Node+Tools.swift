@@ -120,7 +120,8 @@ extension Node {
     mutating func pingEnded(
         _ command: CommandID, _ end: StreamEnd, into outputs: inout [NodeOutput]
     ) {
-        finish(command, .failed(.init(.unreachable, "the ping stream ended: \(end)")), into: &outputs)
+        finish(
+            command, .failed(.init(.unreachable, "the ping stream ended: \(end)")), into: &outputs)
     }
 
     // MARK: Perf
@@ -213,6 +214,7 @@ extension Node {
         into outputs: inout [NodeOutput]
     ) {
         guard case .client(let command, _) = transfer.role else { return }
-        finish(command, .failed(.init(.unreachable, "the perf stream ended: \(end)")), into: &outputs)
+        finish(
+            command, .failed(.init(.unreachable, "the perf stream ended: \(end)")), into: &outputs)
     }
 }

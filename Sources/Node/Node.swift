@@ -89,7 +89,11 @@ public struct Node: ~Copyable {
     private var kademliaOutputs: [Kademlia.Output] = []
     private var bodiesOutputs: [Bodies.Output] = []
 
-    enum Phase { case created, running, draining(until: MonotonicInstant), stopped }
+    enum Phase {
+        case created, running
+        case draining(until: MonotonicInstant)
+        case stopped
+    }
 
     public init(configuration: NodeConfiguration, now: Now) {
         self.configuration = configuration

@@ -249,7 +249,8 @@ public final class NodeHost {
     private func listen(_ id: ListenerID, _ address: Multiaddr) {
         guard let endpoint = address.tcpEndpoint, let ip = endpoint.host.ip else {
             pending.append(
-                .listenFailed(id, address, reason: "\(address) is not an IP address with a TCP port"))
+                .listenFailed(
+                    id, address, reason: "\(address) is not an IP address with a TCP port"))
             return
         }
         do throws(ListenError) {

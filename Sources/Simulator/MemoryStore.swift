@@ -1,0 +1,124 @@
+public import ChoraleBase
+public import ChoraleTypes
+
+/// A store in memory with the semantics of the one on disk, and its weaknesses.
+///
+/// Writes are applied in order and atomically. Those not synced live in a log that a crash cuts at a
+/// place the seed chooses, even inside a batch, which is then dropped as RocksDB drops a torn record: what
+/// was acknowledged with `sync` is never lost.
+public final class MemoryStore {
+    private var families: [ColumnFamily: SortedRows] = [:]
+    /// State as of the last sync, to which a crash returns before it replays part of the log.
+    private var synced: [ColumnFamily: SortedRows] = [:]
+    /// Batches since then, oldest first.
+    private var log: [[StoreWrite]] = []
+
+    public init() {}
+
+    public func execute(_ request: StoreRequest) -> StoreReply {
+        switch request {
+        case .write(let writes, let sync):
+            Self.apply(writes, to: &families)
+            log.append(writes)
+            if sync { self.sync() }
+            return .written
+        case .get(let family, let key):
+            return .value(families[family]?[key])
+        case .scan(let family, let from, let to, let rowCountMax, let sizeMax):
+            return families[family]?.scan(
+                from: from, to: to, rowCountMax: rowCountMax, sizeMax: sizeMax)
+                ?? .rows([], more: false)
+        case .checkpoint:
+            return .checkpointed
+        }
+    }
+
+    /// Makes everything so far survive a crash.
+    public func sync() {
+        synced = families
+        log = []
+    }
+
+    /// Forgets a random suffix of what was not synced.
+    public func crash(random: inout DeterministicRandom) {
+        let kept = log.isEmpty ? 0 : random.below(log.count + 1)
+        families = synced
+        for batch in log.prefix(kept) { Self.apply(batch, to: &families) }
+        sync()
+    }
+
+    private static func apply(
+        _ writes: [StoreWrite], to families: inout [ColumnFamily: SortedRows]
+    ) {
+        for write in writes {
+            switch write {
+            case .put(let family, let key, let value):
+                families[family, default: SortedRows()][key] = value
+            case .delete(let family, let key):
+                families[family, default: SortedRows()][key] = nil
+            case .deleteRange(let family, let from, let to):
+                families[family, default: SortedRows()].deleteRange(from: from, to: to)
+            }
+        }
+    }
+}
+
+/// Rows by key, in byte order.
+private struct SortedRows {
+    private var keys: [[UInt8]] = []
+    private var values: [[UInt8]: [UInt8]] = [:]
+
+    subscript(_ key: [UInt8]) -> [UInt8]? {
+        get { values[key] }
+        set {
+            let isKnown = values[key] != nil
+            values[key] = newValue
+            switch (isKnown, newValue) {
+            case (false, .some): keys.insert(key, at: position(of: key))
+            case (true, nil): keys.remove(at: position(of: key))
+            case (true, .some), (false, nil): break
+            }
+        }
+    }
+
+    mutating func deleteRange(from: [UInt8], to: [UInt8]) {
+        let start = position(of: from)
+        let end = max(start, position(of: to))
+        for key in keys[start..<end] { values[key] = nil }
+        keys.removeSubrange(start..<end)
+    }
+
+    func scan(from: [UInt8], to: [UInt8]?, rowCountMax: Int, sizeMax: Int) -> StoreReply {
+        var rows: [StoreRow] = []
+        var size = 0
+        let end = to.map(position) ?? keys.count
+        var index = position(of: from)
+        while index < end {
+            let key = keys[index]
+            let value = values[key] ?? []
+            size += key.count + value.count
+            // Always one row, or a caller could never get past a large one.
+            if !rows.isEmpty, rows.count >= rowCountMax || size > sizeMax {
+                return .rows(rows, more: true)
+            }
+            rows.append(StoreRow(key: key, value: value))
+            index += 1
+        }
+        return .rows(rows, more: false)
+    }
+
+    /// Where `key` is, or would be inserted.
+    private func position(of key: [UInt8]) -> Int {
+        var low = 0
+        var high = keys.count
+        while low < high {
+            let middle = (low + high) / 2
+            if keys[middle].lexicographicallyPrecedes(key) {
+                low = middle + 1
+            } else {
+                high = middle
+            }
+        }
+        return low
+    }
+}
