@@ -73,6 +73,15 @@ import Testing
         #expect(offered.median <= pushed.median + .milliseconds(20))
     }
 
+    /// go takes 6.6 bytes on the wire for each delivered byte of 1 KiB messages.
+    @Test func smallMessagesCostLessThanSevenCopies() {
+        let links = LinkModel(latency: 0...0, uplink: 1_000_000_000)
+        let cost = Self.measure(seed: 3, size: 1024, count: 10, links: links)
+        print("1 KiB, 20 machines: \(cost)")
+        #expect(cost.isComplete)
+        #expect(cost.copies < 6)
+    }
+
     /// Half of the links speak v1.1, as those to the go daemon do.
     @Test func mixedVersionsStillReachEverybody() {
         let links = LinkModel(latency: 1...10, uplink: 125_000_000)

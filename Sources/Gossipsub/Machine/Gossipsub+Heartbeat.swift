@@ -195,8 +195,8 @@ extension Gossipsub {
     ) {
         var candidates: [Int] = []
         for slot in topics[topic].subscribers {
-            guard let peer = peers[slot], peer.connection.version >= .v1_0,
-                !peer.connection.isDirect, !peer.mesh.contains(topic),
+            guard peers[slot]!.connection.version >= .v1_0,
+                !peers[slot]!.connection.isDirect, !peers[slot]!.mesh.contains(topic),
                 !topics[topic].fanout.contains(slot),
                 score(slot, now: now) >= configuration.score.gossipThreshold
             else { continue }

@@ -22,7 +22,13 @@ extension Gossipsub {
             peer.score = earlier.score
             peer.backoffs = earlier.backoffs
         }
-        if slot == peers.count { peers.append(peer) } else { peers[slot] = peer }
+        if slot == peers.count {
+            peers.append(peer)
+            serialBySlot.append(nextSerial)
+        } else {
+            peers[slot] = peer
+            serialBySlot[slot] = nextSerial
+        }
         slotByPeer[id] = slot
         if let group = connection.addressGroup { changeGroup(group, by: 1) }
         outputs.append(.event(.peerAdded(id, connection.version)))
@@ -77,6 +83,7 @@ extension Gossipsub {
         retain(slot, now: now)
         slotByPeer[id] = nil
         peers[slot] = nil
+        serialBySlot[slot] = 0
         freeSlots.append(slot)
         outputs.append(.event(.peerRemoved(id)))
         resumeIntakeIfPossible(into: &outputs)
@@ -120,7 +127,7 @@ extension Gossipsub {
         }
     }
 
-    func isConnected(_ token: PeerToken) -> Bool { peers[token.slot]?.token == token }
+    func isConnected(_ token: PeerToken) -> Bool { serialBySlot[token.slot] == token.serial }
 
     /// Says once that the peer's queue is no longer empty.
     mutating func signal(_ slot: Int, into outputs: inout [Output]) {

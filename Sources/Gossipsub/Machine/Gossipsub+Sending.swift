@@ -26,12 +26,13 @@ extension Gossipsub {
         var offered: [Int] = []
         let isLarge = store[index].body.range.count >= configuration.largeMessageSizeMin
         for slot in targets {
-            guard let peer = peers[slot], peer.id != author, peer.dontWant[key] == nil,
-                !store[index].isHeld(by: peer.token)
+            guard peers[slot]!.id != author, peers[slot]!.dontWant[key] == nil,
+                !store[index].isHeld(by: peers[slot]!.token)
             else { continue }
+            let connection = peers[slot]!.connection
             let canOffer =
-                isLarge && peer.connection.version >= .v1_2 && !peer.connection.isDirect
-                && peer.canOffer(now: now)
+                isLarge && connection.version >= .v1_2 && !connection.isDirect
+                && peers[slot]!.canOffer(now: now)
             if canOffer { offered.append(slot) } else { pushed.append(slot) }
         }
         if eager > 0, !offered.isEmpty {
@@ -279,7 +280,7 @@ extension Gossipsub {
     ) -> OutgoingFrame? {
         guard let slot = slotByPeer[peer] else { return nil }
         var writer = GossipRPCWriter()
-        takeControl(slot, &writer)
+        if !peers[slot]!.control.isEmpty { takeControl(slot, &writer) }
         var trafficClass: TrafficClass? = writer.isEmpty ? nil : .control
         var messageCount = 0
         while let (kind, copy) = nextCopy(slot, now: now.instant, into: &outputs) {
@@ -365,7 +366,8 @@ extension Gossipsub {
             peers[slot]!.control = ControlQueue()
             return
         }
-        takeIDs(slot, \.dontWant, sizeMax, &writer) { $0.dontWant($1) }
+        let unwanted = Self.take(&peers[slot]!.control.dontWant, room: sizeMax - writer.size)
+        if !unwanted.isEmpty { writer.dontWant(unwanted) }
         while writer.size < sizeMax, !peers[slot]!.control.grafts.isEmpty {
             writer.graft(topics[peers[slot]!.control.grafts.removeFirst()].topic.utf8)
         }
@@ -375,8 +377,11 @@ extension Gossipsub {
                 topics[prune.topic].topic.utf8, peers: prune.peers,
                 backoffSeconds: prune.backoffSeconds)
         }
-        takeIDs(slot, \.iwant, sizeMax, &writer) { $0.iwant($1) }
-        takeAnnouncements(slot, \.offers, sizeMax, &writer)
-        takeAnnouncements(slot, \.gossip, sizeMax, &writer)
+        let wanted = Self.take(&peers[slot]!.control.iwant, room: sizeMax - writer.size)
+        if !wanted.isEmpty { writer.iwant(wanted) }
+        let offers = Self.take(&peers[slot]!.control.offers, room: sizeMax - writer.size)
+        announce(offers, to: slot, &writer)
+        let gossip = Self.take(&peers[slot]!.control.gossip, room: sizeMax - writer.size)
+        announce(gossip, to: slot, &writer)
     }
 }

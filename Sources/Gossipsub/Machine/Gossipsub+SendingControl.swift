@@ -1,38 +1,44 @@
 import DequeModule
 
 extension Gossipsub {
-    /// Moves identifiers from one list of the peer's control into one entry of the RPC.
-    mutating func takeIDs(
-        _ slot: Int,
-        _ list: WritableKeyPath<ControlQueue, Deque<MessageID>>,
-        _ sizeMax: Int,
-        _ writer: inout GossipRPCWriter,
-        _ write: (inout GossipRPCWriter, [MessageID]) -> Void
-    ) {
-        guard !peers[slot]!.control[keyPath: list].isEmpty else { return }
-        var ids: [MessageID] = []
-        var size = writer.size
-        while size < sizeMax, let id = peers[slot]!.control[keyPath: list].popFirst() {
+    /// Takes identifiers from a list until they fill `room` bytes of an RPC.
+    static func take(_ ids: inout Deque<MessageID>, room: Int) -> [MessageID] {
+        guard !ids.isEmpty, room > 0 else { return [] }
+        var taken: [MessageID] = []
+        var size = 0
+        while size < room, let id = ids.popFirst() {
             size += id.bytes.count + 3
-            ids.append(id)
+            taken.append(id)
         }
-        if !ids.isEmpty { write(&writer, ids) }
+        return taken
     }
 
-    /// Moves announcements into one IHAVE per run of one topic. What the peer has by now, or what we no
+    /// As above, for announcements.
+    static func take(
+        _ announcements: inout Deque<ControlQueue.Announcement>,
+        room: Int
+    ) -> [ControlQueue.Announcement] {
+        guard !announcements.isEmpty, room > 0 else { return [] }
+        var taken: [ControlQueue.Announcement] = []
+        var size = 0
+        while size < room, let announcement = announcements.popFirst() {
+            size += announcement.id.bytes.count + 3
+            taken.append(announcement)
+        }
+        return taken
+    }
+
+    /// Writes announcements as one IHAVE per run of one topic. What the peer has by now, or what we no
     /// longer have, is left out.
-    mutating func takeAnnouncements(
-        _ slot: Int,
-        _ list: WritableKeyPath<ControlQueue, Deque<ControlQueue.Announcement>>,
-        _ sizeMax: Int,
+    mutating func announce(
+        _ announcements: [ControlQueue.Announcement],
+        to slot: Int,
         _ writer: inout GossipRPCWriter
     ) {
-        guard !peers[slot]!.control[keyPath: list].isEmpty else { return }
         let token = peers[slot]!.token
         var topic: Int?
         var ids: [MessageID] = []
-        var size = writer.size
-        while size < sizeMax, let entry = peers[slot]!.control[keyPath: list].popFirst() {
+        for entry in announcements {
             guard let index = store.index(entry.key), store[index].isInHistory,
                 !store[index].isHeld(by: token), peers[slot]!.dontWant[entry.key] == nil
             else { continue }
@@ -40,10 +46,8 @@ extension Gossipsub {
                 writer.ihave(topics[open].topic.utf8, ids)
                 counters.ihaveIDsSent += UInt64(ids.count)
                 ids.removeAll(keepingCapacity: true)
-                size += topics[entry.topic].topic.utf8.count
             }
             topic = entry.topic
-            size += entry.id.bytes.count + 3
             ids.append(entry.id)
         }
         if let topic, !ids.isEmpty {

@@ -122,9 +122,11 @@ extension Gossipsub {
 
     /// Whether we may ask the peer into the topic's mesh.
     mutating func isGraftable(_ slot: Int, _ topic: Int, now: MonotonicInstant) -> Bool {
-        guard let peer = peers[slot], peer.connection.version >= .v1_0 else { return false }
-        guard !peer.connection.isDirect, !peer.mesh.contains(topic) else { return false }
-        if let until = peer.backoff(topic),
+        let connection = peers[slot]!.connection
+        guard connection.version >= .v1_0, !connection.isDirect,
+            !peers[slot]!.mesh.contains(topic)
+        else { return false }
+        if let until = peers[slot]!.backoff(topic),
             until.advanced(by: configuration.backoffSlack) > now
         {
             return false

@@ -57,6 +57,8 @@ public struct Gossipsub: StateMachine, ~Copyable {
     var topicByName: [Topic: Int] = [:]
 
     var peers: [Peer?] = []
+    /// Serial of the peer in each slot, zero for none: asked for every copy, and quicker than the peer.
+    var serialBySlot: [UInt64] = []
     var freeSlots: [Int] = []
     var slotByPeer: [PeerID: Int] = [:]
     var nextSerial: UInt64 = 0

@@ -217,7 +217,7 @@ struct GossipRPC {
             while let field = try reader.next(in: frame) {
                 switch field.number {
                 case 1: topic = try field.bytes()
-                case 2: append(try field.bytes(), to: \.ids, limits: limits)
+                case 2: Self.append(try field.bytes(), to: &ids, limits, &idsSkipped)
                 default: unknownFields += 1
                 }
             }
@@ -227,7 +227,7 @@ struct GossipRPC {
         case GossipWire.ControlField.iwant:
             while let field = try reader.next(in: frame) {
                 switch field.number {
-                case 1: append(try field.bytes(), to: \.iwant, limits: limits)
+                case 1: Self.append(try field.bytes(), to: &iwant, limits, &idsSkipped)
                 default: unknownFields += 1
                 }
             }
@@ -245,7 +245,7 @@ struct GossipRPC {
         default:
             while let field = try reader.next(in: frame) {
                 switch field.number {
-                case 1: append(try field.bytes(), to: \.dontWant, limits: limits)
+                case 1: Self.append(try field.bytes(), to: &dontWant, limits, &idsSkipped)
                 default: unknownFields += 1
                 }
             }
@@ -283,17 +283,18 @@ struct GossipRPC {
         prunes.append(Prune(topic: topic, backoffSeconds: backoffSeconds, peers: peers))
     }
 
-    private mutating func append(
+    private static func append(
         _ id: Range<Int>,
-        to list: WritableKeyPath<GossipRPC, [Range<Int>]>,
-        limits: Gossipsub.Limits
+        to list: inout [Range<Int>],
+        _ limits: Gossipsub.Limits,
+        _ skipped: inout Int
     ) {
         guard !id.isEmpty, id.count <= Gossipsub.MessageID.sizeMax,
-            self[keyPath: list].count < limits.ihaveIDsPerHeartbeatMax
+            list.count < limits.ihaveIDsPerHeartbeatMax
         else {
-            idsSkipped += 1
+            skipped += 1
             return
         }
-        self[keyPath: list].append(id)
+        list.append(id)
     }
 }
