@@ -157,6 +157,9 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["ChoraleBase"], path: "Tests/TestSupport",
             swiftSettings: [.treatAllWarnings(as: .error)]),
+        .target(
+            name: "StoreContract", dependencies: ["ChoraleBase", "ChoraleTypes"],
+            path: "Tests/StoreContract", swiftSettings: base),
         tests("ChoraleBase", []),
         tests("Crypto", ["Crypto"]),
         tests("Codec", ["Codec"]),
@@ -179,7 +182,7 @@ let package = Package(
             ["Connection", "Crypto", "PeerIdentity", "Multistream", "Noise", "Yamux"]),
         tests("Node", ["Node", "Crypto", "PeerIdentity", "Codec", "ChoraleTypes"]),
         tests("DriverUV", ["DriverUV", "Codec"]),
-        tests("Store", ["Store", "ChoraleTypes"]),
+        tests("Store", ["Store", "ChoraleTypes", "StoreContract", "CRocksDB"]),
         tests("Telemetry", ["Telemetry"]),
         tests("Admin", ["Admin"]),
         tests(
