@@ -87,9 +87,12 @@ extension Kademlia {
         public var keySizeMax = 256
         /// Longest key of a provider record, in bytes (go: 80).
         public var providerKeySizeMax = 80
-        /// Largest message accepted or sent, in bytes. rust drops what is above 16 KiB; the margin is
-        /// for the frame's length prefix.
+        /// Largest message sent, in bytes. rust drops what is above 16 KiB; the margin is for the
+        /// frame's length prefix.
         public var messageSizeMax = 16 * 1024 - 8
+        /// Largest message accepted, in bytes. go sends all the addresses it knows of twenty peers,
+        /// which can pass rust's limit; four times that is beyond any honest answer.
+        public var receivedSizeMax = 64 * 1024
         /// Addresses of one peer, kept or sent. Identify lists more, nobody dials more.
         public var addressesPerPeerMax = 8
         /// Longest address, in bytes. The longest honest ones (relay, certificate hashes) are below.

@@ -445,8 +445,8 @@ import Testing
         #expect(throws: KademliaMessage.DecodeError.unknownKind(6)) {
             try KademliaMessage.decode([0x08, 6], limits: limits)
         }
-        let tooLarge = [UInt8](repeating: 0, count: 16 * 1024)
-        #expect(throws: KademliaMessage.DecodeError.tooLarge(size: 16384, limit: 16376)) {
+        let tooLarge = [UInt8](repeating: 0, count: 64 * 1024 + 1)
+        #expect(throws: KademliaMessage.DecodeError.tooLarge(size: 65537, limit: 65536)) {
             try KademliaMessage.decode(tooLarge, limits: limits)
         }
     }

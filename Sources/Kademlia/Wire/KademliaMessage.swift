@@ -60,7 +60,7 @@ struct KademliaMessage: Equatable, Sendable {
         var addressSizeMax: Int
 
         init(_ limits: Kademlia.Limits) {
-            messageSizeMax = limits.messageSizeMax
+            messageSizeMax = limits.receivedSizeMax
             peersMax = limits.closerPeersAcceptedMax
             addressesPerPeerMax = limits.addressesPerPeerMax
             addressSizeMax = limits.addressSizeMax
