@@ -35,6 +35,8 @@ public enum Command: Sendable {
     case ping(Multiaddr, count: Int)
     /// Moves bytes over `/libp2p/perf/1.0.0`.
     case perf(Multiaddr, upload: UInt64, download: UInt64)
+    /// Moves bytes over `/chorale/bulk/1.0.0` and checks them. Answered by ``Reply/perf(_:)``.
+    case bulk(Multiaddr, upload: UInt64, download: UInt64)
     /// Announces a body and serves it.
     case publishBody(kind: String, bytes: [UInt8])
     case bodies

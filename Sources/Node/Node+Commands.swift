@@ -65,7 +65,7 @@ extension Node {
             publishProverIdentity(id, now: now, into: &outputs)
         case .findProver(let publicKey):
             findProver(publicKey, id, now: now, into: &outputs)
-        case .ping(let address, _), .perf(let address, _, _):
+        case .ping(let address, _), .perf(let address, _, _), .bulk(let address, _, _):
             connectFirst(address, command, id, now: now, into: &outputs)
         case .publishBody(let kind, let bytes):
             publishBody(kind, bytes, id, now: now, into: &outputs)
@@ -152,6 +152,8 @@ extension Node {
                 startPing(id, peer, count: count, now: now, into: &outputs)
             case .perf(_, let upload, let download):
                 startPerf(id, peer, upload: upload, download: download, now: now, into: &outputs)
+            case .bulk(_, let upload, let download):
+                startBulk(id, peer, upload: upload, download: download, now: now, into: &outputs)
             default:
                 finish(id, .added(peerID), into: &outputs)
             }

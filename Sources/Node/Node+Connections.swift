@@ -63,6 +63,7 @@ extension Node {
         let words = connection.failure?.detail ?? detail
         endStreams(of: connection, now: now, into: &outputs)
         connection.machine.close()
+        extraWindowInUse -= connection.extraWindow
         connections.removeValue(forKey: id)
         outputs.append(.event(.connectionClosed(id, final, detail: words)))
         tell(.closed(id, final, detail: words), now: now, into: &outputs)

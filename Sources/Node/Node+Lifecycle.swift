@@ -196,7 +196,7 @@ extension Node {
         ]
         names += Gossipsub.Version.preferred.map(\.protocolID)
         if isServingDHT { names.append(configuration.kademliaProtocol) }
-        if configuration.servesPerf { names.append(PerfTransfer.protocolID) }
+        if configuration.servesPerf { names += [PerfTransfer.protocolID, BulkTransfer.protocolID] }
         names += requestProtocols.map(\.protocolID)
         inboundProtocols = ProtocolTable(names)
         for connection in connections.values {

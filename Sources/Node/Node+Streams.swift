@@ -149,6 +149,11 @@ extension Node {
                 id: id, connection: connection, kind: .perf(PerfTransfer()), frameSizeMax: 0)
             connection.streams[id] = stream
             connection.machine.setClass(.proof, of: id)
+        case BulkTransfer.protocolID:
+            stream = Stream(
+                id: id, connection: connection, kind: .bulk(BulkTransfer()), frameSizeMax: 0)
+            connection.streams[id] = stream
+            connection.machine.setClass(.proof, of: id)
         default:
             if let version = Gossipsub.Version(protocolID: name) {
                 stream = Stream(
@@ -191,6 +196,8 @@ extension Node {
             if let failure = transfer.received(bytes, now: now.instant) {
                 perfFailed(stream, failure, now: now, into: &outputs)
             }
+        case .bulk(let transfer):
+            receivedBulk(bytes, stream, transfer, now: now, into: &outputs)
         case .kademliaServer, .kademliaRequest:
             receivedKademlia(bytes, stream, now: now, into: &outputs)
         case .requestServer, .requestClient:
@@ -226,6 +233,11 @@ extension Node {
             closeWrite(stream, into: &outputs)
         case .perf(let transfer):
             perfReadClosed(stream, transfer, now: now, into: &outputs)
+        case .bulk(let transfer):
+            // Before its end a half-close says that the other side gave up.
+            if transfer.ended() != nil || transfer.command != nil {
+                closeWrite(stream, into: &outputs)
+            }
         case .kademliaServer:
             if stream.pendingRequests.isEmpty { closeWrite(stream, into: &outputs) }
         case .kademliaRequest:
@@ -262,6 +274,8 @@ extension Node {
             kademliaRequestEnded(id, end, now: now, into: &outputs)
         case .requestServer, .requestClient:
             requestStreamEnded(stream, end, now: now, into: &outputs)
+        case .bulk(let transfer):
+            bulkEnded(transfer, end, into: &outputs)
         case .perf(let transfer):
             perfEnded(stream, transfer, end, now: now, into: &outputs)
         }
@@ -279,12 +293,14 @@ extension Node {
             switch stream.kind {
             case .gossipOut: pullGossip(stream, ahead: ahead, now: now, into: &outputs)
             case .perf(let transfer): pullPerf(stream, transfer)
+            case .bulk(let transfer): pullBulk(stream, transfer)
             default: break
             }
         }
         connection.pulling.removeAll { stream in
             switch stream.kind {
             case .perf(let transfer): transfer.isSendingDone
+            case .bulk(let transfer): transfer.isSendingDone
             case .gossipOut: !(peer(of: stream)?.hasGossipToSend ?? false)
             default: true
             }

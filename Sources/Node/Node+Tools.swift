@@ -217,4 +217,75 @@ extension Node {
         finish(
             command, .failed(.init(.unreachable, "the perf stream ended: \(end)")), into: &outputs)
     }
+
+    // MARK: Bulk
+
+    mutating func startBulk(
+        _ command: CommandID, _ peer: Peer, upload: UInt64, download: UInt64, now: Now,
+        into outputs: inout [NodeOutput]
+    ) {
+        let transfer = BulkTransfer(
+            command: command, upload: upload, download: download, now: now.instant)
+        guard
+            let stream = open(
+                [BulkTransfer.protocolID], .proof, on: peer.connection, .bulk(transfer),
+                frameSizeMax: 0, timeout: configuration.limits.idleStreamTimeout, now: now)
+        else {
+            finish(
+                command, .failed(.init(.overloaded, "no stream could be opened to \(peer.id)")),
+                into: &outputs)
+            return
+        }
+        _ = stream.connection.write(stream, transfer.header)
+        startPulling(stream, into: &outputs)
+    }
+
+    mutating func pullBulk(_ stream: Stream, _ transfer: BulkTransfer) {
+        let connection = stream.connection
+        let ahead = 4 * configuration.limits.pullAheadSize
+        while connection.machine.queuedBytes(stream.id) < ahead,
+            let range = transfer.next(sizeMax: BulkTransfer.block.count)
+        {
+            guard (try? connection.machine.write(stream.id, BulkTransfer.block[range])) != nil
+            else { return }
+        }
+        // A server has said everything; a client waits for the answer before it closes.
+        if transfer.isSendingDone, transfer.command == nil {
+            connection.machine.closeWrite(stream.id)
+        }
+    }
+
+    mutating func receivedBulk(
+        _ bytes: Span<UInt8>, _ stream: Stream, _ transfer: BulkTransfer, now: Now,
+        into outputs: inout [NodeOutput]
+    ) {
+        setDeadline(stream, configuration.limits.idleStreamTimeout, now: now)
+        switch transfer.received(bytes, now: now.instant) {
+        case .goesOn:
+            break
+        case .answer:
+            _ = stream.connection.write(stream, transfer.answer())
+            startPulling(stream, into: &outputs)
+        case .done:
+            if let command = transfer.command {
+                finish(command, .perf(transfer.info), into: &outputs)
+            }
+            closeWrite(stream, into: &outputs)
+        case .failed(let failure):
+            if let command = transfer.command {
+                finish(command, .failed(.init(.refused, "bulk: \(failure)")), into: &outputs)
+            }
+            abandon(stream, .protocolViolation, .finished, now: now, into: &outputs)
+        }
+    }
+
+    mutating func bulkEnded(
+        _ transfer: BulkTransfer, _ end: StreamEnd, into outputs: inout [NodeOutput]
+    ) {
+        guard let command = transfer.command else { return }
+        let reason = transfer.ended().map { "\($0)" } ?? "\(end)"
+        finish(
+            command, .failed(.init(.unreachable, "the bulk stream ended: \(reason)")),
+            into: &outputs)
+    }
 }

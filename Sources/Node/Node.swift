@@ -53,6 +53,8 @@ public struct Node: ~Copyable {
     var requests = RequestTable()
     var storage = StorageTable()
 
+    /// Receive windows beyond their initial size, of all connections together, in bytes.
+    var extraWindowInUse = 0
     var random: DeterministicRandom
     var phase: Phase = .created
     var startedAt: MonotonicInstant = .zero
@@ -248,11 +250,27 @@ public struct Node: ~Copyable {
     }
 
     mutating func touch(_ connection: PeerConnection, into outputs: inout [NodeOutput]) {
+        grantWindow(to: connection)
         if connection.machine.hasOutput { mark(connection, into: &outputs) }
         if let deadline = connection.machine.nextDeadline, deadline < connection.timerAt {
             connection.timerAt = deadline
             connectionTimers.push(deadline, connection.id)
         }
+    }
+
+    /// Lets a connection's receive windows grow by what it and all connections together may still take.
+    ///
+    /// A window is a promise to buffer: without the common limit 500 peers with 16 MiB each could call
+    /// in 8 GiB.
+    private mutating func grantWindow(to connection: PeerConnection) {
+        let use = connection.machine.extraWindowInUse
+        if use != connection.extraWindow {
+            extraWindowInUse += use - connection.extraWindow
+            connection.extraWindow = use
+        }
+        let own = configuration.limits.connection.yamux.extraWindowMax - use
+        let common = configuration.limits.extraWindowMax - extraWindowInUse
+        connection.machine.windowBudget = max(0, min(own, common))
     }
 
     private mutating func connectionTimerFired(

@@ -120,6 +120,9 @@ public struct NodeLimits: Sendable {
     public var drainTimeout: Duration = .seconds(3)
     /// Of each connection's machines.
     public var connection = Connection.Limits()
+    /// Growth of the receive windows of all connections together, in bytes: what peers may make the
+    /// node buffer besides 256 KiB a stream.
+    public var extraWindowMax = 128 << 20
     public var bodies = Bodies.Limits()
     /// Life of the prover identity record; renewed at a third of it.
     public var proverRecordLife: Duration = .seconds(3600)

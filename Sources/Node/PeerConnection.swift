@@ -27,6 +27,8 @@ final class PeerConnection {
     var pulling: [Stream] = []
     /// `wantsToTransmit` was said and not yet taken back by an empty transmit.
     var isMarked = false
+    /// What this connection's windows have grown by, as last counted in the node's total.
+    var extraWindow = 0
     /// When the connection timer fires at the latest.
     var timerAt = MonotonicInstant(nanoseconds: .max)
     var roundTrip: Duration?
@@ -101,6 +103,7 @@ final class Stream {
         case requestServer
         case requestClient
         case perf(PerfTransfer)
+        case bulk(BulkTransfer)
     }
 
     let id: StreamID

@@ -32,3 +32,30 @@ import Testing
         }
     }
 }
+
+@Suite struct TransferTests {
+    /// Both measuring protocols, both ways, over a slow wire.
+    @Test func perfAndBulkMoveEveryByte() throws {
+        let simulation = Simulation(seed: 2)
+        let first = simulation.addHost()
+        let second = simulation.addHost()
+        simulation.start(first)
+        simulation.start(second)
+        simulation.run(for: .seconds(1))
+        let target = try simulation.address(of: first)
+            .appending(.p2p(simulation.peerID(of: first).multihash))
+        let commands = [
+            simulation.command(second, .perf(target, upload: 2_000_001, download: 3_000_000)),
+            simulation.command(second, .bulk(target, upload: 1_000_003, download: 2_000_005)),
+            simulation.command(second, .bulk(target, upload: 0, download: 0)),
+        ]
+        simulation.run(for: .seconds(20))
+        for command in commands {
+            let result = simulation.result(of: command)
+            guard result.isFinished, case .perf = result.replies.last else {
+                Issue.record("not moved: \(result)")
+                continue
+            }
+        }
+    }
+}
