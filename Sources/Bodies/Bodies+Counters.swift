@@ -13,6 +13,8 @@ extension Bodies {
         public var bodiesPublished: UInt64 = 0
         public var publicationsRefused: UInt64 = 0
         public var downloadsStarted: UInt64 = 0
+        /// Bodies of the last run that were not whole.
+        public var downloadsResumed: UInt64 = 0
         public var downloadsCompleted: UInt64 = 0
         public var downloadsFailed: UInt64 = 0
         /// Bodies deleted by age, and to make room.

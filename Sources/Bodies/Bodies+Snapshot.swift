@@ -1,5 +1,7 @@
 public import ChoraleBase
 public import ChoraleTypes
+import Codec
+import OrderedCollections
 public import PeerIdentity
 
 extension Bodies {
@@ -46,5 +48,38 @@ extension Bodies {
         /// Received and not yet stored, in bytes.
         public var unstoredSize: Int
         public var isIntakeStopped: Bool
+    }
+}
+
+extension Bodies {
+    /// What is held and under way.
+    public func snapshot(now: Now) -> Snapshot {
+        Snapshot(
+            bodies: bodies.values.map { snapshot(of: $0, now: now.instant) }, totalSize: totalSize,
+            cacheSize: cache.size, requests: requests.count, serves: serves.count,
+            unstoredSize: unstoredSize, isIntakeStopped: isIntakeStopped)
+    }
+
+    /// One body, or nil when it is not known.
+    public func snapshot(of root: Bytes32, now: Now) -> BodySnapshot? {
+        bodies[root].map { snapshot(of: $0, now: now.instant) }
+    }
+
+    private func snapshot(of body: Body, now: MonotonicInstant) -> BodySnapshot {
+        let phase: BodySnapshot.Phase =
+            switch body.phase {
+            case .waiting: .waiting
+            case .fetching: .fetching
+            case .complete: .complete
+            }
+        let sources = body.sources.elements
+            .sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+            .map { BodySnapshot.Source(peer: $0.key, bytes: $0.value) }
+        return BodySnapshot(
+            announcement: body.announcement, phase: phase, isOwn: body.isOwn,
+            received: body.received, chunksHeld: body.held.setCount, sources: sources,
+            elapsed: body.startedAt.duration(to: body.finishedAt ?? now),
+            bytesServed: body.bytesServed,
+            requests: requests.values.lazy.filter { $0.root == body.root }.count)
     }
 }

@@ -1,0 +1,264 @@
+import ChoraleBase
+import ChoraleTypes
+import Codec
+import OrderedCollections
+import PeerIdentity
+
+/// Whom to ask for what, and when to look again.
+extension Bodies {
+    mutating func schedule(now: MonotonicInstant, into outputs: inout [Output]) {
+        wakeAt = nil
+        guard !active.isEmpty else { return }
+        var fetching = bodies.values.lazy.filter { $0.phase == .fetching }.count
+        let slow = slowPeers(now: now)
+        for root in Array(active) {
+            guard let body = bodies[root] else { continue }
+            if body.phase == .waiting, fetching < limits.downloadsMax {
+                body.phase = .fetching
+                body.progressAt = now
+                fetching += 1
+            }
+            switch body.phase {
+            case .waiting:
+                break
+            case .fetching:
+                fillLinks(of: body, now: now)
+                requestChunks(of: body, slow: slow, now: now, into: &outputs)
+                hedge(body, slow: slow, now: now, into: &outputs)
+                exchange(body, now: now, into: &outputs)
+                wake(body.progressAt.advanced(by: limits.stallTimeout), now: now)
+            case .complete:
+                exchange(body, now: now, into: &outputs)
+                retire(body, now: now)
+            }
+        }
+    }
+
+    private mutating func wake(_ instant: MonotonicInstant, now: MonotonicInstant) {
+        if instant > now { wakeAt = earliest(wakeAt, instant) }
+    }
+
+    // MARK: Links
+
+    func isUsable(_ peer: PeerID, now: MonotonicInstant) -> Bool {
+        guard let state = peers[peer], state.canServe, state.restUntil <= now else { return false }
+        if let until = distrusted[peer], until > now { return false }
+        return true
+    }
+
+    /// Remembers that a peer knows of the body, when we could ask it.
+    mutating func link(_ peer: PeerID, _ body: Body, now: MonotonicInstant) {
+        guard body.phase != .complete, peers[peer]?.canServe == true else { return }
+        if let index = body.links.index(forKey: peer) {
+            body.links.values[index].isActive = true
+        } else if body.links.count < limits.passiveLinksMax {
+            body.links[peer] = body.newLink(
+                isActive: true, pollInterval: limits.pollInterval, now: now)
+        }
+    }
+
+    /// Up to `activeLinksMax` peers, drawn at random from those connected.
+    private mutating func fillLinks(of body: Body, now: MonotonicInstant) {
+        var count = body.links.values.lazy.filter(\.isActive).count
+        guard count < limits.activeLinksMax || peers.count > count else { return }
+        var candidates = Array(peers.keys).filter { peer in
+            body.links[peer]?.isActive != true && isUsable(peer, now: now)
+        }
+        guard !candidates.isEmpty else { return }
+        if count >= limits.activeLinksMax {
+            // One that never had anything gives its place to another.
+            guard
+                let idle = body.links.elements.firstIndex(where: { entry in
+                    entry.value.isActive && entry.value.held.isEmpty
+                        && entry.value.exchange == nil
+                        && entry.value.pollInterval >= limits.pollIntervalMax
+                })
+            else { return }
+            body.links.remove(at: idle)
+            count -= 1
+        }
+        random.shuffle(&candidates)
+        for peer in candidates.prefix(limits.activeLinksMax - count) {
+            link(peer, body, now: now)
+        }
+    }
+
+    /// Drops the links of a complete body once nobody has to be told of it.
+    private mutating func retire(_ body: Body, now: MonotonicInstant) {
+        if let until = body.seedingUntil {
+            guard until <= now else {
+                wake(until, now: now)
+                return
+            }
+            body.seedingUntil = nil
+        }
+        let isTelling = body.links.contains { peer, link in
+            link.exchange != nil
+                || (link.isActive && body.hasNews(for: link) && peers[peer]?.canServe == true
+                    && (peers[peer]?.failures ?? 0) < 3)
+        }
+        guard !isTelling else { return }
+        body.links = [:]
+        active.remove(body.root)
+    }
+
+    // MARK: Bitmaps
+
+    /// Tells peers what is new here, and asks those again that had nothing.
+    private mutating func exchange(
+        _ body: Body, now: MonotonicInstant, into outputs: inout [Output]
+    ) {
+        for index in body.links.elements.indices {
+            let (peer, link) = body.links.elements[index]
+            guard let state = peers[peer], state.canServe else { continue }
+            guard isUsable(peer, now: now) else {
+                wake(max(state.restUntil, distrusted[peer] ?? .zero), now: now)
+                continue
+            }
+            guard link.isActive, link.exchange == nil else { continue }
+            let isFetching = body.phase == .fetching
+            var due = MonotonicInstant(nanoseconds: .max)
+            if body.hasNews(for: link) {
+                due = link.exchangedAt.advanced(by: limits.exchangeInterval)
+            }
+            if isFetching, !link.held.isFull { due = min(due, link.pollAt) }
+            guard due <= now else {
+                wake(due, now: now)
+                continue
+            }
+            let id = send(nil, to: peer, body, isHedge: false, now: now, into: &outputs)
+            counters.exchangeRequests += 1
+            body.links.values[index].exchange = id
+        }
+    }
+
+    // MARK: Chunks
+
+    /// Peers that let a request wait longer than usual.
+    private func slowPeers(now: MonotonicInstant) -> Set<PeerID> {
+        var slow: Set<PeerID> = []
+        for request in requests.values where request.index != nil && !request.isAnswered {
+            guard let body = bodies[request.root] else { continue }
+            if request.sentAt.advanced(by: hedgeDelay(of: body)) <= now { slow.insert(request.peer) }
+        }
+        return slow
+    }
+
+    func hedgeDelay(of body: Body) -> Duration {
+        let usual = (body.usualTime ?? limits.hedgeDelayMax) * 4
+        return max(limits.hedgeDelayMin, min(limits.hedgeDelayMax, usual))
+    }
+
+    /// The chunks to ask for, the rarest among linked peers first.
+    private func wanted(_ body: Body) -> [Int] {
+        var holders = [Int](repeating: 0, count: body.shape.chunkCount)
+        for link in body.links.values where !link.held.isEmpty {
+            for index in holders.indices where link.held[index] { holders[index] += 1 }
+        }
+        return holders.indices.filter { body.isMissing($0) && holders[$0] > 0 }
+            .sorted { (holders[$0], body.rank[$0]) < (holders[$1], body.rank[$1]) }
+    }
+
+    private mutating func requestChunks(
+        of body: Body, slow: Set<PeerID>, now: MonotonicInstant, into outputs: inout [Output]
+    ) {
+        guard !isIntakeStopped else { return }
+        for index in wanted(body) {
+            let room = limits.unstoredSizeMax - unstoredSize
+            guard chunkRequestCount < limits.requestsMax,
+                (chunkRequestCount + 1) * body.shape.chunkSize <= room
+            else { return }
+            guard let peer = holder(of: index, body, except: nil, slow: slow, now: now) else {
+                continue
+            }
+            let id = send(index, to: peer, body, isHedge: false, now: now, into: &outputs)
+            body.chunks[index].requests = [id]
+        }
+    }
+
+    /// The peer to ask for a chunk: the least busy that is not slow; the producer only when nobody
+    /// else has it, because everybody else may have to ask the producer too.
+    private mutating func holder(
+        of index: Int, _ body: Body, except: PeerID?, slow: Set<PeerID>, now: MonotonicInstant
+    ) -> PeerID? {
+        var best: [PeerID] = []
+        var bestCost = Int.max
+        for (peer, link) in body.links where link.held[index] && peer != except {
+            guard isUsable(peer, now: now), let state = peers[peer] else { continue }
+            let isProducer = peer == body.producer
+            // The producer comes behind others even when they are busy, since waiting for one of
+            // them costs less than the producer's upload; but before peers that are slow.
+            var cost = state.inFlight
+            if isProducer { cost += 500 }
+            if slow.contains(peer) { cost += 1000 }
+            if cost < bestCost {
+                bestCost = cost
+                best = [peer]
+            } else if cost == bestCost {
+                best.append(peer)
+            }
+        }
+        guard let peer = random.element(of: best), let state = peers[peer],
+            state.inFlight < limits.requestsPerPeerMax
+        else { return nil }
+        return peer
+    }
+
+    /// Asks a second holder for chunks that take too long.
+    private mutating func hedge(
+        _ body: Body, slow: Set<PeerID>, now: MonotonicInstant, into outputs: inout [Output]
+    ) {
+        guard !isIntakeStopped else { return }
+        let delay = hedgeDelay(of: body)
+        for index in body.chunks.indices
+        where body.chunks[index].requests.count == 1 && body.chunks[index].job == nil {
+            guard let request = requests[body.chunks[index].requests[0]], !request.isAnswered
+            else { continue }
+            let due = request.sentAt.advanced(by: delay)
+            guard due <= now else {
+                wake(due, now: now)
+                continue
+            }
+            guard body.hedgeCount < limits.hedgesMax, chunkRequestCount < limits.requestsMax,
+                let peer = holder(of: index, body, except: request.peer, slow: slow, now: now)
+            else { continue }
+            let id = send(index, to: peer, body, isHedge: true, now: now, into: &outputs)
+            body.chunks[index].requests.append(id)
+            body.hedgeCount += 1
+            counters.hedgeRequests += 1
+        }
+    }
+
+    private mutating func send(
+        _ index: Int?, to peer: PeerID, _ body: Body, isHedge: Bool, now: MonotonicInstant,
+        into outputs: inout [Output]
+    ) -> RequestID {
+        let id = newRequest()
+        let indices = index.map { [UInt16($0)] } ?? []
+        guard let message = ChunksByRootRequest(root: body.root, indices: indices, held: body.held)
+        else { preconditionFailure("one index ascends") }
+        let deadline = now.advanced(by: limits.requestTimeout)
+        requests[id] = Request(
+            root: body.root, peer: peer, index: index, sentAt: now, deadline: deadline,
+            isHedge: isHedge)
+        if index != nil {
+            counters.chunkRequests += 1
+            chunkRequestCount += 1
+            peers[peer]?.inFlight += 1
+        }
+        if let link = body.links.index(forKey: peer) {
+            body.links.values[link].toldCount = body.held.setCount
+            body.links.values[link].exchangedAt = now
+            if index == nil {
+                let interval = body.links.values[link].pollInterval
+                // Nodes that heard of a body together need not ask together.
+                body.links.values[link].pollAt = now.advanced(
+                    by: interval + random.duration(below: interval / 4))
+                body.links.values[link].pollInterval = min(
+                    interval * 2, limits.pollIntervalMax)
+            }
+        }
+        outputs.append(.request(id, peer, message, deadline: deadline))
+        return id
+    }
+}

@@ -1,0 +1,191 @@
+import ChoraleBase
+import ChoraleTypes
+import Codec
+import OrderedCollections
+import PeerIdentity
+
+/// Answering peers, and the node's own user.
+extension Bodies {
+    mutating func serve(
+        _ id: ServeID, _ peer: PeerID, _ request: ChunksByRootRequest, now: MonotonicInstant,
+        into outputs: inout [Output]
+    ) {
+        counters.servesReceived += 1
+        guard serves[id] == nil else {
+            counters.servesRefused += 1
+            return
+        }
+        guard let body = bodies[request.root] else {
+            refuse(id, 3, "this body is not known here", into: &outputs)
+            return
+        }
+        let count = body.shape.chunkCount
+        guard request.held.count == 0 || request.held.count == count,
+            request.indices.last.map({ Int($0) < count }) ?? true
+        else {
+            counters.faults += 1
+            outputs.append(.penalize(peer, .impossibleBitmap(root: request.root)))
+            refuse(id, 1, "the body has \(count) chunks", into: &outputs)
+            return
+        }
+        note(request.held, of: peer, body, now: now, into: &outputs)
+        let wanted = request.indices.map(Int.init).filter { body.held[$0] }
+        guard !wanted.isEmpty else {
+            outputs.append(
+                .respond(id, ChunkResponse(root: body.root, held: shown(body, to: peer, now: now))))
+            outputs.append(.respondEnd(id))
+            counters.servesAnswered += 1
+            return
+        }
+        guard serves.count < limits.servesMax,
+            (peers[peer]?.serves ?? 0) < limits.servesPerPeerMax
+        else {
+            refuse(id, 4, "too many requests are being answered", into: &outputs)
+            return
+        }
+        peers[peer]?.serves += 1
+        serves[id] = Serve(
+            peer: peer, root: body.root,
+            remaining: Array(wanted.prefix(limits.chunksPerServeMax)),
+            deadline: now.advanced(by: limits.serveTimeout))
+        continueServe(id, now: now, into: &outputs)
+    }
+
+    private mutating func refuse(
+        _ id: ServeID, _ code: UInt8, _ text: String, into outputs: inout [Output]
+    ) {
+        counters.servesRefused += 1
+        outputs.append(.refuse(id, code: code, text: text))
+    }
+
+    /// The answer left, or its stream did.
+    mutating func endServe(_ id: ServeID) {
+        guard let serve = serves.removeValue(forKey: id) else { return }
+        peers[serve.peer]?.serves -= 1
+        // Given up before it was answered: the peer left, or it never read.
+        if !serve.isAnswered { counters.servesRefused += 1 }
+    }
+
+    /// Sends the next chunk, or has it read first; one at a time, so that an answer holds one chunk.
+    private mutating func continueServe(
+        _ id: ServeID, now: MonotonicInstant?, into outputs: inout [Output]
+    ) {
+        while let serve = serves[id], !serve.isAnswered {
+            guard let index = serve.remaining.first, bodies[serve.root] != nil else {
+                serves[id]?.isAnswered = true
+                counters.servesAnswered += 1
+                outputs.append(.respondEnd(id))
+                return
+            }
+            let key = ChunkKey(root: serve.root, index: index)
+            guard let chunk = cache.use(key) else {
+                counters.cacheMisses += 1
+                readFromStore(key, for: .serve(id), into: &outputs)
+                return
+            }
+            counters.cacheHits += 1
+            respond(chunk, key, id, now: now, into: &outputs)
+        }
+    }
+
+    /// A chunk that an answer waited for was read.
+    mutating func send(
+        _ chunk: StoredChunk, _ key: ChunkKey, _ id: ServeID, into outputs: inout [Output]
+    ) {
+        guard let serve = serves[id], serve.remaining.first == key.index else { return }
+        respond(chunk, key, id, now: nil, into: &outputs)
+        continueServe(id, now: nil, into: &outputs)
+    }
+
+    /// A chunk that an answer waited for cannot be read.
+    mutating func skipChunk(_ id: ServeID, into outputs: inout [Output]) {
+        guard serves[id] != nil else { return }
+        serves[id]?.remaining.removeFirst()
+        continueServe(id, now: nil, into: &outputs)
+    }
+
+    private mutating func respond(
+        _ chunk: StoredChunk, _ key: ChunkKey, _ id: ServeID, now: MonotonicInstant?,
+        into outputs: inout [Output]
+    ) {
+        guard let serve = serves[id], let body = bodies[key.root] else { return }
+        serves[id]?.remaining.removeFirst()
+        body.links[serve.peer]?.sent[key.index] = true
+        let size = UInt64(chunk.data.bytes.count)
+        counters.chunksServed += 1
+        counters.chunkBytesServed += size
+        body.bytesServed += size
+        // `now` is nil behind a read, when the bitmap of the beginning is as good.
+        let held = shown(body, to: serve.peer, now: now)
+        outputs.append(
+            .respond(
+                id, ChunkResponse(root: key.root, index: UInt16(key.index), chunk: chunk, held: held)
+            ))
+    }
+
+    /// What a peer gets to see of what we hold.
+    ///
+    /// All of it, but from a producer whose body is new: each peer sees a few chunks at a time that
+    /// as few others as possible have or see, so that the first copies go to different peers.
+    private mutating func shown(
+        _ body: Body, to peer: PeerID, now: MonotonicInstant?
+    ) -> ChunkBitmap {
+        guard let until = body.seedingUntil, now.map({ $0 < until }) ?? true,
+            let link = body.links.index(forKey: peer)
+        else { return body.held }
+        var shown = body.links.values[link].shown
+        let theirs = body.links.values[link].held
+        let sent = body.links.values[link].sent
+        let count = body.shape.chunkCount
+        let neighbours = max(1, peers.values.lazy.filter(\.canServe).count)
+        let ahead = max(1, min(limits.requestsPerPeerMax, count / neighbours))
+        var open = 0
+        for index in 0..<count where shown[index] && !theirs[index] && !sent[index] { open += 1 }
+        if open < ahead {
+            var spread = [Int](repeating: 0, count: count)
+            for other in body.links.values {
+                for index in 0..<count where other.held[index] || other.shown[index] {
+                    spread[index] += 1
+                }
+            }
+            var hidden = (0..<count).filter { !shown[$0] && !theirs[$0] }
+            random.shuffle(&hidden)
+            hidden.sort { spread[$0] < spread[$1] }
+            for index in hidden.prefix(ahead - open) { shown[index] = true }
+            body.links.values[link].shown = shown
+        }
+        return shown
+    }
+
+    // MARK: Reading
+
+    mutating func read(_ id: ReadID, _ key: ChunkKey, into outputs: inout [Output]) {
+        guard let body = bodies[key.root], key.index >= 0, key.index < body.shape.chunkCount,
+            body.held[key.index]
+        else {
+            outputs.append(.chunkRead(id, .absent))
+            return
+        }
+        if let chunk = cache.use(key) {
+            outputs.append(.chunkRead(id, .chunk(chunk.data.bytes)))
+            return
+        }
+        guard userReadCount < limits.readsMax else {
+            outputs.append(.chunkRead(id, .overloaded))
+            return
+        }
+        userReadCount += 1
+        readFromStore(key, for: .user(id), into: &outputs)
+    }
+
+    /// One request to the store, however many wait for the chunk.
+    private mutating func readFromStore(
+        _ key: ChunkKey, for reader: Reader, into outputs: inout [Output]
+    ) {
+        readers[key, default: []].append(reader)
+        guard readers[key]?.count == 1 else { return }
+        store(
+            .get(.chunk, key: StoredChunk.key(root: key.root, index: key.index)),
+            .chunkRead(key), into: &outputs)
+    }
+}
