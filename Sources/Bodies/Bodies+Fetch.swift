@@ -25,7 +25,9 @@ extension Bodies {
             _ = take(id)
         }
         for root in active { bodies[root]?.links.removeValue(forKey: peer) }
-        for (id, serve) in serves.elements where serve.peer == peer { endServe(id) }
+        for (id, serve) in serves.elements where serve.peer == peer {
+            endServe(id, now: now)
+        }
         peers.removeValue(forKey: peer)
     }
 

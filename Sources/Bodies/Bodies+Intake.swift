@@ -128,7 +128,9 @@ extension Bodies {
             held: ChunkBitmap(repeating: false, count: announcement.shape.chunkCount),
             isOwn: true, serial: newSerial(), random: &random, now: now.instant)
         insert(body)
-        body.seedingUntil = now.instant.advanced(by: limits.seedingDuration)
+        body.seeding = .init(
+            until: now.instant.advanced(by: limits.seedingDuration),
+            chunkCount: announcement.shape.chunkCount)
         for (index, chunk) in built.chunks.enumerated() {
             body.held[index] = true
             unstoredSize += chunk.data.bytes.count

@@ -80,6 +80,10 @@ extension Bodies {
         /// For so long after publishing, a producer shows each peer different chunks, so that its
         /// peers have something to trade and it uploads little more than the body once.
         public var seedingDuration: Duration = .seconds(20)
+        /// A chunk is shown to further peers this long after a copy of it left: by then whoever got
+        /// it has told others, or does not intend to. Also how long a peer may leave a chunk that it
+        /// was shown unasked for.
+        public var reshowDelay: Duration = .seconds(1)
 
         // MARK: The store
 

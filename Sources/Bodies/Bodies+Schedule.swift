@@ -85,12 +85,12 @@ extension Bodies {
 
     /// Drops the links of a complete body once nobody has to be told of it.
     private mutating func retire(_ body: Body, now: MonotonicInstant) {
-        if let until = body.seedingUntil {
-            guard until <= now else {
-                wake(until, now: now)
+        if let seeding = body.seeding {
+            guard seeding.until <= now else {
+                wake(seeding.until, now: now)
                 return
             }
-            body.seedingUntil = nil
+            body.seeding = nil
         }
         let isTelling = body.links.contains { peer, link in
             link.exchange != nil
@@ -139,7 +139,9 @@ extension Bodies {
         var slow: Set<PeerID> = []
         for request in requests.values where request.index != nil && !request.isAnswered {
             guard let body = bodies[request.root] else { continue }
-            if request.sentAt.advanced(by: hedgeDelay(of: body)) <= now { slow.insert(request.peer) }
+            if request.sentAt.advanced(by: hedgeDelay(of: body)) <= now {
+                slow.insert(request.peer)
+            }
         }
         return slow
     }

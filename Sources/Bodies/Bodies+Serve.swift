@@ -59,16 +59,19 @@ extension Bodies {
     }
 
     /// The answer left, or its stream did.
-    mutating func endServe(_ id: ServeID) {
+    mutating func endServe(_ id: ServeID, now: MonotonicInstant) {
         guard let serve = serves.removeValue(forKey: id) else { return }
         peers[serve.peer]?.serves -= 1
+        if let body = bodies[serve.root], body.seeding != nil {
+            for index in serve.sent { body.seeding?.leftAt[index] = now }
+        }
         // Given up before it was answered: the peer left, or it never read.
         if !serve.isAnswered { counters.servesRefused += 1 }
     }
 
     /// Sends the next chunk, or has it read first; one at a time, so that an answer holds one chunk.
     private mutating func continueServe(
-        _ id: ServeID, now: MonotonicInstant?, into outputs: inout [Output]
+        _ id: ServeID, now: MonotonicInstant, into outputs: inout [Output]
     ) {
         while let serve = serves[id], !serve.isAnswered {
             guard let index = serve.remaining.first, bodies[serve.root] != nil else {
@@ -90,70 +93,85 @@ extension Bodies {
 
     /// A chunk that an answer waited for was read.
     mutating func send(
-        _ chunk: StoredChunk, _ key: ChunkKey, _ id: ServeID, into outputs: inout [Output]
+        _ chunk: StoredChunk, _ key: ChunkKey, _ id: ServeID, now: MonotonicInstant,
+        into outputs: inout [Output]
     ) {
         guard let serve = serves[id], serve.remaining.first == key.index else { return }
-        respond(chunk, key, id, now: nil, into: &outputs)
-        continueServe(id, now: nil, into: &outputs)
+        respond(chunk, key, id, now: now, into: &outputs)
+        continueServe(id, now: now, into: &outputs)
     }
 
     /// A chunk that an answer waited for cannot be read.
-    mutating func skipChunk(_ id: ServeID, into outputs: inout [Output]) {
+    mutating func skipChunk(
+        _ id: ServeID, now: MonotonicInstant, into outputs: inout [Output]
+    ) {
         guard serves[id] != nil else { return }
         serves[id]?.remaining.removeFirst()
-        continueServe(id, now: nil, into: &outputs)
+        continueServe(id, now: now, into: &outputs)
     }
 
     private mutating func respond(
-        _ chunk: StoredChunk, _ key: ChunkKey, _ id: ServeID, now: MonotonicInstant?,
+        _ chunk: StoredChunk, _ key: ChunkKey, _ id: ServeID, now: MonotonicInstant,
         into outputs: inout [Output]
     ) {
         guard let serve = serves[id], let body = bodies[key.root] else { return }
         serves[id]?.remaining.removeFirst()
+        serves[id]?.sent.append(key.index)
         body.links[serve.peer]?.sent[key.index] = true
         let size = UInt64(chunk.data.bytes.count)
         counters.chunksServed += 1
         counters.chunkBytesServed += size
         body.bytesServed += size
-        // `now` is nil behind a read, when the bitmap of the beginning is as good.
         let held = shown(body, to: serve.peer, now: now)
         outputs.append(
             .respond(
-                id, ChunkResponse(root: key.root, index: UInt16(key.index), chunk: chunk, held: held)
+                id,
+                ChunkResponse(root: key.root, index: UInt16(key.index), chunk: chunk, held: held)
             ))
     }
 
     /// What a peer gets to see of what we hold.
     ///
     /// All of it, but from a producer whose body is new: each peer sees a few chunks at a time that
-    /// as few others as possible have or see, so that the first copies go to different peers.
+    /// nobody else has been shown, so that the first copies go to different peers and they have
+    /// something to trade. A chunk is shown again when its first receiver had time to pass it on.
     private mutating func shown(
-        _ body: Body, to peer: PeerID, now: MonotonicInstant?
+        _ body: Body, to peer: PeerID, now: MonotonicInstant
     ) -> ChunkBitmap {
-        guard let until = body.seedingUntil, now.map({ $0 < until }) ?? true,
+        guard let seeding = body.seeding, now < seeding.until,
             let link = body.links.index(forKey: peer)
         else { return body.held }
         var shown = body.links.values[link].shown
         let theirs = body.links.values[link].held
         let sent = body.links.values[link].sent
         let count = body.shape.chunkCount
+        let open = (0..<count).lazy.filter { shown[$0] && !theirs[$0] && !sent[$0] }.count
         let neighbours = max(1, peers.values.lazy.filter(\.canServe).count)
         let ahead = max(1, min(limits.requestsPerPeerMax, count / neighbours))
-        var open = 0
-        for index in 0..<count where shown[index] && !theirs[index] && !sent[index] { open += 1 }
-        if open < ahead {
-            var spread = [Int](repeating: 0, count: count)
-            for other in body.links.values {
-                for index in 0..<count where other.held[index] || other.shown[index] {
-                    spread[index] += 1
-                }
+        guard open < ahead else { return shown }
+
+        var spread = [Int](repeating: 0, count: count)
+        for other in body.links.values {
+            for index in 0..<count where other.held[index] || other.shown[index] {
+                spread[index] += 1
             }
-            var hidden = (0..<count).filter { !shown[$0] && !theirs[$0] }
-            random.shuffle(&hidden)
-            hidden.sort { spread[$0] < spread[$1] }
-            for index in hidden.prefix(ahead - open) { shown[index] = true }
-            body.links.values[link].shown = shown
         }
+        let horizon = now.advanced(by: .zero - limits.reshowDelay)
+        var hidden = (0..<count).filter { index in
+            guard !shown[index], !theirs[index] else { return false }
+            if spread[index] == 0 { return true }
+            let isOnItsWay = body.links.values.contains {
+                $0.sent[index] && !$0.held[index] && seeding.leftAt[index] < seeding.shownAt[index]
+            }
+            return !isOnItsWay && max(seeding.leftAt[index], seeding.shownAt[index]) < horizon
+        }
+        random.shuffle(&hidden)
+        hidden.sort { spread[$0] < spread[$1] }
+        for index in hidden.prefix(ahead - open) {
+            shown[index] = true
+            body.seeding?.shownAt[index] = now
+        }
+        body.links.values[link].shown = shown
         return shown
     }
 

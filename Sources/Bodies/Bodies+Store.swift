@@ -37,7 +37,7 @@ extension Bodies {
         case .upkeep:
             break
         case .chunkRead(let key):
-            chunkRead(key, reply, into: &outputs)
+            chunkRead(key, reply, now: now, into: &outputs)
         case .chunkWrite(let key, let serial, let size):
             unstoredSize -= size
             let body = bodies[key.root].flatMap { $0.serial == serial ? $0 : nil }
@@ -86,7 +86,8 @@ extension Bodies {
     }
 
     private mutating func chunkRead(
-        _ key: ChunkKey, _ reply: StoreReply, into outputs: inout [Output]
+        _ key: ChunkKey, _ reply: StoreReply, now: MonotonicInstant,
+        into outputs: inout [Output]
     ) {
         let readers = readers.removeValue(forKey: key) ?? []
         var chunk: StoredChunk?
@@ -94,7 +95,7 @@ extension Bodies {
         case .failed(let failure):
             for reader in readers {
                 switch reader {
-                case .serve(let id): skipChunk(id, into: &outputs)
+                case .serve(let id): skipChunk(id, now: now, into: &outputs)
                 case .user(let id):
                     userReadCount -= 1
                     outputs.append(.chunkRead(id, .failed(failure)))
@@ -119,9 +120,9 @@ extension Bodies {
             switch reader {
             case .serve(let id):
                 if let chunk, body != nil {
-                    send(chunk, key, id, into: &outputs)
+                    send(chunk, key, id, now: now, into: &outputs)
                 } else {
-                    skipChunk(id, into: &outputs)
+                    skipChunk(id, now: now, into: &outputs)
                 }
             case .user(let id):
                 userReadCount -= 1

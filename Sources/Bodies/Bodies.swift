@@ -125,6 +125,7 @@ public struct Bodies: StateMachine, ~Copyable {
         let peer: PeerID
         let root: Bytes32
         var remaining: [Int]
+        var sent: [Int] = []
         var isAnswered = false
         var deadline: MonotonicInstant
     }
@@ -171,7 +172,7 @@ public struct Bodies: StateMachine, ~Copyable {
             chunkVerified(id, isValid, now: now.instant, into: &outputs)
         case .serve(let id, let peer, let request):
             serve(id, peer, request, now: now.instant, into: &outputs)
-        case .serveEnded(let id): endServe(id)
+        case .serveEnded(let id): endServe(id, now: now.instant)
         case .read(let id, let root, let index):
             read(id, ChunkKey(root: root, index: index), into: &outputs)
         case .storeReplied(let id, let reply):
@@ -196,7 +197,7 @@ public struct Bodies: StateMachine, ~Copyable {
             timeOut(id, request, now: now.instant, into: &outputs)
         }
         while let (id, serve) = serves.elements.first, serve.deadline <= now.instant {
-            endServe(id)
+            endServe(id, now: now.instant)
         }
         if let retry = storeRetryAt, retry <= now.instant {
             storeRetryAt = nil

@@ -43,6 +43,21 @@ final class Body {
         var sent: ChunkBitmap
     }
 
+    /// What a producer remembers of the first copies of its chunks.
+    struct Seeding {
+        let until: MonotonicInstant
+        /// When each chunk was last shown to somebody, and when the last copy of it left.
+        var shownAt: [MonotonicInstant]
+        var leftAt: [MonotonicInstant]
+
+        init(until: MonotonicInstant, chunkCount: Int) {
+            self.until = until
+            let never = MonotonicInstant(nanoseconds: .min)
+            shownAt = [MonotonicInstant](repeating: never, count: chunkCount)
+            leftAt = shownAt
+        }
+    }
+
     let announcement: BodyAnnouncement
     let received: WallTime
     let isOwn: Bool
@@ -71,7 +86,8 @@ final class Body {
     var progressAt: MonotonicInstant
     var finishedAt: MonotonicInstant?
     var wasCompleted: Bool
-    var seedingUntil: MonotonicInstant?
+    /// Set for a body of our own while it is new.
+    var seeding: Seeding?
     var bytesServed: UInt64 = 0
 
     init(

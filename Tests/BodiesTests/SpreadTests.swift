@@ -1,6 +1,7 @@
 import Bodies
 import ChoraleBase
 import ChoraleTypes
+import Crypto
 import Testing
 
 /// 4 MiB through networks of limited links: who gets it, when, and at whose cost.
@@ -41,10 +42,12 @@ import Testing
         let received = others.map { index in
             network.nodes[index].received.values.reduce(0, +)
         }
-        let last = others.compactMap { network.nodes[$0].completed.first?.at.nanoseconds }.max() ?? 0
+        let last =
+            others.compactMap { network.nodes[$0].completed.first?.at.nanoseconds }.max() ?? 0
         print(
             "12 nodes, seed \(seed): producer uploaded \(ratio) × the body; last node after "
-                + "\(last / 1_000_000) ms; most chunks one node received: \(received.max() ?? 0)/16")
+                + "\(last / 1_000_000) ms; most chunks one node received: \(received.max() ?? 0)/16"
+        )
         #expect(ratio < 2)
         // The content takes 0.67 s on one link; a chain of hops and exchanges may cost as much again.
         #expect(last < 3_000_000_000)
@@ -69,7 +72,8 @@ import Testing
         let ratio = Double(network.nodes[0].uploaded) / Double(content.count)
         let total = network.nodes.reduce(0) { $0 + $1.uploaded }
         let overhead = Double(total) / Double(content.count * (nodeCount - 1))
-        let last = others.compactMap { network.nodes[$0].completed.first?.at.nanoseconds }.max() ?? 0
+        let last =
+            others.compactMap { network.nodes[$0].completed.first?.at.nanoseconds }.max() ?? 0
         print(
             "\(nodeCount) nodes of degree \(degree): producer \(ratio) ×, all bytes \(overhead) × "
                 + "the content, last node after \(last / 1_000_000) ms")
@@ -82,7 +86,9 @@ import Testing
         func trace() -> Bytes32 {
             let network = BodyNetwork(.init(), seed: seed)
             let root = network.publish(Self.content(seed, size: 1 << 20), from: 3)
-            network.run(limit: .seconds(30)) { network.nodes.indices.allSatisfy { $0 == 3 || network.hasAll(root, $0) } }
+            network.run(limit: .seconds(30)) {
+                network.nodes.indices.allSatisfy { $0 == 3 || network.hasAll(root, $0) }
+            }
             var trace = network.trace
             return trace.finish()
         }

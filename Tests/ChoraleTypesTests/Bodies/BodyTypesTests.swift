@@ -179,7 +179,8 @@ private struct BodyContents: SSZContainer {
         #expect(description(Array(good.chunkRoots.prefix(2)), 0) == nil)
         #expect(description([], -1) == nil)
         #expect(SigningKeyBytes(scheme: .ed25519, bytes: [UInt8](repeating: 0, count: 65)) == nil)
-        #expect(BodyAnnouncement(description: good, signature: .init(repeating: 0, count: 97)) == nil)
+        #expect(
+            BodyAnnouncement(description: good, signature: .init(repeating: 0, count: 97)) == nil)
         #expect(SigningKeyBytes(scheme: .ed25519, bytes: [1, 2])?.publicKey == nil)
         #expect(
             SigningKeyBytes(scheme: .init(rawValue: 9), bytes: .init(repeating: 1, count: 32))?
@@ -193,7 +194,8 @@ private struct BodyContents: SSZContainer {
         var held = ChunkBitmap(repeating: false, count: 9)
         held[4] = true
         let manifest = BodyManifest(
-            announcement: announcement, received: WallTime(milliseconds: 5), held: held, isOwn: true)
+            announcement: announcement, received: WallTime(milliseconds: 5), held: held, isOwn: true
+        )
         var bytes = manifest.sszEncoded()
         #expect(try BodyManifest(ssz: bytes.span) == manifest)
         bytes[0] = 2
