@@ -1,0 +1,66 @@
+/// The answer to one request, without a socket.
+struct TelemetryResponse: Hashable {
+    let status: Int
+    let contentType: String
+    let body: String
+    /// For status 405.
+    var allow: String?
+
+    private static let text = "text/plain; charset=utf-8"
+
+    /// - Parameter path: without the query, which has no meaning here.
+    init(method: String, path: String, board: TelemetryBoard) {
+        let isKnown = path == "/metrics" || path == "/health"
+        switch (method, path) {
+        case _ where !isKnown:
+            self.init(404, Self.text, "there is /metrics and /health\n")
+        case ("GET", "/metrics"), ("HEAD", "/metrics"):
+            self.init(metrics: board)
+        case ("GET", "/health"), ("HEAD", "/health"):
+            self.init(health: board)
+        default:
+            self.init(405, Self.text, "only GET and HEAD\n")
+            allow = "GET, HEAD"
+        }
+    }
+
+    private init(_ status: Int, _ contentType: String, _ body: String) {
+        self.status = status
+        self.contentType = contentType
+        self.body = body
+    }
+
+    private init(metrics board: TelemetryBoard) {
+        guard let latest = board.latest() else {
+            self.init(503, Self.text, "the node is starting\n")
+            return
+        }
+        var metrics = latest.metrics
+        // Old numbers look like numbers that stopped changing: their age tells the difference.
+        metrics.gauge(
+            "chorale_telemetry_snapshot_age_seconds", "Time since the loop published these numbers",
+            latest.age / .seconds(1))
+        self.init(200, PrometheusText.contentType, PrometheusText.encode(metrics))
+    }
+
+    private init(health board: TelemetryBoard) {
+        guard let latest = board.latest() else {
+            self.init(unhealthy: "the node is starting")
+            return
+        }
+        guard latest.age <= TelemetryBoard.ageMax else {
+            let seconds = latest.age.components.seconds
+            self.init(unhealthy: "the loop has not reported for \(seconds) s")
+            return
+        }
+        switch latest.health {
+        case .healthy: self.init(200, "application/json", "{\"status\":\"ok\"}\n")
+        case .unhealthy(let reason): self.init(unhealthy: reason)
+        }
+    }
+
+    private init(unhealthy reason: String) {
+        let reason = JSONText.string(reason)
+        self.init(503, "application/json", "{\"status\":\"unhealthy\",\"reason\":\(reason)}\n")
+    }
+}
