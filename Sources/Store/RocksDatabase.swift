@@ -50,7 +50,7 @@ final class RocksDatabase {
     func close() {
         guard !isClosed else { return }
         isClosed = true
-        families.forEach(rocksdb_column_family_handle_destroy)
+        for family in families { rocksdb_column_family_handle_destroy(family) }
         rocksdb_close(handle)
     }
 

@@ -88,9 +88,12 @@ final class RocksSettings {
         // The default would silently drop whatever follows damage in the middle, synced or not.
         rocksdb_options_set_wal_recovery_mode(
             database, Int32(rocksdb_tolerate_corrupted_tail_records_recovery))
-        rocksdb_options_set_info_log_level(database, 2)  // warnings
-        rocksdb_options_set_max_log_file_size(database, options.textLogSizeMax)
-        rocksdb_options_set_keep_log_file_num(database, 2)
+        // Debian builds RocksDB with its assertions, and one of them aborts the process when the text
+        // log meets a full disk. The C API cannot do without that log, so it gets its head at the
+        // opening, for which `freeSpaceToOpen` makes sure there is room, and nothing after that:
+        // what matters comes back as an error of the call anyway.
+        rocksdb_options_set_info_log_level(database, 4)  // fatal
+        rocksdb_options_set_keep_log_file_num(database, 1)
         rocksdb_options_set_stats_dump_period_sec(database, 0)
         rocksdb_options_set_max_manifest_file_size(database, 4 << 20)
         // 4 MiB by default, for a file that stays at a few KiB.

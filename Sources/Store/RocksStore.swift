@@ -82,12 +82,18 @@ public final class RocksStore: @unchecked Sendable {
             if error.isFullDisk { throw .diskFull(directory: directory) }
             throw .inaccessible(directory: directory, detail: error.message)
         }
+        guard canOpen(directory) else { throw .diskFull(directory: directory) }
         // RocksDB takes a directory without this file for a new database, and would delete what
         // it finds in it. A crash before the first log is started leaves none of these.
         let hasTables = names.contains { $0.hasSuffix(".sst") || $0.hasSuffix(".log") }
         if hasTables, !names.contains("CURRENT") {
             throw .corrupt(directory: directory, detail: "the file CURRENT is missing")
         }
+    }
+
+    /// Unknown free space counts as enough, here and below: then the attempt itself will tell.
+    private static func canOpen(_ directory: String) -> Bool {
+        FileSystem.freeSpace(at: directory) ?? .max >= StoreOptions.freeSpaceToOpen
     }
 
     private init(_ database: RocksDatabase, directory: String, options: StoreOptions) {
@@ -190,12 +196,13 @@ public final class RocksStore: @unchecked Sendable {
             }
             sizeSinceLook = 0
         case .full:
-            guard !isShortOfSpace else { throw .diskFull(path: directory) }
+            guard !isShortOfSpace, Self.canOpen(directory) else {
+                throw .diskFull(path: directory)
+            }
             try reopen()
         }
     }
 
-    /// Unknown free space counts as enough: then the write itself will tell.
     private var isShortOfSpace: Bool {
         guard let size = FileSystem.freeSpace(at: directory) else { return false }
         return size < options.freeSpaceMin

@@ -17,8 +17,6 @@ public struct StoreOptions: Hashable, Sendable {
     /// Log of changes that are not yet in tables, in bytes: bounds the disk it takes and the time
     /// an opening needs to replay it.
     public var writeAheadLogSizeMax = 16 << 20
-    /// RocksDB's own text log, in bytes per file. Two files are kept.
-    public var textLogSizeMax = 256 << 10
     /// Room that is left on the disk, in bytes, before writes that add data are refused.
     ///
     /// RocksDB needs room to make room: the log of changes may have to be replayed into tables
@@ -32,4 +30,9 @@ public struct StoreOptions: Hashable, Sendable {
     ///
     /// Far below any sensible ``freeSpaceMin``, and a look costs about as much as one small write.
     static let freeSpaceInterval = 1 << 20
+
+    /// Room that an opening needs, in bytes: RocksDB's new manifest, log and text log.
+    ///
+    /// Below it RocksDB is not even tried, because it aborts when its text log meets a full disk.
+    static let freeSpaceToOpen = 2 << 20
 }

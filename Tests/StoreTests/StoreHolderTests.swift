@@ -40,12 +40,18 @@ import Testing
 
     @Test func anotherProcessIsRecognised() throws {
         let other = Process()
-        other.executableURL = URL(fileURLWithPath: "/bin/sleep")
-        other.arguments = ["60"]
+        other.executableURL = URL(fileURLWithPath: "/bin/cat")
+        other.arguments = ["-"]
+        let (input, output) = (Pipe(), Pipe())
+        other.standardInput = input
+        other.standardOutput = output
         try other.run()
         defer { other.terminate() }
+        // Its echo shows that it has become the other program.
+        try input.fileHandleForWriting.write(contentsOf: Data("x".utf8))
+        #expect(try output.fileHandleForReading.read(upToCount: 1) == Data("x".utf8))
         let holder = try #require(StoreHolder.process(other.processIdentifier))
-        #expect(holder.command == "/bin/sleep 60")
+        #expect(holder.command == "/bin/cat -")
 
         try own("\(holder.processID) \(holder.startTime)\n")
         #expect(StoreHolder.read(directory: directory.path) == holder)

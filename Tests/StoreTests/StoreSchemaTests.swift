@@ -153,7 +153,7 @@ private enum FutureDatabase {
                 names.map { _ in options }, &handles, error)
         }
         defer {
-            handles.forEach(rocksdb_column_family_handle_destroy)
+            for handle in handles { rocksdb_column_family_handle_destroy(handle) }
             rocksdb_close(database)
         }
         return try body(database!, handles.last!!)
