@@ -269,6 +269,25 @@ import Testing
         #expect(pushed == 4)
     }
 
+    /// A peer that never answers offers is pushed to, late the first two times.
+    @Test func whoeverNeverAsksIsPushedTo() {
+        let bench = Bench()
+        bench.connect(0)
+        bench.connect(1)
+        bench.drainAll(0..<2)
+        for number in 0..<3 {
+            var data = Self.huge
+            data[0] = UInt8(number)
+            bench.receive(0, RPC(messages: [RPC.Message(data)]))
+            bench.handle(.validated(bench.takeDelivered()[0].handle, .accept))
+            let atOnce = bench.drain(1).flatMap(\.messages)
+            bench.run(.seconds(2))
+            let later = bench.drain(1).flatMap(\.messages)
+            #expect(atOnce == (number < 2 ? [] : [RPC.Message(data)]))
+            #expect(later == (number < 2 ? [RPC.Message(data)] : []))
+        }
+    }
+
     @Test func ownLargeMessagesArePushedToSome() {
         let bench = Bench()
         for index in 0..<6 { bench.connect(index) }

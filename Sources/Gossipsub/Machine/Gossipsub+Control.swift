@@ -247,6 +247,7 @@ extension Gossipsub {
         into outputs: inout [Output]
     ) {
         let token = peers[slot]!.token
+        peers[slot]!.hasAsked = true
         guard let index = store.index(key), store[index].isAccepted, store[index].isInHistory,
             peers[slot]!.iwantAnswers < configuration.limits.iwantAnswersPerHeartbeatMax,
             !store[index].copies.contains(token),

@@ -24,7 +24,7 @@ extension Gossipsub {
             }
             if !gossip[topic].isEmpty {
                 emitGossip(topic, gossip[topic], now: now, into: &outputs)
-                repeatOffers(topic, gossip[topic], into: &outputs)
+                repeatOffers(topic, gossip[topic], now: now, into: &outputs)
             }
         }
         let oldestKept = tick - min(tick, UInt64(configuration.historyLength))
@@ -224,6 +224,7 @@ extension Gossipsub {
     private mutating func repeatOffers(
         _ topic: Int,
         _ messages: [Int],
+        now: MonotonicInstant,
         into outputs: inout [Output]
     ) {
         let sizeMin = configuration.largeMessageSizeMin
@@ -233,6 +234,15 @@ extension Gossipsub {
             let token = peers[slot]!.token
             for index in large
             where !store[index].isHeld(by: token) && !store[index].copies.contains(token) {
+                guard case .accepted(let offeredAt) = store[index].phase else { continue }
+                let isOverdue = offeredAt.duration(to: now) >= configuration.heartbeatInterval
+                if isOverdue, !peers[slot]!.hasAsked, peers[slot]!.dontWant[store[index].key] == nil
+                {
+                    // It neither has the message nor asks: maybe it does not know how.
+                    peers[slot]!.offersIgnored += 1
+                    enqueue(index, slot, now: now, into: &outputs)
+                    continue
+                }
                 peers[slot]!.control.gossip.append(
                     ControlQueue.Announcement(
                         topic: topic, key: store[index].key, id: store[index].id))

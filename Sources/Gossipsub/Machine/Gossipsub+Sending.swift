@@ -26,9 +26,12 @@ extension Gossipsub {
         var offered: [Int] = []
         let isLarge = store[index].body.range.count >= configuration.largeMessageSizeMin
         for slot in targets {
-            guard peers[slot]!.id != author, peers[slot]!.dontWant[key] == nil,
-                !store[index].isHeld(by: peers[slot]!.token)
-            else { continue }
+            let token = peers[slot]!.token
+            if peers[slot]!.dontWant[key] != nil {
+                // Said before we had it, and kept for longer than that.
+                noteHolder(index, token, hasDelivered: false)
+            }
+            guard peers[slot]!.id != author, !store[index].isHeld(by: token) else { continue }
             let connection = peers[slot]!.connection
             let canOffer =
                 isLarge && connection.version >= .v1_2 && !connection.isDirect

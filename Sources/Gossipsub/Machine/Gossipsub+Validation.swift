@@ -58,6 +58,10 @@ extension Gossipsub {
         message.holders = [StoredMessage.Holder(token: token, hasDelivered: true)]
         let index = store.insert(message)
         seen.insert(new.key, .pending, now: now)
+        // Whoever announced it to us has it.
+        for announcer in announcers(of: new.key) {
+            noteHolder(index, announcer, hasDelivered: false)
+        }
         forgetWant(new.key)
         beginPending(index, slot, into: &outputs)
         outputs.append(

@@ -40,6 +40,12 @@ extension Gossipsub {
         }
     }
 
+    /// Peers that said they have a message which has not arrived.
+    func announcers(of key: MessageKey) -> [PeerToken] {
+        guard let want = wants[key] else { return [] }
+        return want.asks.map(\.token) + want.alternates.map(\.token)
+    }
+
     /// The message arrived, so every promise of it is kept.
     mutating func forgetWant(_ key: MessageKey) {
         if let want = wants.removeValue(forKey: key), want.isDeferred { deferredCount -= 1 }

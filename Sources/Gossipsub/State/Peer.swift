@@ -40,6 +40,10 @@ struct Peer {
 
     /// When the last offers of large messages were made.
     private var offeredAt = Deque<MonotonicInstant>()
+    /// Whether the peer ever asked for something, and so understands IHAVE as we do.
+    var hasAsked = false
+    /// Offers that a peer which never asked let pass.
+    var offersIgnored = 0
 
     // Since the last heartbeat
     var ihaveMessages = 0
@@ -60,6 +64,8 @@ struct Peer {
     /// Offers are IHAVEs, and go, rust and nim heed ten of those in one of their heartbeats of a
     /// second: eight in 1.2 s leave room for clocks that are not ours.
     func canOffer(now: MonotonicInstant) -> Bool {
+        // py-libp2p has a form of its own for identifiers in IHAVE, and never asks for ours.
+        guard offersIgnored < 2 else { return false }
         guard offeredAt.count >= 8, let oldest = offeredAt.first else { return true }
         return oldest.duration(to: now) > .milliseconds(1200)
     }
