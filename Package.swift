@@ -187,7 +187,10 @@ let package = Package(
         tests("Admin", ["Admin"]),
         tests(
             "Simulator",
-            ["Simulator", "Node", "Swarm", "PeerIdentity", "Codec", "ChoraleTypes", "Crypto"]),
+            [
+                "Simulator", "Node", "Swarm", "PeerIdentity", "Codec", "ChoraleTypes", "Crypto",
+                "StoreContract",
+            ]),
         tests(
             "Vector",
             ["Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Noise", "Gossipsub"]),

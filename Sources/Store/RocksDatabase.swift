@@ -25,7 +25,7 @@ final class RocksDatabase {
         }
         var opened = [OpaquePointer?](repeating: nil, count: names.count)
         let copies = names.map { strdup($0) }
-        defer { copies.forEach { free($0) } }
+        defer { for copy in copies { free(copy) } }
         let namePointers = copies.map { UnsafePointer($0) }
         let database = try check { error in
             rocksdb_open_column_families(

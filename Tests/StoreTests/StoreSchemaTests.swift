@@ -145,7 +145,7 @@ private enum FutureDatabase {
         rocksdb_options_set_create_missing_column_families(options, 1)
         let names = ["default"] + ColumnFamily.allCases.map(\.rawValue) + [family]
         let copies = names.map { strdup($0) }
-        defer { copies.forEach { free($0) } }
+        defer { for copy in copies { free(copy) } }
         var handles = [OpaquePointer?](repeating: nil, count: names.count)
         let database = try check { error in
             rocksdb_open_column_families(
