@@ -42,10 +42,10 @@ bench: setup ## the numbers of docs/benchmarks.md, as a table and as JSON
 	@Benchmarks/run $(ARGS)
 
 format: ## rewrite sources in the house format
-	@$(SWIFT) format -i -r Package.swift Sources Tests Fuzz Benchmarks
+	@$(SWIFT) format -i -r Package.swift Sources Tests Fuzz Benchmarks/Sources
 
 lint: ## check the house format
 	@$(SWIFT) format lint -r --strict Package.swift Sources Tests
 
 clean: ## remove what was built
-	@rm -rf .build .build-* Interop/.venv Interop/.data testnet/.data Benchmarks/.data
+	@rm -rf .build .build-* Interop/.venv Interop/.data testnet/.data Benchmarks/.data Benchmarks/.build

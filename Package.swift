@@ -49,6 +49,14 @@ let package = Package(
     products: [
         .executable(name: "chorale", targets: ["chorale"]),
         .executable(name: "chorale-sim", targets: ["chorale-sim"]),
+        // The modules, for the package of Benchmarks/.
+        .library(
+            name: "ChoraleModules",
+            targets: [
+                "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Noise", "Yamux",
+                "Connection", "Gossipsub", "Kademlia", "Bodies", "Swarm", "Node", "NodeHost",
+                "DriverUV",
+            ]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),

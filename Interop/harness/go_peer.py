@@ -53,7 +53,8 @@ class GoPeer(Peer):
     kind = "go"
 
     def __init__(
-        self, name: str, children: Children, program: Path, folder: Path, *, dht: str
+        self, name: str, children: Children, program: Path, folder: Path, *, dht: str,
+        heartbeat: str = "500ms",
     ) -> None:
         super().__init__(name)
         self._children = children
@@ -70,7 +71,7 @@ class GoPeer(Peer):
                 f"-hostAddrs=/ip4/127.0.0.1/tcp/{self._port}",
                 *{"server": ["-dhtServer"], "client": ["-dhtClient"], "off": []}[dht],
                 "-pubsub",
-                "-gossipsubHeartbeatInterval=500ms",
+                f"-gossipsubHeartbeatInterval={heartbeat}",
                 "-tls=false",
                 "-relay=false",
                 "-autonat=false",

@@ -1,0 +1,22 @@
+// swift-tools-version: 6.2
+//
+// The benchmark tool is a package of its own: it is no part of what users build.
+
+import PackageDescription
+
+let package = Package(
+    name: "chorale-benchmarks",
+    dependencies: [.package(name: "chorale", path: "..")],
+    targets: [
+        .executableTarget(
+            name: "chorale-bench",
+            dependencies: [.product(name: "ChoraleModules", package: "chorale")],
+            swiftSettings: [
+                .treatAllWarnings(as: .error),
+                .enableUpcomingFeature("ExistentialAny"),
+                .enableUpcomingFeature("MemberImportVisibility"),
+                .enableUpcomingFeature("InternalImportsByDefault"),
+            ])
+    ],
+    swiftLanguageModes: [.v6]
+)

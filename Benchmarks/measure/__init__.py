@@ -1,0 +1,23 @@
+"""What is measured, in the order in which it is."""
+
+from __future__ import annotations
+
+from typing import Callable
+
+from .dials import dials
+from .gossip import gossip
+from .lag import lag
+from .memory import memory
+from .micro import micro
+from .report import Report
+from .system import Stage
+from .throughput import throughput
+
+MEASUREMENTS: dict[str, Callable[[Stage, Report], None]] = {
+    "throughput": throughput,
+    "dials": dials,
+    "gossip": gossip,
+    "memory": memory,
+    "lag": lag,
+    "micro": micro,
+}
