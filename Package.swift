@@ -188,7 +188,7 @@ let package = Package(
         tests(
             "Connection",
             ["Connection", "Crypto", "PeerIdentity", "Multistream", "Noise", "Yamux"]),
-        tests("Node", ["Node", "Crypto", "PeerIdentity", "Codec", "ChoraleTypes"]),
+        tests("Node", ["Node", "Swarm", "Crypto", "PeerIdentity", "Codec", "ChoraleTypes"]),
         tests("DriverUV", ["DriverUV", "Codec"]),
         tests("Store", ["Store", "ChoraleTypes", "StoreContract", "CRocksDB"]),
         tests("Telemetry", ["Telemetry"]),

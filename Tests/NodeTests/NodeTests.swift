@@ -1,1 +1,261 @@
+import ChoraleBase
+import ChoraleTypes
+import Codec
+import Crypto
+import PeerIdentity
+import Swarm
 import Testing
+
+@testable import Node
+
+@Suite struct DeadlineQueueTests {
+    @Test func popsInOrderOfTimeAndThenOfSetting() {
+        var queue = DeadlineQueue<String>()
+        queue.push(MonotonicInstant(nanoseconds: 5), "late")
+        queue.push(MonotonicInstant(nanoseconds: 1), "first")
+        queue.push(MonotonicInstant(nanoseconds: 1), "second")
+        #expect(queue.next == MonotonicInstant(nanoseconds: 1))
+        var popped: [String] = []
+        while let key = queue.popDue(now: MonotonicInstant(nanoseconds: 4)) { popped.append(key) }
+        #expect(popped == ["first", "second"])
+        #expect(queue.next == MonotonicInstant(nanoseconds: 5))
+    }
+}
+
+@Suite struct ObservedAddressTests {
+    private static func group(_ third: UInt8) -> IPPrefix {
+        IPAddress.ip4(IPv4Address(80, third, 1, 1)).group.wide
+    }
+
+    @Test func countsOnceFourNetworksAgree() throws {
+        var observed = ObservedAddresses()
+        let address = try Multiaddr("/ip4/8.8.4.4/tcp/4001")
+        let additions = [1, 1, 2, 3, 4, 5].map { observed.add(address, by: Self.group($0)) }
+        #expect(additions == [false, false, false, false, true, false])
+        #expect(observed.confirmed == [address])
+    }
+
+    @Test func manyClaimsDoNotGrow() throws {
+        var observed = ObservedAddresses()
+        for port in 1...500 {
+            _ = observed.add(try Multiaddr("/ip4/8.8.4.4/tcp/\(port)"), by: Self.group(1))
+        }
+        #expect(observed.confirmed.isEmpty)
+        #expect(Mirror(reflecting: observed).children.first.map { "\($0.value)".count } ?? 0 < 20_000)
+    }
+}
+
+@Suite struct BulkTransferTests {
+    static let now = MonotonicInstant.zero
+
+    /// Carries a whole exchange between the two sides in pieces of a given size.
+    private static func exchange(
+        upload: UInt64, download: UInt64, piece: Int, corrupt: (inout [UInt8]) -> Void = { _ in }
+    ) -> BulkTransfer.Progress {
+        let client = BulkTransfer(
+            command: CommandID(1), upload: upload, download: download, now: now)
+        let server = BulkTransfer()
+        var request = client.header
+        while let range = client.next(sizeMax: 7000) { request += BulkTransfer.block[range] }
+        var progress = BulkTransfer.Progress.goesOn
+        for start in stride(from: 0, to: request.count, by: piece) {
+            let part = Array(request[start..<min(start + piece, request.count)])
+            progress = server.received(part.span, now: now)
+        }
+        guard progress == .answer else { return progress }
+        var answer = server.answer()
+        while let range = server.next(sizeMax: 9000) { answer += BulkTransfer.block[range] }
+        corrupt(&answer)
+        for start in stride(from: 0, to: answer.count, by: piece) {
+            let part = Array(answer[start..<min(start + piece, answer.count)])
+            progress = client.received(part.span, now: now)
+            if case .failed = progress { return progress }
+        }
+        return progress
+    }
+
+    @Test(arguments: [1, 7, 251, 4096, 1 << 20])
+    func movesAnyAmountInAnyPieces(piece: Int) {
+        for (upload, download) in [(0, 0), (1, 0), (0, 1), (251, 252), (20_001, 70_007)]
+            as [(UInt64, UInt64)]
+        {
+            #expect(Self.exchange(upload: upload, download: download, piece: piece) == .done)
+        }
+    }
+
+    @Test func noticesADifferentByteADifferentDigestAndTooMuch() {
+        let flipped = Self.exchange(upload: 10, download: 1000, piece: 100) { $0[32 + 500] ^= 1 }
+        #expect(flipped == .failed(.byteDiffers(position: 500)))
+        let digest = Self.exchange(upload: 10, download: 1000, piece: 100) { $0[0] ^= 1 }
+        #expect(digest == .failed(.digestDiffers))
+        let more = Self.exchange(upload: 10, download: 10, piece: 100) { $0.append(0) }
+        #expect(more == .failed(.tooMuch(received: 11, expected: 10)))
+    }
+
+    @Test func anEarlyEndIsAFailure() {
+        let client = BulkTransfer(command: CommandID(1), upload: 0, download: 5, now: Self.now)
+        _ = client.received([1, 2, 3].span, now: Self.now)
+        #expect(client.ended() == .endedEarly(received: 0, expected: 5))
+    }
+
+    /// A hostile header asks for more than exists; the server only promises to produce it.
+    @Test func hugeLengthsDoNotTrap() {
+        let server = BulkTransfer()
+        var header: [UInt8] = []
+        header.appendBigEndian(UInt64.max)
+        header.appendBigEndian(UInt64.max)
+        #expect(server.received(header.span, now: Self.now) == .goesOn)
+        #expect(server.received([0, 1, 2].span, now: Self.now) == .goesOn)
+    }
+}
+
+@Suite struct PerfTransferTests {
+    @Test func theRequestMayComeInPieces() {
+        let server = PerfTransfer()
+        var request: [UInt8] = []
+        request.appendBigEndian(UInt64(300))
+        #expect(server.received(request[..<3].span, now: .zero) == nil)
+        #expect(server.requested == nil)
+        let rest = Array(request[3...]) + [9, 9, 9]
+        #expect(server.received(rest.span, now: .zero) == nil)
+        #expect(server.requested == 300)
+        #expect(server.received == 3)
+    }
+
+    @Test func aClientRefusesMoreThanItAskedFor() {
+        let client = PerfTransfer(command: CommandID(1), upload: 0, download: 2, now: .zero)
+        #expect(client.received([1, 2].span, now: .zero) == nil)
+        #expect(client.received([3].span, now: .zero) == .tooMuch(received: 3, expected: 2))
+    }
+}
+
+@Suite struct NodeLifecycleTests {
+    private static func node(
+        _ change: (inout NodeConfiguration) -> Void = { _ in }
+    ) -> Node {
+        var configuration = NodeConfiguration(
+            identity: IdentityKey(ed25519Seed: SecretBytes(copying: [UInt8](repeating: 1, count: 32))),
+            noiseStaticKey: SecretBytes(copying: [UInt8](repeating: 2, count: 32)),
+            networkDigest: [1, 2, 3, 4], addressPolicy: .local, seed: 1)
+        change(&configuration)
+        return Node(configuration: configuration, now: now)
+    }
+
+    private static let now = Now(instant: .zero, wall: WallTime(milliseconds: 1_800_000_000_000))
+
+    @Test func startListensAndReadsItsStore() throws {
+        var node = Self.node { configuration in
+            configuration.listenAddresses = [.tcp(ip: .ip4(.loopback), port: 0)]
+        }
+        var outputs: [NodeOutput] = []
+        node.handle(.start, now: Self.now, into: &outputs)
+        var listens = 0
+        var scans: [ColumnFamily] = []
+        for output in outputs {
+            switch output {
+            case .listen: listens += 1
+            case .store(_, .scan(let family, _, _, _, _)): scans.append(family)
+            default: break
+            }
+        }
+        #expect(listens == 1)
+        #expect(scans == [.peer, .dht, .witness])
+        let deadline = node.nextDeadline
+        #expect(deadline != nil)
+    }
+
+    @Test func everyCommandGetsOneLastReplyEvenWhenTheNodeIsNotRunning() {
+        var node = Self.node()
+        var outputs: [NodeOutput] = []
+        node.handle(.command(CommandID(1), .peers), now: Self.now, into: &outputs)
+        node.handle(.start, now: Self.now, into: &outputs)
+        node.handle(.command(CommandID(2), .nodeInfo), now: Self.now, into: &outputs)
+        node.handle(.command(CommandID(3), .watchEvents), now: Self.now, into: &outputs)
+        node.handle(
+            .command(CommandID(4), .publishBody(kind: "nonsense", bytes: [1])), now: Self.now,
+            into: &outputs)
+        node.handle(.command(CommandID(5), .dhtGet(key: [1, 2, 3])), now: Self.now, into: &outputs)
+        node.handle(.stop, now: Self.now, into: &outputs)
+        var last: [CommandID: Int] = [:]
+        var stopped = 0
+        for output in outputs {
+            switch output {
+            case .reply(let id, _, isLast: true): last[id, default: 0] += 1
+            case .stopped: stopped += 1
+            default: break
+            }
+        }
+        #expect(last == [1, 2, 3, 4, 5].reduce(into: [:]) { $0[CommandID($1)] = 1 })
+        #expect(stopped == 1)
+        // Nothing follows the end.
+        outputs = []
+        node.handle(.timeout, now: Self.now, into: &outputs)
+        #expect(outputs.isEmpty)
+        let deadline = node.nextDeadline
+        #expect(deadline == nil)
+    }
+
+    @Test func commandsAreLimited() {
+        var node = Self.node { $0.limits.commandsMax = 2 }
+        var outputs: [NodeOutput] = []
+        node.handle(.start, now: Self.now, into: &outputs)
+        for number in UInt64(1)...3 {
+            outputs = []
+            node.handle(
+                .command(CommandID(number), .watchEvents), now: Self.now, into: &outputs)
+        }
+        guard case .reply(CommandID(3), .failed(let failure), isLast: true) = outputs.first else {
+            Issue.record("the third was not refused: \(outputs)")
+            return
+        }
+        #expect(failure.kind == .overloaded)
+        #expect(failure.message.contains("limit is 2"))
+    }
+
+    @Test func aFullDiskIsReportedOnceAndSoIsItsEnd() {
+        var node = Self.node()
+        var outputs: [NodeOutput] = []
+        node.handle(.start, now: Self.now, into: &outputs)
+        let ids = outputs.compactMap { output -> StoreRequestID? in
+            if case .store(let id, _) = output { id } else { nil }
+        }
+        #expect(ids.count == 3)
+        outputs = []
+        node.handle(
+            .stored(ids[0], .failed(.diskFull(path: "/x"))), now: Self.now, into: &outputs)
+        node.handle(
+            .stored(ids[1], .failed(.diskFull(path: "/x"))), now: Self.now, into: &outputs)
+        node.handle(.stored(ids[2], .written), now: Self.now, into: &outputs)
+        let words = outputs.compactMap { output -> String? in
+            switch output {
+            case .event(.storeFailed): "failed"
+            case .event(.storeRecovered): "recovered"
+            default: nil
+            }
+        }
+        #expect(words == ["failed", "recovered"])
+    }
+
+    /// Bytes for a connection that is not there, and answers nobody asked for, change nothing.
+    @Test func lateInputsAreHarmless() {
+        var node = Self.node()
+        var outputs: [NodeOutput] = []
+        node.handle(.start, now: Self.now, into: &outputs)
+        outputs = []
+        var bytes: [UInt8] = [1, 2, 3]
+        var span = bytes.mutableSpan
+        let consumed = node.receive(ConnectionID(77), &span, now: Self.now, into: &outputs)
+        var buffer: [UInt8] = []
+        node.transmit(
+            ConnectionID(77), into: &buffer, sizeMax: 1000, now: Self.now, outputs: &outputs)
+        node.handle(.stored(StoreRequestID(999), .written), now: Self.now, into: &outputs)
+        node.handle(.resolved(ResolutionID(9), .failed("x")), now: Self.now, into: &outputs)
+        node.handle(
+            .disconnected(ConnectionID(77), .remoteClosed, detail: ""), now: Self.now,
+            into: &outputs)
+        node.handle(.commandCancelled(CommandID(5)), now: Self.now, into: &outputs)
+        #expect(consumed == 3)
+        #expect(buffer.isEmpty)
+        #expect(outputs.isEmpty)
+    }
+}
