@@ -672,6 +672,18 @@ public struct Swarm: StateMachine, ~Copyable {
             close(id, .banned, into: &outputs)
             return
         }
+        let ofPeer = sockets.values.count { other in
+            if case .established(peer) = other.phase { true } else { false }
+        }
+        guard ofPeer < limits.socketsPerPeerMax else {
+            let refusal = refuse(.peer, use: ofPeer, limit: limits.socketsPerPeerMax)
+            outputs.append(.refused(refusal, remote: socket.remote))
+            close(id, .refusedByLimit, into: &outputs)
+            if let jobID {
+                finish(jobID, .failed(.refusedByLimit(refusal)), now: now, into: &outputs)
+            }
+            return
+        }
         sockets[id]?.phase = .established(peer)
         if socket.direction == .outbound {
             store.dialSucceeded(peer, address: socket.remote, now: now.wall)

@@ -246,6 +246,18 @@ import Testing
         #expect(harness.swarm.socketCount == 2)
     }
 
+    /// Replaced connections linger until the driver has closed them; a peer that reconnects in a loop
+    /// cannot pile them up.
+    @Test func onePeerHasFewSockets() {
+        var harness = SwarmHarness { $0.socketsPerPeerMax = 2 }
+        for _ in 0..<3 {
+            harness.connectInbound(peer(1))
+            harness.pass(.seconds(11))
+        }
+        #expect(harness.outputs.refusals == [LimitRefusal(scope: .peer, use: 2, limit: 2)])
+        #expect(harness.swarm.link(to: peer(1))?.connection == .inbound(1))
+    }
+
     @Test func oneNetworkCannotFillAPublicNode() {
         var harness = SwarmHarness(policy: .publicNetwork) { limits in
             limits.socketsPerGroupMax = 2
