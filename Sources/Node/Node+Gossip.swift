@@ -99,6 +99,15 @@ extension Node {
                 // The frame may have cost the peer its connection.
                 guard stream.connection.streams[stream.id] === stream else { return }
             }
+            // Nobody else need be asked for what is on its way here.
+            if let progress = stream.assembler.progress,
+                progress.expected >= configuration.gossip.largeMessageSizeMin
+            {
+                tellGossip(
+                    .frameProgress(
+                        id, received: progress.received, expected: progress.expected), now: now,
+                    into: &outputs)
+            }
         } catch {
             counters.malformedGossipFrames += 1
             tellGossip(.behaviourPenalty(id, 1), now: now, into: &outputs)
@@ -126,7 +135,8 @@ extension Node {
                     peer.id,
                     .init(
                         version: version, direction: direction,
-                        addressGroup: gossipGroup(of: peer.connection.remote), isDirect: false)),
+                        addressGroup: gossipGroup(of: peer.connection.remote),
+                        isDirect: swarm.link(to: peer.id)?.holds.contains(.pinned) ?? false)),
                 now: now, into: &outputs)
         } else if peer.isGossiping {
             peer.isGossiping = false
@@ -217,7 +227,7 @@ extension Node {
             tell(.hold(id, .gossipMesh), now: now, into: &outputs)
             outputs.append(.event(.grafted(id, topic: topic.description)))
         case .pruned(let id, let topic, _):
-            if !gossip.meshSnapshot().contains(where: { $0.mesh.contains(id) }) {
+            if !gossip.isInMesh(id) {
                 tell(.release(id, .gossipMesh), now: now, into: &outputs)
             }
             outputs.append(.event(.pruned(id, topic: topic.description)))

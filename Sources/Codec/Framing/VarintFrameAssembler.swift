@@ -68,6 +68,13 @@ public struct VarintFrameAssembler: Sendable {
     /// Memory held for an unfinished frame, in bytes, for budgets. The same in every run.
     public var bufferedSize: Int { reserved }
 
+    /// How much of an unfinished frame has arrived, and its length, both without the prefix; nil
+    /// between frames and inside a prefix.
+    public var progress: (received: Int, expected: Int)? {
+        guard case .body(let length, _) = state else { return nil }
+        return (buffer.count, length)
+    }
+
     /// Whether the stream may end here.
     public var isBetweenFrames: Bool {
         if case .prefix(_, size: 0) = state { return true }

@@ -15,6 +15,11 @@ extension Gossipsub {
         }
     }
 
+    /// Whether a peer is in the mesh of any topic.
+    public func isInMesh(_ peer: PeerID) -> Bool {
+        peers[peer].map { !$0.mesh.elements.isEmpty } ?? false
+    }
+
     /// All connected peers, in ascending order of id.
     public func peerSnapshot(now: Now) -> [PeerSnapshot] {
         peers.compactMap { $0 }.map { peer in
