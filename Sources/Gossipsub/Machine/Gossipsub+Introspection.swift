@@ -17,7 +17,8 @@ extension Gossipsub {
 
     /// Whether a peer is in the mesh of any topic.
     public func isInMesh(_ peer: PeerID) -> Bool {
-        peers[peer].map { !$0.mesh.elements.isEmpty } ?? false
+        guard let slot = slotByPeer[peer], let known = peers[slot] else { return false }
+        return !known.mesh.elements.isEmpty
     }
 
     /// All connected peers, in ascending order of id.
