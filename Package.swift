@@ -116,7 +116,8 @@ let package = Package(
             "Node",
             [
                 "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Multistream",
-                "Noise", "Yamux", "Connection", "Identify", "Ping", "Swarm", "Kademlia", "Gossipsub",
+                "Noise", "Yamux", "Connection", "Identify", "Ping", "Swarm", "Kademlia",
+                "Gossipsub",
                 "RequestResponse", "Bodies", ordered, deque, heap,
             ]),
 

@@ -2,10 +2,11 @@ import ChoraleBase
 import Testing
 
 @Suite struct VarintTests {
-    @Test(arguments: [
-        (0, [0]), (127, [0x7F]), (128, [0x80, 1]), (300, [0xAC, 2]),
-        (UInt64.max >> 1, [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F]),
-    ] as [(UInt64, [UInt8])])
+    @Test(
+        arguments: [
+            (0, [0]), (127, [0x7F]), (128, [0x80, 1]), (300, [0xAC, 2]),
+            (UInt64.max >> 1, [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F]),
+        ] as [(UInt64, [UInt8])])
     func roundTrips(value: UInt64, bytes: [UInt8]) throws {
         #expect(Varint.encoded(value) == bytes)
         #expect(Varint.encodedSize(value) == bytes.count)
