@@ -22,6 +22,13 @@ extension Node {
         let source = announcementSources.removeValue(forKey: handle)
         switch verdict {
         case .accept(let announcement):
+            // What this node would not take in, for want of room or because its producer exceeds its
+            // budget, it does not pass on either.
+            if let refusal = bodies.admission(of: announcement, now: now), refusal != .known {
+                counters.announcementsIgnored += 1
+                tellGossip(.validated(handle, .ignore), now: now, into: &outputs)
+                return
+            }
             // Relayed before the body is there: whoever hears of it may find another holder.
             tellGossip(.validated(handle, .accept), now: now, into: &outputs)
             let description = announcement.description
