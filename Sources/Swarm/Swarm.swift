@@ -57,6 +57,10 @@ public struct Swarm: StateMachine, ~Copyable {
         /// New inbound sockets from one group: burst, and time for one more.
         public var inboundBurst: Int64 = 32
         public var inboundInterval: Duration = .milliseconds(100)
+        /// Peers lost to the network that are tried again, and for how long, whether or not others are
+        /// missing: about as many as a partition takes at once, and as long as one usually lasts.
+        public var lostPeerCountMax = 64
+        public var lostPeerLife: Duration = .seconds(600)
         /// How often missing peers are looked for and changes are written.
         public var maintenanceInterval: Duration = .seconds(5)
         public var peerStore = PeerStore.Limits()
@@ -191,6 +195,9 @@ public struct Swarm: StateMachine, ~Copyable {
     private var pinned: OrderedDictionary<PeerID, [Multiaddr]> = [:]
     /// Holds for peers, kept across reconnects while someone still wants them.
     private var inboundRates: OrderedDictionary<IPPrefix, TokenBucket> = [:]
+    /// Peers that the network took from us, and until when they are tried again. Without them two
+    /// halves of a partition, each with peers enough, would never look for each other.
+    private var lost: OrderedDictionary<PeerID, MonotonicInstant> = [:]
     private var random: DeterministicRandom
     private var nextConnection: UInt64 = 2
     private var nextJob: UInt64 = 1
@@ -776,6 +783,7 @@ public struct Swarm: StateMachine, ~Copyable {
             guard links[peer]?.connection == id else { return }
             links.removeValue(forKey: peer)
             store.touch(peer, now: now.wall)
+            if final.isLoss { noteLoss(of: peer, now: now) }
             outputs.append(.peerDisconnected(peer, final))
         }
     }
@@ -841,6 +849,7 @@ public struct Swarm: StateMachine, ~Copyable {
         for peer in pinned.keys where links[peer] == nil {
             dialUnasked(peer, now: now, into: &outputs)
         }
+        seekLost(now: now, into: &outputs)
         let missing = limits.peerCountTarget - links.count - jobs.count
         guard missing > 0 else { return }
         var known: [PeerID] = []
@@ -860,6 +869,24 @@ public struct Swarm: StateMachine, ~Copyable {
                 dialUnasked(node.peerID, now: now, into: &outputs)
             }
             outputs.append(.wantsPeers(missing: missing - chosen.count))
+        }
+    }
+
+    private mutating func noteLoss(of peer: PeerID, now: Now) {
+        if lost.count >= limits.lostPeerCountMax { lost.removeFirst() }
+        lost[peer] = now.instant.advanced(by: limits.lostPeerLife)
+    }
+
+    /// Dials a few of those that were lost, also when there are peers enough.
+    private mutating func seekLost(now: Now, into outputs: inout [Output]) {
+        lost = lost.filter { $0.value > now.instant && links[$0.key] == nil }
+        guard links.count < limits.peerCountLow else { return }
+        let ready = Array(lost.keys).filter { peer in
+            store[peer]?.addresses.contains { ($0.retryAt ?? now.wall) <= now.wall } == true
+                && !store.isBanned(peer, now: now.wall)
+        }
+        for peer in random.sample(ready, count: 2) {
+            dialUnasked(peer, now: now, into: &outputs)
         }
     }
 

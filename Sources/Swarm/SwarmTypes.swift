@@ -197,6 +197,16 @@ public enum DisconnectReason: String, Hashable, Sendable, CaseIterable {
     case shutdown
 }
 
+extension DisconnectReason {
+    /// Whether the network, rather than a decision of either side, ended the connection.
+    var isLoss: Bool {
+        switch self {
+        case .remoteReset, .networkTimeout, .networkError, .keepaliveTimeout, .writeStalled: true
+        default: false
+        }
+    }
+}
+
 /// Who wants a connection kept. A connection nobody holds may be trimmed or closed as idle.
 public enum ConnectionHold: String, Hashable, Comparable, Sendable, CaseIterable {
     /// A static peer from the configuration or the admin socket: never trimmed.
