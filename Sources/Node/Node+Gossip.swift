@@ -233,6 +233,10 @@ extension Node {
             outputs.append(.event(.pruned(id, topic: topic.description)))
         case .graylisted(let id, _):
             outputs.append(.event(.graylisted(id)))
+            // Nothing it says is read any more, so its connection is of no use. The ban keeps it from
+            // costing a handshake a second; its score outlives both.
+            guard swarm.link(to: id)?.holds.contains(.pinned) != true else { return }
+            tell(.ban(id, configuration.limits.graylistBan), now: now, into: &outputs)
         default:
             break
         }

@@ -162,6 +162,20 @@ extension Node {
         tellKademlia(.rpcFailed(id, failure), now: now, into: &outputs)
     }
 
+    /// A refused request costs its sender something: honest peers have few, and whoever has hundreds
+    /// is not kept, even when it speaks no gossip and so has no score.
+    private mutating func noteRefusal(
+        _ id: Kademlia.InboundRequestID, now: Now, into outputs: inout [NodeOutput]
+    ) {
+        guard let key = requests.inboundStream(of: id),
+            let peerID = connections[key.connection]?.peer,
+            let peer = peers[peerID], !peer.refusals.take(now: now.instant),
+            swarm.link(to: peerID)?.holds.contains(.pinned) != true
+        else { return }
+        outputs.append(.event(.peerFault(peerID, "dht: too many refused requests")))
+        tell(.ban(peerID, configuration.limits.graylistBan), now: now, into: &outputs)
+    }
+
     // MARK: Outputs
 
     mutating func perform(
@@ -187,6 +201,7 @@ extension Node {
             respond(id, nil, into: &outputs)
         case .refuse(let id, let reason):
             counters.kademliaRefusals[reason.rawValue, default: 0] += 1
+            noteRefusal(id, now: now, into: &outputs)
             if let key = requests.takeInbound(id),
                 let stream = connections[key.connection]?.streams[key.stream]
             {

@@ -116,6 +116,8 @@ public struct NodeLimits: Sendable {
     public var commandsMax = 256
     /// Identify pushes read from one peer a minute (go-libp2p: about twelve).
     public var pushesPerMinute: Int64 = 12
+    /// How long a peer that gossip graylisted is not connected to, either way.
+    public var graylistBan: Duration = .seconds(600)
     /// Time a stopping node gives its connections to flush.
     public var drainTimeout: Duration = .seconds(3)
     /// Of each connection's machines.

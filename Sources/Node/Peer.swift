@@ -14,6 +14,8 @@ final class Peer {
     /// Identify is over, with or without an answer.
     var isIdentifyDone = false
     var pushes: TokenBucket
+    /// DHT requests refused: a burst, and two a second.
+    var refusals: TokenBucket
     var kademliaStreams = 0
 
     var isGossiping = false
@@ -34,6 +36,8 @@ final class Peer {
         self.id = id
         self.connection = connection
         self.since = since
+        self.refusals = TokenBucket(
+            capacity: 128, interval: .milliseconds(500), now: now.instant)
         self.pushes = TokenBucket(capacity: 12, interval: .seconds(5), now: now.instant)
     }
 

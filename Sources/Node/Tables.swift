@@ -85,6 +85,8 @@ struct RequestTable {
         return id
     }
 
+    func inboundStream(of id: Kademlia.InboundRequestID) -> StreamKey? { inbound[id] }
+
     mutating func takeInbound(_ id: Kademlia.InboundRequestID) -> StreamKey? {
         inbound.removeValue(forKey: id)
     }
