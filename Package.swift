@@ -140,7 +140,7 @@ let package = Package(
             [
                 "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Multistream",
                 "Noise", "Yamux", "Connection", "Swarm", "Gossipsub", "Kademlia", "Bodies", "Node",
-                ordered, heap,
+                deque, heap,
             ]
         ),
 

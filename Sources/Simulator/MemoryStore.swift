@@ -1,26 +1,31 @@
 public import ChoraleBase
 public import ChoraleTypes
+import DequeModule
 
 /// A store in memory with the semantics of the one on disk, and its weaknesses.
 ///
 /// Writes are applied in order and atomically. Those not synced live in a log that a crash cuts at a
 /// place the seed chooses, even inside a batch, which is then dropped as RocksDB drops a torn record: what
-/// was acknowledged with `sync` is never lost.
+/// was acknowledged with `sync` is never lost, nor what is older than the half minute after which an
+/// operating system writes back by itself.
 public final class MemoryStore {
     private var families: [ColumnFamily: SortedRows] = [:]
     /// State as of the last sync, to which a crash returns before it replays part of the log.
     private var synced: [ColumnFamily: SortedRows] = [:]
     /// Batches since then, oldest first.
-    private var log: [[StoreWrite]] = []
+    private var log: Deque<(at: MonotonicInstant, writes: [StoreWrite])> = []
+
+    /// Linux's `dirty_expire_centisecs`.
+    static let writeBackInterval: Duration = .seconds(30)
 
     public init() {}
 
-    public func execute(_ request: StoreRequest) -> StoreReply {
+    public func execute(_ request: StoreRequest, now: MonotonicInstant = .zero) -> StoreReply {
         switch request {
         case .write(let writes, let sync):
             Self.apply(writes, to: &families)
-            log.append(writes)
-            if sync { self.sync() }
+            log.append((now, writes))
+            if sync { self.sync() } else { writeBack(now: now) }
             return .written
         case .get(let family, let key):
             return .value(families[family]?[key])
@@ -35,16 +40,25 @@ public final class MemoryStore {
 
     /// Makes everything so far survive a crash.
     public func sync() {
-        synced = families
+        for batch in log { Self.apply(batch.writes, to: &synced) }
         log = []
     }
 
+    /// Moves what the operating system has written meanwhile to the safe side.
+    private func writeBack(now: MonotonicInstant) {
+        while let first = log.first, first.at.duration(to: now) >= Self.writeBackInterval {
+            Self.apply(first.writes, to: &synced)
+            log.removeFirst()
+        }
+    }
+
     /// Forgets a random suffix of what was not synced.
-    public func crash(random: inout DeterministicRandom) {
+    public func crash(now: MonotonicInstant = .zero, random: inout DeterministicRandom) {
+        writeBack(now: now)
         let kept = log.isEmpty ? 0 : random.below(log.count + 1)
+        for batch in log.prefix(kept) { Self.apply(batch.writes, to: &synced) }
+        log = []
         families = synced
-        for batch in log.prefix(kept) { Self.apply(batch, to: &families) }
-        sync()
     }
 
     private static func apply(

@@ -1,4 +1,5 @@
 import ChoraleBase
+import DequeModule
 import Swarm
 
 /// Which simulated host: a position in ``Simulation``'s list.
@@ -21,34 +22,69 @@ public struct NetworkConditions: Hashable, Sendable {
     /// Segments lost, of a thousand. TCP sends again: a lost segment is late by a round trip and a
     /// retransmission timeout of 200 ms, and what follows it on the connection waits.
     public var lossPerMille = 0
+    /// Bytes that one direction of a connection holds between two programs: the send buffer, the wire
+    /// and the receive buffer. A writer whose reader does not read gets no further than this.
+    public var socketBufferSize = 512 * 1024
+    /// How long a writer bears no progress before it gives its connection up (as `DriverUV` does).
+    public var writeTimeout: Duration = .seconds(10)
 
     public init() {}
 }
 
 /// A TCP connection between two hosts.
-struct Wire {
+///
+/// A class, because events refer to it while it changes with every segment. It lives as long as one
+/// of the hosts has it or an event in the queue names it.
+final class Wire {
     struct End {
-        let host: HostIndex
+        let host: Simulation.Host
         let connection: ConnectionID
         /// Bytes received that the machine has not consumed.
         var carry: [UInt8] = []
         /// When the last segment towards this end arrives: none may overtake it.
         var lastArrival: MonotonicInstant = .zero
+        /// The program at this end has been told of the socket, or will be.
         var isOpen = true
-        /// Reading is paused; segments wait here.
+        /// In its host's list of connections that may have something to send.
+        var isReady = false
+        /// Reading is paused; segments wait.
         var isPaused = false
-        var waiting: [[UInt8]] = []
+        var waiting: Deque<[UInt8]> = []
+        /// Sent towards this end and not yet read by it, in bytes.
+        var unreadSize = 0
+        /// The end of input, behind what waits.
+        var waitingEnd: DisconnectReason?
+        /// Has filled the socket's buffer and waits for the other end to read.
+        var isBlocked = false
+        /// Times it was blocked and freed; a stall is judged by it.
+        var blockCount = 0
         /// Closes once everything queued was sent.
         var isClosing = false
     }
 
+    let number: UInt64
     /// 0 dialed, 1 accepted.
-    var ends: (End, End)
+    private var dialed: End
+    private var accepted: End
+    /// Both programs know of the socket.
+    var isEstablished = false
     /// A partition swallowed a segment: nothing arrives any more.
     var isCut = false
 
-    subscript(_ side: Int) -> End {
-        get { side == 0 ? ends.0 : ends.1 }
-        set { if side == 0 { ends.0 = newValue } else { ends.1 = newValue } }
+    init(number: UInt64, dialed: End, accepted: End) {
+        self.number = number
+        self.dialed = dialed
+        self.accepted = accepted
     }
+
+    subscript(_ side: Int) -> End {
+        _read { if side == 0 { yield dialed } else { yield accepted } }
+        _modify { if side == 0 { yield &dialed } else { yield &accepted } }
+    }
+}
+
+/// One end of a wire, as a host's tables hold it.
+struct WireEnd {
+    let wire: Wire
+    let side: Int
 }

@@ -103,4 +103,14 @@ import Testing
         }
         #expect(replies[0] == replies[1])
     }
+
+    /// An operating system writes back by itself after half a minute.
+    @Test(arguments: UInt64(0)..<20) func whatIsOldSurvivesUnsynced(seed: UInt64) {
+        let store = MemoryStore()
+        _ = store.execute(.write([.put(.peer, key: [0], value: [])], sync: false))
+        var random = DeterministicRandom(seed: seed)
+        store.crash(now: MonotonicInstant.zero.advanced(by: .seconds(30)), random: &random)
+        let left = store.execute(Self.all[0])
+        #expect(left == .rows([StoreRow(key: [0], value: [])], more: false))
+    }
 }

@@ -1,0 +1,59 @@
+import ChoraleBase
+import Node
+import PeerIdentity
+
+/// Nobody honest is taken for an attacker by somebody honest.
+final class HonestyChecker {
+    private let network: Network
+    private var wrongs: [String] = []
+    /// Who graylisted whom, attackers among them.
+    private(set) var graylisted: [PeerID: Set<HostIndex>] = [:]
+    /// Who lost the connection to whom, attackers among them.
+    private(set) var disconnected: [PeerID: Set<HostIndex>] = [:]
+
+    init(_ network: Network) { self.network = network }
+
+    /// Must see every event of the simulation.
+    func observe(_ host: HostIndex, _ event: NodeEvent) {
+        switch event {
+        case .graylisted(let peer):
+            graylisted[peer, default: []].insert(host)
+            note(host, peer, "graylisted")
+        case .peerFault(let peer, let fault):
+            note(host, peer, fault)
+        case .peerDisconnected(let peer, _): disconnected[peer, default: []].insert(host)
+        case .wrongNetwork(let peer, _): note(host, peer, "wrong network")
+        default: break
+        }
+    }
+
+    private func note(_ host: HostIndex, _ peer: PeerID, _ what: String) {
+        guard let other = network.host(of: peer) else { return }
+        wrongs.append("n\(host.rawValue) on n\(other.rawValue): \(what)")
+    }
+
+    func report(to run: ScenarioRun) {
+        run.check(
+            "no honest node finds fault with an honest one", wrongs.isEmpty,
+            wrongs.isEmpty
+                ? "no faults" : "\(wrongs.count): " + wrongs.prefix(5).joined(separator: "; "))
+        var lowest = Double.infinity
+        var negative: [String] = []
+        let now = run.simulation.clock
+        for host in network.running {
+            let scores = run.simulation.withNode(host) { $0.gossipScores(now: now) } ?? []
+            for (peer, score) in scores {
+                guard let other = network.host(of: peer) else { continue }
+                lowest = min(lowest, score)
+                if score < 0 {
+                    negative.append("n\(host.rawValue) on n\(other.rawValue): \(score)")
+                }
+            }
+        }
+        run.check(
+            "no honest node has a negative score with an honest one", negative.isEmpty,
+            negative.isEmpty
+                ? "lowest \(lowest)"
+                : "\(negative.count): " + negative.prefix(5).joined(separator: "; "))
+    }
+}
