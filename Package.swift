@@ -6,13 +6,19 @@
 
 import PackageDescription
 
+/// `FUZZ=1`: everything is instrumented for libFuzzer, which drives `chorale-fuzz` (docs/fuzzing.md).
+let isFuzzing = Context.environment["FUZZ"] == "1"
+let fuzzing: [SwiftSetting] =
+    isFuzzing ? [.unsafeFlags(["-sanitize=fuzzer"]), .define("LIBFUZZER")] : []
+
 /// What every Swift target is compiled with.
-let base: [SwiftSetting] = [
-    .treatAllWarnings(as: .error),
-    .enableUpcomingFeature("ExistentialAny"),
-    .enableUpcomingFeature("MemberImportVisibility"),
-    .enableUpcomingFeature("InternalImportsByDefault"),
-]
+let base: [SwiftSetting] =
+    fuzzing + [
+        .treatAllWarnings(as: .error),
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+    ]
 
 /// Everything that does not face C also says `unsafe` wherever it leaves memory safety.
 let strict = base + [.strictMemorySafety()]
@@ -57,6 +63,7 @@ let package = Package(
                 "Connection", "Gossipsub", "Kademlia", "Bodies", "Swarm", "Node", "NodeHost",
                 "DriverUV",
             ]),
+        .executable(name: "chorale-fuzz", targets: ["chorale-fuzz"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -161,6 +168,20 @@ let package = Package(
             exclude: ["README.md"],
             swiftSettings: base
         ),
+
+        // Fuzzing
+        .target(
+            name: "FuzzTargets",
+            dependencies: [
+                "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Multistream",
+                "Noise", "Yamux", "Connection", "Identify", "Swarm", "Kademlia", "Gossipsub",
+                "RequestResponse", "Bodies",
+            ], path: "Fuzz/Targets", swiftSettings: strict),
+        .executableTarget(
+            name: "chorale-fuzz", dependencies: ["ChoraleBase", "FuzzTargets", argumentParser],
+            path: "Fuzz/Main", swiftSettings: base,
+            linkerSettings: isFuzzing
+                ? [.unsafeFlags(["-sanitize=fuzzer", "-use-ld=lld"])] : []),
 
         // Tests
         .target(
