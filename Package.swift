@@ -48,7 +48,6 @@ let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-col
 let heap: Target.Dependency = .product(name: "HeapModule", package: "swift-collections")
 let argumentParser: Target.Dependency =
     .product(name: "ArgumentParser", package: "swift-argument-parser")
-let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
 let package = Package(
     name: "chorale",
@@ -68,7 +67,6 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
-        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         // C libraries
@@ -152,13 +150,16 @@ let package = Package(
         ),
 
         // Programs
-        .executableTarget(
-            name: "chorale",
-            dependencies: [
+        module(
+            "ChoraleCLI",
+            [
                 "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Swarm",
                 "Gossipsub", "Kademlia", "Node", "NodeHost", "DriverUV", "Store", "Telemetry",
-                "Admin", argumentParser, yams,
-            ],
+                "Admin", argumentParser,
+            ], settings: base),
+        .executableTarget(
+            name: "chorale",
+            dependencies: ["ChoraleCLI"],
             exclude: ["README.md"],
             swiftSettings: base
         ),
@@ -214,12 +215,18 @@ let package = Package(
         tests("DriverUV", ["DriverUV", "Codec"]),
         tests("Store", ["Store", "ChoraleTypes", "StoreContract", "CRocksDB"]),
         tests("Telemetry", ["Telemetry"]),
-        tests("Admin", ["Admin"]),
         tests(
             "Simulator",
             [
                 "Simulator", "Node", "Swarm", "PeerIdentity", "Codec", "ChoraleTypes", "Crypto",
                 "StoreContract",
+            ]),
+        tests("Admin", ["Admin", "Codec", "Crypto", "PeerIdentity", "Swarm", "Node", "DriverUV"]),
+        tests(
+            "ChoraleCLI",
+            [
+                "ChoraleCLI", "chorale", "Admin", "Codec", "Crypto", "PeerIdentity", "Swarm", "Node",
+                "Telemetry", argumentParser,
             ]),
         tests(
             "Vector",

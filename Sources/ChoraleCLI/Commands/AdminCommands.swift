@@ -1,0 +1,346 @@
+import Admin
+import ArgumentParser
+
+struct AdminCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "admin",
+        abstract: "Ask a running node about itself, or tell it what to do.",
+        discussion: """
+            EXAMPLE
+              chorale admin info --data-dir node
+              chorale admin peers --data-dir node --watch
+            """,
+        subcommands: [
+            Info.self, Peers.self, AddPeer.self, RemovePeer.self, Mesh.self, Scores.self,
+            DHT.self, Limits.self, Counters.self, Events.self, Backup.self, PublishProver.self,
+            FindProver.self,
+        ])
+
+    struct Info: AdminQuery {
+        static let configuration = CommandConfiguration(
+            abstract: "Who the node is and where it listens.",
+            discussion: "EXAMPLE\n  chorale admin info --data-dir node --json")
+        @OptionGroup var options: AdminOptions
+        @OptionGroup var watching: WatchOptions
+        var repetition: WatchOptions? { watching }
+
+        func request() throws(Failure) -> (method: String, params: JSONObject) {
+            ("admin_nodeInfo", [:])
+        }
+
+        func lines(_ result: JSONValue) -> [String] {
+            let texts = { (name: String) in
+                (result[name]?.array ?? []).compactMap(\.string).joined(separator: ", ")
+            }
+            var table = Table("id", result.text(of: "id"))
+            table.add("agent", result.text(of: "name"))
+            table.add("network", result.text(of: "networkDigest"))
+            table.add("roles", texts("roles"))
+            table.add("listening", texts("addresses"))
+            table.add("announced", texts("announcedAddresses"))
+            table.add("peers", result.text(of: "peerCount"))
+            table.add("topics", texts("topics"))
+            table.add("serves DHT", result.text(of: "servesDHT"))
+            table.add(
+                "up for", Human.duration(seconds: Int64((result["uptimeMs"]?.int ?? 0) / 1000)))
+            return table.lines
+        }
+    }
+
+    struct Peers: AdminQuery {
+        static let configuration = CommandConfiguration(
+            abstract: "Connected peers, a line each.",
+            discussion: "EXAMPLE\n  chorale admin peers --data-dir node --watch")
+        @OptionGroup var options: AdminOptions
+        @OptionGroup var watching: WatchOptions
+        var repetition: WatchOptions? { watching }
+
+        func request() throws(Failure) -> (method: String, params: JSONObject) {
+            ("chorale_peers", [:])
+        }
+
+        func lines(_ result: JSONValue) -> [String] {
+            var table = Table(
+                "PEER", "DIRECTION", "ADDRESS", "FOR", "RTT", "IN", "OUT", "SCORE", "AGENT")
+            for peer in result.array ?? [] {
+                table.add(
+                    peer.text(of: "id"), peer.text(of: "direction"), peer.text(of: "remoteAddress"),
+                    Human.duration(seconds: Int64((peer["connectedForMs"]?.int ?? 0) / 1000)),
+                    peer["roundTripMs"]?.double.map(Human.milliseconds) ?? "-",
+                    Human.bytes(peer["bytesReceived"]?.uint64 ?? 0),
+                    Human.bytes(peer["bytesSent"]?.uint64 ?? 0),
+                    Human.decimal(peer["score"]?.double ?? 0), peer.text(of: "agent"))
+            }
+            return table.lines
+        }
+    }
+
+    struct AddPeer: AdminQuery {
+        static let configuration = CommandConfiguration(
+            abstract: "Connect to a peer and keep it connected.",
+            discussion: "EXAMPLE\n  chorale admin add-peer --data-dir node "
+                + "/ip4/192.0.2.7/tcp/4001/p2p/12D3KooW…")
+        @OptionGroup var options: AdminOptions
+        @Argument(help: "A multiaddr that ends in /p2p/<peer id>.") var address: String
+
+        func request() throws(Failure) -> (method: String, params: JSONObject) {
+            ("admin_addPeer", ["address": .string(address)])
+        }
+
+        func lines(_ result: JSONValue) -> [String] { ["connected"] }
+    }
+
+    struct RemovePeer: AdminQuery {
+        static let configuration = CommandConfiguration(
+            abstract: "Disconnect a peer and do not keep it any longer.",
+            discussion: "EXAMPLE\n  chorale admin remove-peer --data-dir node 12D3KooW…")
+        @OptionGroup var options: AdminOptions
+        @Argument(help: "A peer id.") var peer: String
+
+        func request() throws(Failure) -> (method: String, params: JSONObject) {
+            ("admin_removePeer", ["peer": .string(peer)])
+        }
+
+        func lines(_ result: JSONValue) -> [String] {
+            [result == .bool(true) ? "removed" : "was not connected or kept"]
+        }
+    }
+
+    struct Mesh: AdminQuery {
+        static let configuration = CommandConfiguration(
+            abstract: "Gossip topics with their mesh.",
+            discussion: "EXAMPLE\n  chorale admin mesh --data-dir node")
+        @OptionGroup var options: AdminOptions
+        @OptionGroup var watching: WatchOptions
+        var repetition: WatchOptions? { watching }
+
+        func request() throws(Failure) -> (method: String, params: JSONObject) {
+            ("chorale_mesh", [:])
+        }
+
+        func lines(_ result: JSONValue) -> [String] {
+            var table = Table("TOPIC", "SUBSCRIBED", "MESH", "FANOUT", "SUBSCRIBERS")
+            for topic in result.array ?? [] {
+                table.add(
+                    topic.text(of: "topic"), topic.text(of: "subscribed"),
+                    "\(topic["mesh"]?.array?.count ?? 0)", "\(topic["fanout"]?.array?.count ?? 0)",
+                    topic.text(of: "subscribers"))
+            }
+            return table.lines
+        }
+    }
+
+    struct Scores: AdminQuery {
+        static let configuration = CommandConfiguration(
+            abstract: "Gossip scores; with a peer id, what moved that peer's score.",
+            discussion: "EXAMPLE\n  chorale admin scores --data-dir node 12D3KooW…")
+        @OptionGroup var options: AdminOptions
+        @OptionGroup var watching: WatchOptions
+        @Argument(help: "A peer id.") var peer: String?
+        var repetition: WatchOptions? { watching }
+
+        func request() throws(Failure) -> (method: String, params: JSONObject) {
+            guard let peer else { return ("chorale_scores", [:]) }
+            return ("chorale_explainScore", ["peer": .string(peer)])
+        }
+
+        func lines(_ result: JSONValue) -> [String] {
+            guard peer == nil else { return explanation(result) }
+            var table = Table("PEER", "SCORE", "COMPONENTS")
+            for score in result.array ?? [] {
+                let parts = (score["components"]?.array ?? []).map { part in
+                    "\(part.text(of: "name"))=\(Human.decimal(part["points"]?.double ?? 0))"
+                }
+                table.add(
+                    score.text(of: "peer"), Human.decimal(score["score"]?.double ?? 0),
+                    parts.joined(separator: " "))
+            }
+            return table.lines
+        }
+
+        private func explanation(_ score: JSONValue) -> [String] {
+            var components = Table("COMPONENT", "POINTS", "TOPIC")
+            for part in score["components"]?.array ?? [] {
+                components.add(
+                    part.text(of: "name"), Human.decimal(part["points"]?.double ?? 0),
+                    part.text(of: "topic"))
+            }
+            var movements = Table("AGO", "CAUSE", "POINTS", "TOPIC")
+            for movement in score["movements"]?.array ?? [] {
+                movements.add(
+                    Human.milliseconds(movement["agoMs"]?.double ?? 0), movement.text(of: "cause"),
+                    Human.decimal(movement["amount"]?.double ?? 0), movement.text(of: "topic"))
+            }
+            return [
+                "\(score.text(of: "peer"))  score \(Human.decimal(score["score"]?.double ?? 0))",
+                "",
+            ]
+                + components.lines + [""] + movements.lines
+        }
+    }
+
+    struct DHT: AdminQuery {
+        static let configuration = CommandConfiguration(
+            abstract: "The routing table and what is stored.",
+            discussion: "EXAMPLE\n  chorale admin dht --data-dir node")
+        @OptionGroup var options: AdminOptions
+        @OptionGroup var watching: WatchOptions
+        var repetition: WatchOptions? { watching }
+
+        func request() throws(Failure) -> (method: String, params: JSONObject) {
+            ("chorale_dht", [:])
+        }
+
+        func lines(_ result: JSONValue) -> [String] {
+            var lines = [
+                "mode \(result.text(of: "mode")), \(result.text(of: "peerCount")) peers in the table, "
+                    + "\(result.text(of: "recordCount")) records "
+                    + "(\(Human.bytes(result["recordBytes"]?.uint64 ?? 0))), "
+                    + "\(result.text(of: "providerCount")) providers, "
+                    + "\(result.text(of: "runningQueries")) queries running",
+                "",
+            ]
+            var table = Table("BUCKET", "PEERS")
+            for bucket in result["buckets"]?.array ?? [] {
+                let peers = (bucket["peers"]?.array ?? []).compactMap(\.string)
+                table.add(bucket.text(of: "index"), peers.joined(separator: " "))
+            }
+            lines += table.lines
+            return lines
+        }
+    }
+
+    struct Limits: AdminQuery {
+        static let configuration = CommandConfiguration(
+            abstract: "Limits, how much of each is used, and how often each refused.",
+            discussion: "EXAMPLE\n  chorale admin limits --data-dir node")
+        @OptionGroup var options: AdminOptions
+        @OptionGroup var watching: WatchOptions
+        var repetition: WatchOptions? { watching }
+
+        func request() throws(Failure) -> (method: String, params: JSONObject) {
+            ("chorale_limits", [:])
+        }
+
+        func lines(_ result: JSONValue) -> [String] {
+            var table = Table("LIMIT", "USE", "OF", "REFUSED")
+            for limit in result.array ?? [] {
+                table.add(
+                    limit.text(of: "name"), limit.text(of: "use"), limit.text(of: "limit"),
+                    limit.text(of: "refused"))
+            }
+            return table.lines
+        }
+    }
+
+    struct Counters: AdminQuery {
+        static let configuration = CommandConfiguration(
+            abstract: "Everything that is counted.",
+            discussion: "EXAMPLE\n  chorale admin counters --data-dir node --json")
+        @OptionGroup var options: AdminOptions
+        @OptionGroup var watching: WatchOptions
+        @Flag(help: "Show counters that are zero too.") var all = false
+        var repetition: WatchOptions? { watching }
+
+        func request() throws(Failure) -> (method: String, params: JSONObject) {
+            ("chorale_counters", [:])
+        }
+
+        func lines(_ result: JSONValue) -> [String] {
+            var table = Table("COUNTER", "VALUE")
+            for member in result.object?.members ?? [] where all || member.value != .integer(0) {
+                table.add(member.name, member.value.text)
+            }
+            return table.lines
+        }
+    }
+
+    struct Events: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Follow what happens to the node.",
+            discussion: "EXAMPLE\n  chorale admin events --data-dir node --json")
+        @OptionGroup var options: AdminOptions
+
+        func run() throws {
+            let isJSON = options.json
+            try options.client().stream("chorale_watchEvents") { event throws(Failure) in
+                if isJSON {
+                    Console.print(event)
+                } else {
+                    let fields = (event.object?.members ?? []).dropFirst().map { member in
+                        "\(member.name)=\(member.value.string ?? member.value.text)"
+                    }
+                    Console.print(
+                        Table.printable(
+                            ([event.text(of: "event")] + fields).joined(separator: " ")))
+                }
+                return true
+            }
+        }
+    }
+
+    struct Backup: AdminQuery {
+        static let configuration = CommandConfiguration(
+            abstract: "Copy the database, consistently, while the node runs.",
+            discussion: "EXAMPLE\n  chorale admin backup --data-dir node /var/backups/chorale-1")
+        @OptionGroup var options: AdminOptions
+        @Argument(help: "A directory that does not exist yet.") var directory: String
+
+        func request() throws(Failure) -> (method: String, params: JSONObject) {
+            ("chorale_backup", ["directory": .string(Files.absolute(directory))])
+        }
+
+        func lines(_ result: JSONValue) -> [String] {
+            ["copied to \(result.text(of: "directory"))"]
+        }
+    }
+
+    struct PublishProver: AdminQuery {
+        static let configuration = CommandConfiguration(
+            abstract: "Sign this node's prover identity and keep it published in the DHT.",
+            discussion: "EXAMPLE\n  chorale admin publish-prover --data-dir node")
+        @OptionGroup var options: AdminOptions
+
+        func request() throws(Failure) -> (method: String, params: JSONObject) {
+            ("chorale_publishProver", [:])
+        }
+
+        func lines(_ result: JSONValue) -> [String] { proverLines(result) }
+    }
+
+    struct FindProver: AdminQuery {
+        static let configuration = CommandConfiguration(
+            abstract: "Find a prover's identity record in the DHT.",
+            discussion: "EXAMPLE\n  chorale admin find-prover --data-dir node 12D3KooW…")
+        @OptionGroup var options: AdminOptions
+        @Argument(help: "A peer id, or an Ed25519 public key in hex.") var prover: String
+
+        func request() throws(Failure) -> (method: String, params: JSONObject) {
+            ("chorale_findProver", ["publicKey": .string(prover)])
+        }
+
+        func lines(_ result: JSONValue) -> [String] { proverLines(result) }
+    }
+}
+
+private func proverLines(_ prover: JSONValue) -> [String] {
+    let addresses = (prover["addresses"]?.array ?? []).compactMap(\.string)
+    var table = Table("public key", prover.text(of: "publicKey"))
+    table.add("record key", prover.text(of: "key"))
+    table.add("sequence", prover.text(of: "sequence"))
+    table.add("expires", prover.text(of: "expires"))
+    table.add("addresses", addresses.joined(separator: ", "))
+    table.add("peers agreeing", "\(prover.text(of: "acknowledged")) of \(prover.text(of: "of"))")
+    return table.lines
+}
+
+extension JSONValue {
+    /// A member as a person reads it; `-` when there is none.
+    func text(of name: String) -> String {
+        switch self[name] {
+        case nil, .null?: "-"
+        case .string(let text)?: text
+        case let value?: value.text
+        }
+    }
+}

@@ -1,0 +1,130 @@
+import ArgumentParser
+
+struct RunCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run",
+        abstract: "Run a node until it is told to stop.",
+        discussion: """
+            Every flag is also an environment variable (CHORALE_MAX_PEERS for --max-peers) and a key of \
+            config.yaml in the data directory. A flag hides the variable, which hides the file. Lists take \
+            repeated flags or commas.
+
+            SIGTERM or Ctrl-C lets the node say goodbye and ends it within five seconds; a second one ends \
+            it at once.
+
+            EXAMPLE
+              chorale run --data-dir node --bootnodes @bootnodes.txt
+              chorale run --data-dir node --network mynet --role validator,prover --log-format json
+            """)
+
+    @OptionGroup var settings: SettingOptions
+
+    func run() throws {
+        let environment = Environment.load()
+        let settings = try RunSettings.load(flags: settings.given, environment: environment)
+        let process = try NodeProcess(settings)
+        process.warn(aboutUnknown: environment)
+        try process.run()
+    }
+}
+
+/// The flags of ``RunCommand``, one for each ``Setting``.
+struct SettingOptions: ParsableArguments {
+    @Option(help: "Where the node keeps its key, configuration and database.")
+    var dataDir: String?
+
+    @Option(help: "A directory that describes the network, as `chorale genesis` writes it.")
+    var network: String?
+
+    @Option(help: "The network's digest, four bytes in hex. (default: from --network)")
+    var networkDigest: String?
+
+    @Option(help: "The node's private key. (default: identity.key in the data directory)")
+    var nodeKey: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Nodes to join through: multiaddrs, enr: records, or files of them.",
+            valueName: "bootnodes"))
+    var bootnodes: [String] = []
+
+    @Option(help: "observer, validator, executor, prover. (default: observer)")
+    var role: [String] = []
+
+    @Option(help: "A multiaddr to listen on. (default: \(RunSettings.defaultListen))")
+    var listen: [String] = []
+
+    @Option(help: "A multiaddr to announce, for nodes behind a port mapping.")
+    var externalAddress: [String] = []
+
+    @Option(help: "public: ignore private addresses; local: use them too. (default: public)")
+    var addressPolicy: String?
+
+    @Option(help: "Peers to keep at most. (default: \(RunSettings.maxPeersDefault))")
+    var maxPeers: String?
+
+    @Option(help: "Gossip topics to join at start, by full name.")
+    var gossipTopics: [String] = []
+
+    @Option(
+        help: "strict-sign, or strict-no-sign. (default: strict-no-sign, as Chorale's networks do)")
+    var gossipSigning: String?
+
+    @Option(
+        help: "auto, server or client. (default: auto, which serves when others can reach the node)"
+    )
+    var dhtMode: String?
+
+    @Option(help: "The DHT's protocol. (default: /chorale/kad/1.0.0/<digest>)")
+    var kadProtocol: String?
+
+    @Flag(
+        inversion: .prefixedNo,
+        help: "Speak Chorale's own requests, or only libp2p. (default: speak them)")
+    var choraleRequests: Bool?
+
+    @Option(help: "Whether to serve /libp2p/perf/1.0.0. (default: only with the local policy)")
+    var servePerf: String?
+
+    @Option(help: "The admin socket. (default: chorale.ipc in the data directory)")
+    var adminSocket: String?
+
+    @Option(help: "HOST:PORT of /metrics and /health, or off. (default: off)")
+    var metricsAddress: String?
+
+    @Option(help: "error, warning, info, debug or trace. (default: info)")
+    var logLevel: String?
+
+    @Option(help: "text or json. (default: text)")
+    var logFormat: String?
+
+    /// What was given, by setting. Checked by `RunSettings`, as variables and files are.
+    var given: [(Setting, [String])] {
+        Setting.allCases.map { setting in
+            let texts: [String]
+            switch setting {
+            case .dataDirectory: texts = dataDir.map { [$0] } ?? []
+            case .network: texts = network.map { [$0] } ?? []
+            case .networkDigest: texts = networkDigest.map { [$0] } ?? []
+            case .nodeKey: texts = nodeKey.map { [$0] } ?? []
+            case .bootnodes: texts = bootnodes
+            case .role: texts = role
+            case .listen: texts = listen
+            case .externalAddress: texts = externalAddress
+            case .addressPolicy: texts = addressPolicy.map { [$0] } ?? []
+            case .maxPeers: texts = maxPeers.map { [$0] } ?? []
+            case .gossipTopics: texts = gossipTopics
+            case .gossipSigning: texts = gossipSigning.map { [$0] } ?? []
+            case .dhtMode: texts = dhtMode.map { [$0] } ?? []
+            case .kadProtocol: texts = kadProtocol.map { [$0] } ?? []
+            case .choraleRequests: texts = choraleRequests.map { ["\($0)"] } ?? []
+            case .servePerf: texts = servePerf.map { [$0] } ?? []
+            case .adminSocket: texts = adminSocket.map { [$0] } ?? []
+            case .metricsAddress: texts = metricsAddress.map { [$0] } ?? []
+            case .logLevel: texts = logLevel.map { [$0] } ?? []
+            case .logFormat: texts = logFormat.map { [$0] } ?? []
+            }
+            return (setting, texts)
+        }
+    }
+}

@@ -1,0 +1,136 @@
+import ChoraleBase
+import Crypto
+import PeerIdentity
+
+/// A directory that describes a network: what `chorale genesis` writes and `--network` reads.
+///
+/// | file | holds |
+/// | --- | --- |
+/// | `config.yaml` | name, genesis time, validators' public keys |
+/// | `genesis.json` | the initial state, in geth's form |
+/// | `validators.yaml` | which node runs which validators |
+/// | `network-digest` | the digest of the three above, in hex |
+/// | `bootnodes.txt`, `boot_enr.yaml`, `nodes.yaml` | nodes to join through: the first that exists is used |
+struct NetworkDirectory: Equatable {
+    var name: String
+    /// SHA-256 over the files; its first four bytes are in topic and protocol names.
+    var digest: Bytes32
+    var bootnodes: [Bootnode]
+
+    static let digestedFiles = ["config.yaml", "genesis.json", "validators.yaml"]
+    static let digestFile = "network-digest"
+    static let bootnodeFiles = ["bootnodes.txt", "boot_enr.yaml", "nodes.yaml"]
+
+    /// Keys that `config.yaml` may have.
+    static let configKeys = [
+        "NETWORK_NAME", "GENESIS_TIME", "SECONDS_PER_SLOT", "N_PROVERS", "GENESIS_VALIDATORS",
+        "REDUNDANCY", "TREE_TOLERANCE", "COMMITTEE_SIZE",
+    ]
+
+    var shortDigest: [UInt8] { Array(digest.bytes.prefix(4)) }
+
+    /// - Throws: usage failures that name the file.
+    static func load(_ path: String) throws(Failure) -> NetworkDirectory {
+        guard Files.isDirectory(path) else {
+            throw .usage("--network \(path) is not a directory; `chorale genesis` creates one")
+        }
+        var contents: [[UInt8]] = []
+        for file in digestedFiles {
+            let full = Files.join(path, file)
+            guard Files.exists(full) else {
+                throw .usage("\(path) describes no network: \(file) is missing")
+            }
+            contents.append(try Files.read(full, sizeMax: 256 << 20))
+        }
+        let digest = Self.digest(contents)
+        try check(digest, Files.join(path, digestFile))
+        let name = try networkName(contents[0], Files.join(path, "config.yaml"))
+        return NetworkDirectory(name: name, digest: digest, bootnodes: try bootnodes(path))
+    }
+
+    /// The digest of the files' contents, in the order of ``digestedFiles``.
+    ///
+    /// Each is hashed by itself first, so that bytes cannot move from one file to another.
+    static func digest(_ contents: [[UInt8]]) -> Bytes32 {
+        var hasher = SHA256.Hasher()
+        hasher.update(Array("chorale/network/1".utf8))
+        for content in contents { hasher.update(SHA256.hash(content)) }
+        return hasher.finish()
+    }
+
+    private static func check(_ digest: Bytes32, _ path: String) throws(Failure) {
+        guard Files.exists(path) else { return }
+        let text = try Files.text(path, sizeMax: 1024)
+        let said = text.filter { !$0.isWhitespace }
+        guard said == digest.description else {
+            throw .usage(
+                "\(path) says \(said.prefix(64)), but the files hash to \(digest): "
+                    + "one of \(digestedFiles.joined(separator: ", ")) was changed")
+        }
+    }
+
+    private static func networkName(_ bytes: [UInt8], _ path: String) throws(Failure) -> String {
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw .usage("\(path) is not a text in UTF-8")
+        }
+        let config: SettingsText
+        do throws(SettingsText.SyntaxError) {
+            config = try SettingsText(text)
+        } catch {
+            throw .usage("\(path) line \(error.line): \(error.reason)")
+        }
+        for entry in config.entries where !configKeys.contains(entry.key) {
+            throw .usage(
+                "\(path) line \(entry.line): no parameter is called `\(entry.key)`"
+                    + Suggestion.text(for: entry.key, among: configKeys))
+        }
+        return config["NETWORK_NAME"]?.values.first ?? "unnamed"
+    }
+
+    private static func bootnodes(_ path: String) throws(Failure) -> [Bootnode] {
+        for file in bootnodeFiles {
+            let full = Files.join(path, file)
+            guard Files.exists(full) else { continue }
+            return try BootnodeList.parse(try Files.text(full), source: full)
+        }
+        return []
+    }
+}
+
+/// Bootnodes as flags and files give them.
+enum BootnodeList {
+    /// Each entry is a multiaddr, a node record, `@` and a file, or the path of a file.
+    static func load(_ entries: [String], source: String) throws(Failure) -> [Bootnode] {
+        var nodes: [Bootnode] = []
+        for entry in entries {
+            let found: [Bootnode]
+            if entry.hasPrefix("@") {
+                let path = String(entry.dropFirst())
+                found = try parse(try Files.text(path), source: path)
+            } else if isFile(entry) {
+                found = try parse(try Files.text(entry), source: entry)
+            } else {
+                found = try parse(entry, source: source)
+            }
+            for node in found where !nodes.contains(where: { $0.peerID == node.peerID }) {
+                nodes.append(node)
+            }
+        }
+        return nodes
+    }
+
+    /// A multiaddr and a path both begin with `/`; only one of them exists on disk.
+    private static func isFile(_ entry: String) -> Bool {
+        !entry.hasPrefix("enr:") && !entry.hasPrefix("enode:") && !entry.contains("/p2p/")
+            && Files.exists(entry)
+    }
+
+    static func parse(_ text: String, source: String) throws(Failure) -> [Bootnode] {
+        let result = Bootnodes.parse(text)
+        if let failure = result.failures.first {
+            let more = result.failures.count > 1 ? " (and \(result.failures.count - 1) more)" : ""
+            throw .usage("\(source) \(failure)\(more)")
+        }
+        return result.nodes
+    }
+}

@@ -1,0 +1,285 @@
+import ChoraleBase
+import Codec
+import Crypto
+import Gossipsub
+import Node
+import PeerIdentity
+import Swarm
+import Telemetry
+
+/// What `chorale run` was told, checked.
+struct RunSettings {
+    enum DHTMode: String, CaseIterable { case auto, client, server }
+
+    struct HostPort: Equatable, CustomStringConvertible {
+        var host: String
+        var port: UInt16
+
+        var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+    }
+
+    var dataDirectory: String
+    var keyPath: String
+    var networkName: String
+    var networkDigest: [UInt8]
+    var bootnodes: [Bootnode]
+    var roles: NodeRole
+    var listenAddresses: [Multiaddr]
+    var externalAddresses: [Multiaddr]
+    var addressPolicy: AddressPolicy
+    var peerCountMax: Int
+    var gossipTopics: [String]
+    /// Whether messages are signed, as other networks want it. Chorale's own are named by their hash.
+    var signsGossip: Bool
+    var dhtMode: DHTMode
+    /// Nil: `/chorale/kad/1.0.0/<digest>`.
+    var kadProtocol: String?
+    var speaksChorale: Bool
+    var servesPerf: Bool
+    var adminSocket: String
+    /// Nil: no metrics are served.
+    var metricsAddress: HostPort?
+    var logLevel: LogLevel
+    var logFormat: LogFormat
+
+    var databaseDirectory: String { Files.join(dataDirectory, "db") }
+
+    static let configFile = "config.yaml"
+    static let keyFile = "identity.key"
+    static let socketFile = "chorale.ipc"
+    static let defaultListen = "/ip4/0.0.0.0/tcp/4001"
+    static let maxPeersRange = 1...10_000
+    static let maxPeersDefault = 160
+
+    /// Flags, then the environment, then the data directory's `config.yaml`, then defaults.
+    static func load(
+        flags: [(Setting, [String])], environment: [String: String]
+    ) throws(Failure) -> RunSettings {
+        var values = SettingValues()
+        values.addFlags(flags)
+        values.addEnvironment(environment)
+        guard let directory = values[.dataDirectory]?.texts.first else {
+            throw .usage("give --data-dir, or set \(Setting.dataDirectory.variable)")
+        }
+        let config = Files.join(directory, configFile)
+        if Files.exists(config) { try values.addFile(try Files.text(config), path: config) }
+        return try RunSettings(values)
+    }
+
+    init(_ values: SettingValues) throws(Failure) {
+        let reader = SettingReader(values: values)
+        guard let directory = values[.dataDirectory]?.texts.first else {
+            throw .usage("give --data-dir, or set \(Setting.dataDirectory.variable)")
+        }
+        dataDirectory = directory
+        keyPath = values[.nodeKey]?.texts.first ?? Files.join(directory, Self.keyFile)
+        adminSocket = values[.adminSocket]?.texts.first ?? Files.join(directory, Self.socketFile)
+
+        var network: NetworkDirectory?
+        if let path = values[.network]?.texts.first { network = try NetworkDirectory.load(path) }
+        let given = try reader.digest()
+        if let network, let given, network.shortDigest != given {
+            throw .usage(
+                "the network directory's digest is \(Hex.encode(network.shortDigest)), "
+                    + "and \(Setting.networkDigest.name) says \(Hex.encode(given))")
+        }
+        networkName = network?.name ?? "development"
+        networkDigest = given ?? network?.shortDigest ?? Self.developmentDigest
+        if let value = values[.bootnodes] {
+            bootnodes = try BootnodeList.load(value.texts, source: "\(value.origin)")
+        } else {
+            bootnodes = network?.bootnodes ?? []
+        }
+
+        roles = try reader.roles()
+        listenAddresses = try reader.listenAddresses()
+        externalAddresses = try reader.addresses(.externalAddress)
+        addressPolicy = try reader.choice(
+            .addressPolicy, [("public", .publicNetwork), ("local", .local)], default: .publicNetwork
+        )
+        peerCountMax = try reader.integer(
+            .maxPeers, Self.maxPeersRange, default: Self.maxPeersDefault)
+        gossipTopics = values[.gossipTopics]?.texts ?? []
+        signsGossip = try reader.choice(
+            .gossipSigning, [("strict-sign", true), ("strict-no-sign", false)], default: false)
+        dhtMode = try reader.choice(
+            .dhtMode, DHTMode.allCases.map { ($0.rawValue, $0) }, default: .auto)
+        kadProtocol = try reader.protocolName(.kadProtocol)
+        speaksChorale = try reader.choice(
+            .choraleRequests, [("true", true), ("false", false)], default: true)
+        servesPerf = try reader.choice(
+            .servePerf, [("true", true), ("false", false)], default: addressPolicy == .local)
+        metricsAddress = try reader.hostPort(.metricsAddress)
+        logLevel = try reader.choice(
+            .logLevel, LogLevel.allCases.map { ($0.rawValue, $0) }, default: .info)
+        logFormat = try reader.choice(
+            .logFormat, LogFormat.allCases.map { ($0.rawValue, $0) }, default: .text)
+        try checkDHTMode()
+    }
+
+    /// A node serves the DHT exactly when it has an address that others can reach.
+    private func checkDHTMode() throws(Failure) {
+        let announced = externalAddresses + listenAddresses.filter { addressPolicy.allows($0) }
+        // A listener on every interface stands for addresses that only the running node knows.
+        let mayServe = !announced.isEmpty || addressPolicy == .local && !listenAddresses.isEmpty
+        switch dhtMode {
+        case .auto: break
+        case .server where mayServe: break
+        case .client where !mayServe: break
+        case .server:
+            throw .usage(
+                "`dht-mode` server needs an address that others can reach: give --external-address")
+        case .client:
+            throw .usage(
+                "`dht-mode` client: a node that others can reach serves the DHT; "
+                    + "listen on no address to be a client")
+        }
+    }
+
+    /// Of nodes that were told no network: they find only each other.
+    static let developmentDigest = Array(
+        SHA256.hash(Array("chorale/network/development".utf8)).bytes.prefix(4))
+
+    /// What a `Node` is started with.
+    func nodeConfiguration(identity: IdentityKey) -> NodeConfiguration {
+        var configuration = NodeConfiguration(
+            identity: identity, noiseStaticKey: .random(count: 32), networkDigest: networkDigest,
+            addressPolicy: addressPolicy, seed: SystemRandom.seed())
+        configuration.listenAddresses = listenAddresses
+        configuration.externalAddresses = externalAddresses
+        // A bootnode is often started with the network's list, which names it too.
+        configuration.bootnodes = bootnodes.filter { $0.peerID != identity.peerID }
+        configuration.roles = roles
+        configuration.agentVersion = Version.agent
+        configuration.gossipTopics = gossipTopics
+        configuration.servesPerf = servesPerf
+        configuration.speaksChorale = speaksChorale
+        if let kadProtocol { configuration.kademliaProtocol = kadProtocol }
+        if signsGossip {
+            configuration.gossip.signaturePolicy = .strictSign(Gossipsub.SigningKey(identity))
+        }
+        configuration.swarm.peerCountHigh = peerCountMax
+        // Room to meet somebody better before anybody is let go.
+        configuration.swarm.peerCountLow = max(1, peerCountMax * 3 / 4)
+        configuration.swarm.peerCountTarget = min(
+            configuration.swarm.peerCountTarget, configuration.swarm.peerCountLow)
+        // Twice the peers, because both sides may dial, and handshakes under way.
+        configuration.swarm.socketCountMax =
+            peerCountMax * 2 + configuration.swarm.handshakeCountMax
+        if addressPolicy == .local {
+            // A whole network on one machine comes from one address.
+            configuration.swarm.socketsPerGroupMax = configuration.swarm.socketCountMax
+        }
+        return configuration
+    }
+}
+
+/// Texts to values, with errors that say where the text came from and what would be right.
+struct SettingReader {
+    let values: SettingValues
+
+    private func wrong(
+        _ setting: Setting, _ text: String, expected: String
+    ) -> Failure {
+        let origin = values[setting]?.origin
+        let place = origin.map { "\($0): " } ?? ""
+        return .usage("\(place)`\(setting.name)` must be \(expected), not `\(text)`")
+    }
+
+    func integer(
+        _ setting: Setting, _ range: ClosedRange<Int>, default fallback: Int
+    ) throws(Failure) -> Int {
+        guard let text = values[setting]?.texts.first else { return fallback }
+        guard let value = Int(text), range.contains(value) else {
+            throw wrong(
+                setting, text, expected: "a number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return value
+    }
+
+    func choice<Value>(
+        _ setting: Setting, _ choices: [(String, Value)], default fallback: Value
+    ) throws(Failure) -> Value {
+        guard let text = values[setting]?.texts.first else { return fallback }
+        guard let choice = choices.first(where: { $0.0 == text }) else {
+            throw wrong(
+                setting, text, expected: "one of \(choices.map(\.0).joined(separator: ", "))")
+        }
+        return choice.1
+    }
+
+    func roles() throws(Failure) -> NodeRole {
+        var roles: NodeRole = []
+        let given = values[.role]?.texts ?? []
+        for text in given.isEmpty ? ["observer"] : given {
+            guard let role = NodeRole.named.first(where: { $0.0 == text }) else {
+                let names = NodeRole.named.map(\.0).joined(separator: ", ")
+                throw wrong(.role, text, expected: "one or more of \(names)")
+            }
+            roles.insert(role.1)
+        }
+        return roles
+    }
+
+    func addresses(_ setting: Setting) throws(Failure) -> [Multiaddr] {
+        var addresses: [Multiaddr] = []
+        for text in values[setting]?.texts ?? [] {
+            do throws(Multiaddr.ParseError) {
+                let address = try Multiaddr(text)
+                addresses.append(address.removingPeerID ?? address)
+            } catch {
+                throw wrong(
+                    setting, text,
+                    expected: "a multiaddr like \(RunSettings.defaultListen) (\(error))")
+            }
+        }
+        return addresses
+    }
+
+    func listenAddresses() throws(Failure) -> [Multiaddr] {
+        guard values[.listen] != nil else {
+            return (try? Multiaddr(RunSettings.defaultListen)).map { [$0] } ?? []
+        }
+        let addresses = try addresses(.listen)
+        for address in addresses {
+            guard let endpoint = address.tcpEndpoint, endpoint.host.ip != nil else {
+                throw wrong(
+                    .listen, address.text,
+                    expected: "an IP address with a TCP port, like \(RunSettings.defaultListen)")
+            }
+        }
+        return addresses
+    }
+
+    func digest() throws(Failure) -> [UInt8]? {
+        guard let text = values[.networkDigest]?.texts.first else { return nil }
+        guard let bytes = try? Hex.decode(text), bytes.count == 4 else {
+            throw wrong(.networkDigest, text, expected: "four bytes in hex, like 1a2b3c4d")
+        }
+        return bytes
+    }
+
+    func protocolName(_ setting: Setting) throws(Failure) -> String? {
+        guard let text = values[setting]?.texts.first else { return nil }
+        guard text.hasPrefix("/"), text.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
+            throw wrong(setting, text, expected: "a protocol name like /ipfs/kad/1.0.0")
+        }
+        return text
+    }
+
+    func hostPort(_ setting: Setting) throws(Failure) -> RunSettings.HostPort? {
+        guard let text = values[setting]?.texts.first, text != "off" else { return nil }
+        let expected = "HOST:PORT, like 127.0.0.1:9464, or `off`"
+        guard let colon = text.lastIndex(of: ":"),
+            let port = UInt16(text[text.index(after: colon)...])
+        else { throw wrong(setting, text, expected: expected) }
+        var host = String(text[..<colon])
+        if host.hasPrefix("["), host.hasSuffix("]") {
+            host = String(host.dropFirst().dropLast())
+        } else if host.contains(":") {
+            throw wrong(setting, text, expected: expected + "; write IPv6 as [::1]:9464")
+        }
+        guard !host.isEmpty else { throw wrong(setting, text, expected: expected) }
+        return RunSettings.HostPort(host: host, port: port)
+    }
+}

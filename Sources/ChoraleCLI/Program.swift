@@ -1,0 +1,106 @@
+import Admin
+import ArgumentParser
+import ChoraleBase
+import Glibc
+
+/// The command line as a function: arguments in, exit status out.
+public enum Program {
+    /// Exit statuses that scripts may rely on.
+    enum Status {
+        static let done: Int32 = 0
+        static let failed: Int32 = 1
+        static let usage: Int32 = 2
+    }
+
+    /// Runs one command and returns its exit status.
+    ///
+    /// Results are on standard output; a failure is one line on standard error.
+    public static func run(_ arguments: [String]) -> Int32 {
+        signal(SIGPIPE, SIG_IGN)
+        do {
+            try checkNames(arguments)
+            var command = try Chorale.parseAsRoot(arguments)
+            try command.run()
+            return Status.done
+        } catch let failure as Failure {
+            Console.error("chorale: \(failure.message)")
+            return failure.kind == .usage ? Status.usage : Status.failed
+        } catch {
+            return report(error)
+        }
+    }
+
+    /// What ArgumentParser throws: help and versions, which are no failures, and wrong usage.
+    private static func report(_ error: any Error) -> Int32 {
+        let text = Chorale.fullMessage(for: error)
+        switch Chorale.exitCode(for: error) {
+        case .success:
+            if !text.isEmpty { Console.print(text) }
+            return Status.done
+        case .validationFailure:
+            Console.error(usageText(text))
+            return Status.usage
+        default:
+            Console.error(text.isEmpty ? "chorale: failed" : text)
+            return Status.failed
+        }
+    }
+
+    /// `Error: …` becomes the same form that every other failure has; the usage lines follow it.
+    private static func usageText(_ text: String) -> String {
+        let prefix = "Error: "
+        return "chorale: " + (text.hasPrefix(prefix) ? String(text.dropFirst(prefix.count)) : text)
+    }
+
+    /// Refuses a command that does not exist with the nearest that does.
+    ///
+    /// ArgumentParser suggests flags by itself, and calls an unknown command an unexpected argument.
+    private static func checkNames(_ arguments: [String]) throws(Failure) {
+        var command: any ParsableCommand.Type = Chorale.self
+        var path = "chorale"
+        for argument in arguments {
+            let subcommands = command.configuration.subcommands
+            guard !subcommands.isEmpty, !argument.hasPrefix("-"), argument != "help" else { return }
+            guard let next = subcommands.first(where: { name(of: $0) == argument }) else {
+                let names = subcommands.map { name(of: $0) }
+                throw .usage(
+                    "`\(path)` has no command `\(argument)`"
+                        + Suggestion.text(for: argument, among: names))
+            }
+            command = next
+            path += " " + argument
+        }
+    }
+
+    private static func name(of command: any ParsableCommand.Type) -> String {
+        command._commandName
+    }
+}
+
+enum Version {
+    static let number = "0.1.0"
+    /// How the node names itself to peers.
+    static let agent = "chorale/\(number)"
+}
+
+struct Chorale: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "chorale",
+        abstract:
+            "A peer-to-peer node for networks that execute once, prove in parts and verify in parts.",
+        discussion: """
+            EXAMPLE
+              chorale init --data-dir node
+              chorale run --data-dir node --bootnodes /dns/boot.example/tcp/4001/p2p/12D3KooW…
+              chorale admin peers --data-dir node
+
+            Exit status: 0 done, 1 failed, 2 wrong usage. Shell completions:
+              chorale --generate-completion-script bash|zsh|fish
+            """,
+        version: Version.number,
+        subcommands: [
+            InitCommand.self, RunCommand.self, GenesisCommand.self, AdminCommand.self,
+            GossipCommand.self, BodyCommand.self, DHTCommand.self, PingCommand.self,
+            PerfCommand.self, KeyCommand.self,
+        ])
+}

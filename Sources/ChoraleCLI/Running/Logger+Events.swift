@@ -1,0 +1,105 @@
+import ChoraleBase
+import Codec
+import Node
+import PeerIdentity
+import Swarm
+import Telemetry
+
+extension LogKey {
+    static let direction = LogKey("direction")
+    static let agent = LogKey("agent")
+    static let detail = LogKey("detail")
+    static let limit = LogKey("limit")
+    static let use = LogKey("use")
+    static let root = LogKey("root")
+    static let kind = LogKey("kind")
+    static let size = LogKey("size")
+    static let milliseconds = LogKey("milliseconds")
+    static let network = LogKey("network")
+    static let digest = LogKey("digest")
+    static let roles = LogKey("roles")
+    static let processID = LogKey("pid")
+    static let signal = LogKey("signal")
+    static let variable = LogKey("variable")
+    static let nearest = LogKey("nearest")
+    static let connection = LogKey("connection")
+    static let key = LogKey("key")
+    static let serving = LogKey("serving")
+}
+
+extension Logger {
+    /// The line that an event is worth.
+    ///
+    /// `error`: an operator must act; `warning`: may need to; `info`: the life of the node; `debug`
+    /// and `trace`: what peers do, misbehaviour included, because they would fill a log at will.
+    func log(_ event: NodeEvent) {
+        switch event {
+        case .started(let peer): info("started", [.peer: LogValue(peer)])
+        case .listening(let address): info("listening", [.address: LogValue(address)])
+        case .listenFailed(let address, let reason):
+            error("cannot listen", [.address: LogValue(address), .reason: LogValue(reason)])
+        case .peerConnected(let peer, let direction, let address):
+            info(
+                "peer connected",
+                [
+                    .peer: LogValue(peer), .direction: LogValue(direction.rawValue),
+                    .address: LogValue(address),
+                ])
+        case .peerDisconnected(let peer, let reason):
+            info(
+                "peer disconnected", [.peer: LogValue(peer), .reason: LogValue(reason.rawValue)])
+        case .peerIdentified(let peer, let agent):
+            debug("peer identified", [.peer: LogValue(peer), .agent: LogValue(agent)])
+        case .connectionClosed(let id, let reason, let detail):
+            trace(
+                "connection closed",
+                [
+                    .connection: LogValue(id), .reason: LogValue(reason.rawValue),
+                    .detail: LogValue(detail),
+                ])
+        case .refused(let refusal, let address):
+            debug(
+                "refused",
+                [
+                    .limit: LogValue(refusal.scope.rawValue), .use: LogValue(refusal.use),
+                    .address: LogValue(address),
+                ])
+        case .grafted(let peer, let topic):
+            trace("grafted", [.peer: LogValue(peer), .topic: LogValue(topic)])
+        case .pruned(let peer, let topic):
+            trace("pruned", [.peer: LogValue(peer), .topic: LogValue(topic)])
+        case .graylisted(let peer): debug("peer graylisted", [.peer: LogValue(peer)])
+        case .routingTableSize(let count):
+            debug("routing table", [.count: LogValue(count)])
+        case .recordRejected(let reason):
+            debug("record rejected", [.reason: LogValue(reason)])
+        case .equivocation(let key):
+            warning("two records with one sequence number", [.key: LogValue(Hex.encode(key))])
+        case .peerFault(let peer, let fault):
+            debug("peer at fault", [.peer: LogValue(peer), .reason: LogValue(fault)])
+        case .bodyAnnounced(let root, let kind, let size):
+            debug(
+                "body announced",
+                [.root: LogValue(root), .kind: LogValue(kind), .size: LogValue(size)])
+        case .bodyCompleted(let root, let kind, let size, let sources, let elapsed):
+            info(
+                "body complete",
+                [
+                    .root: LogValue(root), .kind: LogValue(kind), .size: LogValue(size),
+                    .count: LogValue(sources), .milliseconds: LogValue(elapsed.wholeMilliseconds),
+                ])
+        case .bodyFailed(let root, let reason):
+            warning("body failed", [.root: LogValue(root), .reason: LogValue(reason)])
+        case .observedAddress(let address):
+            debug("seen from outside", [.address: LogValue(address)])
+        case .dhtModeChanged(let serving): info("DHT mode", [.serving: .boolean(serving)])
+        case .storeFailed(let reason): error("database failed", [.reason: LogValue(reason)])
+        case .storeRecovered: info("database works again")
+        case .wrongNetwork(let peer, let digest):
+            debug(
+                "peer of another network",
+                [.peer: LogValue(peer), .digest: LogValue(Hex.encode(digest))])
+        case .stopping: info("stopping")
+        }
+    }
+}

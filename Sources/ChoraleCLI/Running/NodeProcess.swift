@@ -1,0 +1,213 @@
+import Admin
+import ChoraleBase
+import ChoraleTypes
+import DriverUV
+import Glibc
+import Node
+import NodeHost
+import PeerIdentity
+import Store
+import Telemetry
+
+/// The database as the node's host wants it.
+private struct StoreBridge: StoreExecutor {
+    let store: RocksStore
+
+    func execute(_ request: StoreRequest) -> StoreReply { store.execute(request) }
+}
+
+/// `chorale run`: one node with its database, its admin socket and its signals.
+///
+///      opening ──▶ starting ──every address listened on──▶ running ──signal──▶ draining ──▶ closed
+///         └───────────┴── anything fails: one clear line, exit status 1 ──────────────────────┘
+///
+/// Opening happens in the order in which mistakes are cheap to report: key, database (whose lock keeps
+/// a second process out), admin socket, sockets.
+final class NodeProcess {
+    /// SIGTERM to exit is at most five seconds; the node drains for three, and closing takes the rest.
+    private static let drainPatience: Duration = .seconds(4)
+
+    private let settings: RunSettings
+    private let identity: IdentityKey
+    private let log: Logger
+    private let store: RocksStore
+    private let loop: EventLoop
+    private let host: NodeHost
+    private var admin: AdminServer?
+    private var drainTimer: LoopTimer?
+    private let board = TelemetryBoard()
+    private var metricsServer: TelemetryServer?
+    private var secondTimer: LoopTimer?
+    /// Why the database does not work, while it does not.
+    private var storeFault: String?
+    private var listensOwed: Int
+    private var startFailure: Failure?
+    private var isDraining = false
+
+    init(_ settings: RunSettings) throws(Failure) {
+        self.settings = settings
+        log = Logger(level: settings.logLevel, format: settings.logFormat)
+        guard Files.isDirectory(settings.dataDirectory) else {
+            throw Failure(
+                "\(settings.dataDirectory) is not a directory: "
+                    + "`chorale init --data-dir \(settings.dataDirectory)` creates the node")
+        }
+        identity = try KeyFile.load(settings.keyPath)
+        listensOwed = settings.listenAddresses.count
+        let store: RocksStore
+        do throws(StoreOpenError) {
+            store = try RocksStore.open(directory: settings.databaseDirectory)
+        } catch {
+            throw Failure("\(error)")
+        }
+        self.store = store
+        do throws(SystemError) {
+            loop = try EventLoop()
+            host = try NodeHost(
+                loop: loop, configuration: settings.nodeConfiguration(identity: identity),
+                store: StoreBridge(store: store))
+        } catch {
+            store.close()
+            throw Failure("cannot start: \(error)")
+        }
+    }
+
+    /// Variables that look like settings and are none.
+    func warn(aboutUnknown environment: [String: String]) {
+        let names = Setting.allCases.map(\.variable)
+        for variable in environment.keys.sorted() where !names.contains(variable) {
+            guard let nearest = NearestName.of(variable, among: names) else { continue }
+            log.warning(
+                "this environment variable is no setting",
+                [.variable: LogValue(variable), .nearest: LogValue(nearest)])
+        }
+    }
+
+    /// Returns when the node has stopped in good order.
+    func run() throws(Failure) {
+        defer { close() }
+        host.onEvent = { [unowned self] event in handle(event) }
+        host.onStopped = { [unowned self] in finish() }
+        try openAdmin()
+        host.onReply = { [unowned self] id, reply, isLast in
+            admin?.reply(id, reply, isLast: isLast)
+        }
+        do throws(SystemError) {
+            for signal in [SIGTERM, SIGINT] {
+                try loop.onSignal(signal) { [unowned self] in stop(signal) }
+            }
+        } catch {
+            throw Failure("cannot watch for signals: \(error)")
+        }
+        try openMetrics()
+        host.start()
+        everySecond()
+        loop.run()
+        if let startFailure { throw startFailure }
+    }
+
+    private func openAdmin() throws(Failure) {
+        do throws(UnixListenError) {
+            admin = try AdminServer(
+                on: loop, path: settings.adminSocket,
+                submit: { [unowned self] id, command in host.perform(command, as: id) },
+                cancel: { [unowned self] id in host.cancel(id) })
+        } catch {
+            throw Failure("no admin socket: \(error)")
+        }
+    }
+
+    private func openMetrics() throws(Failure) {
+        guard let address = settings.metricsAddress else { return }
+        do throws(TelemetryServerError) {
+            let server = try TelemetryServer(address: address.description, board: board)
+            metricsServer = server
+            log.info("serving metrics", [.address: LogValue(server.address)])
+        } catch {
+            throw Failure("no metrics server: \(error)")
+        }
+    }
+
+    /// Publishes metrics for whoever asks within the next second, and writes log lines that waited.
+    private func everySecond() {
+        log.flush()
+        if metricsServer != nil {
+            let page = NodeMetricsPage.snapshot(
+                host.metrics(), lag: loop.lag,
+                admin: admin?.requestCounters ?? AdminDispatcher.Counters())
+            board.publish(page, health: health)
+        }
+        if secondTimer == nil {
+            secondTimer = LoopTimer(loop: loop) { [unowned self] in everySecond() }
+        }
+        secondTimer?.schedule(at: loop.now.advanced(by: .seconds(1)))
+    }
+
+    private var health: Health {
+        if isDraining { return .unhealthy(reason: "the node is stopping") }
+        if let storeFault { return .unhealthy(reason: storeFault) }
+        return .healthy
+    }
+
+    // MARK: Life
+
+    private func handle(_ event: NodeEvent) {
+        switch event {
+        case .listening:
+            listensOwed -= 1
+        case .listenFailed(let address, let reason) where listensOwed > 0 && startFailure == nil:
+            // An operator who asked for an address must not find a node that nobody can reach.
+            startFailure = Failure("cannot listen on \(address): \(reason)")
+            loop.stop()
+            return
+        default: break
+        }
+        if case .storeFailed(let reason) = event { storeFault = reason }
+        if case .storeRecovered = event { storeFault = nil }
+        log.log(event)
+        guard case .started = event else { return }
+        log.info(
+            "node",
+            [
+                .network: LogValue(settings.networkName),
+                .digest: LogValue(Hex.encode(settings.networkDigest)),
+                .roles: LogValue(settings.roles.names.joined(separator: ",")),
+                .path: LogValue(settings.adminSocket), .processID: LogValue(getpid()),
+            ])
+    }
+
+    private func stop(_ signal: Int32) {
+        guard !isDraining else {
+            // Asked twice: whoever asks has no patience left. The database survives kill -9.
+            log.warning("a second signal: ending at once")
+            log.flush()
+            _exit(1)
+        }
+        isDraining = true
+        log.info("draining", [.signal: LogValue(signal == SIGINT ? "SIGINT" : "SIGTERM")])
+        let timer = LoopTimer(loop: loop) { [unowned self] in
+            log.warning("connections did not drain in time")
+            finish()
+        }
+        timer.schedule(at: loop.now.advanced(by: Self.drainPatience))
+        drainTimer = timer
+        host.stop()
+    }
+
+    private func finish() {
+        admin?.close()
+        loop.stop()
+    }
+
+    private func close() {
+        drainTimer?.close()
+        secondTimer?.close()
+        metricsServer?.stop()
+        admin?.close()
+        host.close()
+        loop.close()
+        store.close()
+        if startFailure == nil { log.info("stopped") }
+        log.flush()
+    }
+}

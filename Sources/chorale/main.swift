@@ -1,0 +1,4 @@
+import ChoraleCLI
+import Glibc
+
+exit(Program.run(Array(CommandLine.arguments.dropFirst())))

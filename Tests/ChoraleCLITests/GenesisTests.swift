@@ -1,0 +1,157 @@
+import ChoraleBase
+import Codec
+import Foundation
+import Node
+import PeerIdentity
+import Swarm
+import Testing
+
+@testable import ChoraleCLI
+
+@Suite struct GenesisTests {
+    static func plan(seed: UInt64? = 1, provers: Int = 2) -> GenesisPlan {
+        GenesisPlan(
+            counts: [(.validator, 2), (.executor, 1), (.prover, provers), (.observer, 1)],
+            basePort: 9100, seed: seed, name: "test", genesisTime: GenesisPlan.seededTime)
+    }
+
+    static func files(_ network: GenesisNetwork) -> [String] {
+        [
+            network.config, network.genesis, network.validatorList, network.nodeList,
+            network.bootnodes,
+        ]
+            + network.nodes.map { network.settings(of: $0) + "\($0.identity.peerID)" }
+    }
+
+    @Test func equalSeedsGiveEqualBytes() throws {
+        let first = try Self.plan().network()
+        let second = try Self.plan().network()
+        #expect(Self.files(first) == Self.files(second))
+        #expect(first.digest == second.digest)
+        let other = try Self.plan(seed: 2).network()
+        #expect(other.digest != first.digest)
+        #expect(
+            Set(first.nodes.map(\.identity.peerID)).isDisjoint(
+                with: other.nodes.map(\.identity.peerID)))
+    }
+
+    @Test func withoutASeedKeysAreRandom() throws {
+        let first = try Self.plan(seed: nil).network()
+        let second = try Self.plan(seed: nil).network()
+        #expect(first.digest != second.digest)
+    }
+
+    @Test func anotherProverChangesNoOtherKey() throws {
+        let few = try Self.plan(provers: 1).network()
+        let many = try Self.plan(provers: 3).network()
+        let keys = { (network: GenesisNetwork) in
+            Dictionary(uniqueKeysWithValues: network.nodes.map { ($0.name, $0.identity.peerID) })
+        }
+        for (name, peer) in keys(few) { #expect(keys(many)[name] == peer) }
+    }
+
+    @Test func portsAreDistinct() throws {
+        let network = try Self.plan().network()
+        let ports = network.nodes.flatMap { [$0.port, $0.metricsPort] }
+        #expect(Set(ports).count == ports.count)
+        #expect(ports.min() == 9100)
+        #expect(ports.max() == 9111)
+    }
+
+    @Test func whatIsWrittenIsWhatANodeReads() throws {
+        let scratch = try Scratch()
+        let directory = scratch.path + "/net"
+        let network = try Self.plan().network()
+        try network.write(to: directory)
+
+        let read = try NetworkDirectory.load(directory)
+        #expect(read.name == "test")
+        #expect(read.digest == network.digest)
+        #expect(read.bootnodes.map(\.peerID) == [network.nodes[0].identity.peerID])
+
+        for node in network.nodes {
+            let home = directory + "/" + node.name
+            let settings = try RunSettings.load(
+                flags: [(.dataDirectory, [home])], environment: [:])
+            #expect(settings.roles == node.role)
+            #expect(settings.addressPolicy == .local)
+            #expect(settings.networkDigest == read.shortDigest)
+            #expect(settings.listenAddresses.map(\.text) == ["/ip4/127.0.0.1/tcp/\(node.port)"])
+            #expect(settings.metricsAddress?.port == node.metricsPort)
+            let key = try KeyFile.load(settings.keyPath)
+            #expect(key.peerID == node.identity.peerID)
+        }
+        #expect(throws: Failure.self) { try network.write(to: directory) }
+    }
+
+    @Test func aChangedFileIsNoticed() throws {
+        let scratch = try Scratch()
+        let directory = scratch.path + "/net"
+        try Self.plan().network().write(to: directory)
+        let path = directory + "/genesis.json"
+        let text = try String(contentsOfFile: path, encoding: .utf8)
+        try Data((text + " ").utf8).write(to: URL(fileURLWithPath: path))
+        do {
+            _ = try NetworkDirectory.load(directory)
+            Issue.record("was read")
+        } catch {
+            #expect(error.message.contains("was changed"))
+        }
+    }
+
+    @Test func unknownParametersAreRefused() throws {
+        let scratch = try Scratch()
+        let directory = scratch.path + "/net"
+        try Self.plan().network().write(to: directory)
+        let path = directory + "/config.yaml"
+        let text = try String(contentsOfFile: path, encoding: .utf8)
+        try Data((text + "GENESIS_TIM: 1\n").utf8).write(to: URL(fileURLWithPath: path))
+        try FileManager.default.removeItem(atPath: directory + "/network-digest")
+        do {
+            _ = try NetworkDirectory.load(directory)
+            Issue.record("was read")
+        } catch {
+            #expect(error.message.contains("did you mean `GENESIS_TIME`?"))
+        }
+    }
+
+    @Test func bytesCannotMoveBetweenFiles() {
+        let first = NetworkDirectory.digest([[1, 2], [3], []])
+        let second = NetworkDirectory.digest([[1], [2, 3], []])
+        #expect(first != second)
+    }
+}
+
+@Suite struct KeyFileTests {
+    @Test func createsReadsAndProtects() throws {
+        let scratch = try Scratch()
+        let path = scratch.path + "/a.key"
+        let key = try GenesisTests.plan().network().nodes[0].identity
+        try KeyFile.create(key, at: path)
+        #expect(Files.mode(path) == 0o600)
+        #expect(try KeyFile.load(path).peerID == key.peerID)
+        #expect(try KeyFile.publicKey(path) == key.publicKey)
+        // Nothing is overwritten.
+        #expect(throws: Failure.self) { try KeyFile.create(key, at: path) }
+        try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
+        do {
+            _ = try KeyFile.load(path)
+            Issue.record("a key that others can read was used")
+        } catch {
+            #expect(error.message.contains("mode 644") && error.message.contains("chmod 600"))
+        }
+    }
+
+    @Test func saysWhatIsWrong() throws {
+        let scratch = try Scratch()
+        do {
+            _ = try KeyFile.load(scratch.path + "/none.key")
+            Issue.record("read")
+        } catch {
+            #expect(error.message.contains("chorale init"))
+        }
+        let path = try scratch.file("bad.key", "hello")
+        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
+        #expect(throws: Failure.self) { try KeyFile.load(path) }
+    }
+}

@@ -1,0 +1,158 @@
+import Foundation
+import Testing
+
+@testable import Admin
+@testable import ChoraleCLI
+
+/// The built program: what it prints where, and its exit status.
+@Suite struct ProgramTests {
+    struct Outcome {
+        let status: Int32
+        let output: String
+        let error: String
+    }
+
+    /// The program is built beside the tests.
+    static let binary = URL(fileURLWithPath: CommandLine.arguments[0])
+        .resolvingSymlinksInPath().deletingLastPathComponent().appendingPathComponent("chorale")
+
+    /// Runs the program to its end, for at most twenty seconds.
+    static func run(_ arguments: [String], environment: [String: String] = [:]) throws -> Outcome {
+        let process = Process()
+        process.executableURL = binary
+        process.arguments = arguments
+        var variables = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("CHORALE_") }
+        variables.merge(environment) { $1 }
+        process.environment = variables
+        let (output, error) = (Pipe(), Pipe())
+        process.standardOutput = output
+        process.standardError = error
+        process.standardInput = FileHandle.nullDevice
+        try process.run()
+        let watchdog = DispatchWorkItem { process.terminate() }
+        DispatchQueue.global().asyncAfter(deadline: .now() + 20, execute: watchdog)
+        let text = { (pipe: Pipe) in
+            String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        }
+        let outcome = (text(output), text(error))
+        process.waitUntilExit()
+        watchdog.cancel()
+        return Outcome(
+            status: process.terminationStatus, output: outcome.0, error: outcome.1)
+    }
+
+    struct Row: Sendable, CustomStringConvertible {
+        let arguments: [String]
+        let status: Int32
+        let words: String
+
+        init(_ arguments: String, _ status: Int32, _ words: String) {
+            self.arguments = arguments.split(separator: " ").map(String.init)
+            self.status = status
+            self.words = words
+        }
+
+        var description: String { arguments.joined(separator: " ") }
+    }
+
+    static let failures = [
+        Row("runn", 2, "did you mean `run`?"),
+        Row("admin per", 2, "did you mean `peers`?"),
+        Row("frobnicate", 2, "there are init, run"),
+        Row("run --bootnode x", 2, "--bootnodes"),
+        Row("run", 2, "CHORALE_DATA_DIR"),
+        Row("run --data-dir /nowhere/at/all", 1, "chorale init --data-dir /nowhere/at/all"),
+        Row("run --data-dir /tmp --max-peers none", 2, "--max-peers"),
+        Row("init", 2, "--data-dir"),
+        Row("genesis --validators 0 --output /tmp/none", 2, "at least one node"),
+        Row("genesis --validators x --output /tmp/none", 2, "--validators"),
+        Row("genesis --validators 2000 --output /tmp/none", 2, "from 0 to 1000"),
+        Row("genesis --validators 1 --output /tmp", 1, "exists already"),
+        Row("ping nonsense", 2, "not a multiaddr"),
+        Row("ping /ip4/127.0.0.1/tcp/1 -c 0", 2, "--count"),
+        Row("perf /ip4/127.0.0.1/tcp/1", 2, "--upload"),
+        Row("key inspect /nowhere.key", 1, "cannot read /nowhere.key"),
+        Row("admin info", 2, "which node?"),
+        Row("admin info --admin-socket /nowhere.ipc", 1, "no node answers"),
+        Row("gossip subscribe --topic a --count 0 --data-dir x", 2, "--count"),
+        Row("body publish", 2, "file"),
+    ]
+
+    @Test(arguments: failures) func fails(_ row: Row) throws {
+        let outcome = try Self.run(row.arguments)
+        #expect(outcome.status == row.status)
+        #expect(outcome.output.isEmpty)
+        #expect(outcome.error.hasPrefix("chorale: "), "\(outcome.error)")
+        #expect(outcome.error.contains(row.words), "\(outcome.error)")
+    }
+
+    @Test func everyCommandHasHelpWithAnExample() throws {
+        func visit(_ path: [String]) throws {
+            let outcome = try Self.run(path + ["--help"])
+            #expect(outcome.status == 0)
+            #expect(outcome.output.contains("EXAMPLE"), "\(path)")
+            #expect(outcome.error.isEmpty)
+        }
+        let paths = [
+            [], ["init"], ["run"], ["genesis"], ["admin"], ["gossip"], ["dht"], ["body"], ["ping"],
+            ["perf"], ["key"], ["admin", "info"], ["admin", "add-peer"], ["gossip", "subscribe"],
+            ["dht", "put"], ["body", "get"], ["key", "inspect"],
+        ]
+        for path in paths { try visit(path) }
+    }
+
+    @Test(arguments: ["bash", "zsh", "fish"]) func completes(shell: String) throws {
+        let outcome = try Self.run(["--generate-completion-script", shell])
+        #expect(outcome.status == 0)
+        #expect(outcome.output.contains("genesis"))
+    }
+
+    @Test func saysItsVersion() throws {
+        let outcome = try Self.run(["--version"])
+        #expect(outcome.status == 0)
+        #expect(outcome.output == "\(Version.number)\n")
+    }
+
+    @Test func initialisesOnce() throws {
+        let scratch = try Scratch()
+        let home = scratch.path + "/node"
+        let first = try Self.run(["init", "--data-dir", home, "--json"])
+        #expect(first.status == 0)
+        let told = try JSONValue(parsing: Array(first.output.utf8))
+        let inspected = try Self.run(["key", "inspect", home + "/identity.key", "--json"])
+        let key = try JSONValue(parsing: Array(inspected.output.utf8))
+        #expect(key["peerId"] == told["peerId"])
+        #expect(key["type"] == .string("ed25519"))
+        #expect(Files.mode(home + "/identity.key") == 0o600)
+        // The file that it wrote is one that `run` accepts.
+        #expect(throws: Never.self) {
+            try RunSettings.load(flags: [(.dataDirectory, [home])], environment: [:])
+        }
+        let second = try Self.run(["init"], environment: ["CHORALE_DATA_DIR": home])
+        #expect(second.status == 1)
+        #expect(second.error.contains("exists already"))
+    }
+
+    @Test func seededGenesisIsTheSameTwice() throws {
+        let scratch = try Scratch()
+        let outcomes = try ["a", "b"].map { name in
+            try Self.run([
+                "genesis", "--validators", "2", "--provers", "1", "--seed", "5", "--json",
+                "--output",
+                scratch.path + "/" + name,
+            ])
+        }
+        #expect(outcomes.allSatisfy { $0.status == 0 && $0.error.contains("for tests") })
+        let told = try outcomes.map { try JSONValue(parsing: Array($0.output.utf8)) }
+        #expect(told[0]["digest"] == told[1]["digest"])
+        #expect(told[0]["nodes"]?.array?.count == 3)
+        for file in [
+            "config.yaml", "nodes.yaml", "validator-0/config.yaml", "prover-0/identity.key",
+        ] {
+            let contents = ["a", "b"].map {
+                FileManager.default.contents(atPath: "\(scratch.path)/\($0)/\(file)")
+            }
+            #expect(contents[0] != nil && contents[0] == contents[1], "\(file)")
+        }
+    }
+}
