@@ -15,14 +15,14 @@ TOPIC = "bench"
 class ChoraleNode:
     def __init__(
         self, name: str, children: Children, tool: Path, folder: Path, *, seed: int = 1,
-        peers: int = 2048,
+        peers: int = 2048, plain: int = 0,
     ) -> None:
         self.name = name
         control = folder / f"{name}.sock"
         self._process = children.start(
             name,
             [str(tool), "node", "--control", str(control), "--topic", TOPIC, "--seed", str(seed),
-             "--peers", str(peers)],
+             "--peers", str(peers), "--plain", str(plain)],
             pipes=True,
         )
         self.pid = self._process.pid

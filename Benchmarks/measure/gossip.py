@@ -33,10 +33,11 @@ def random_graph(seed: int) -> list[tuple[int, int]]:
 def connect(nodes: Nodes) -> None:
     for a, b in random_graph(1):
         nodes[a].connect(nodes[b].address)
-    until(
-        lambda: all(node.peer_count == DEGREE for node in nodes), 30,
-        f"{DEGREE} peers for each of {NODES} nodes",
-    )
+    try:
+        until(lambda: all(node.peer_count == DEGREE for node in nodes), 30, "the graph")
+    except RuntimeError as error:
+        counts = [node.peer_count for node in nodes]
+        raise RuntimeError(f"{kind(nodes)}: {DEGREE} peers each are wanted, not {counts}") from error
 
 
 class Burst:
@@ -92,7 +93,7 @@ def kind(nodes: Nodes) -> str:
 def gossip(stage: Stage, report: Report) -> None:
     """20 nodes of degree 7: CPU, bytes on the wire, delivery, rate and memory"""
     chorale: list[ChoraleNode] = [
-        stage.chorale(f"gossip-{index}", seed=index + 1, peers=160) for index in range(NODES)
+        stage.chorale(f"gossip-{index}", seed=index + 1, peers=160, plain=1) for index in range(NODES)
     ]
     go = [stage.go(f"mesh-{index}") for index in range(NODES)]
     for node in go:

@@ -19,7 +19,10 @@ enum Configurations {
     ///
     /// Limits that protect a public node from one address group are out of the way, since all peers
     /// share 127.0.0.1. Gossip is signed, as go-libp2p's is by default, so that both do the same work.
-    static func node(seed: Int, peerCountMax: Int) -> NodeConfiguration {
+    ///
+    /// - Parameter isPlain: whether to leave out what Chorale adds to each new connection: a request
+    ///   for its status and a question of the DHT.
+    static func node(seed: Int, peerCountMax: Int, isPlain: Bool = false) -> NodeConfiguration {
         let identity = identity(seed)
         var configuration = NodeConfiguration(
             identity: identity, noiseStaticKey: .random(count: 32),
@@ -36,6 +39,11 @@ enum Configurations {
         configuration.swarm.handshakeCountMax = 4 * peerCountMax
         configuration.swarm.socketsPerGroupMax = 4 * peerCountMax
         configuration.swarm.inboundBurst = 1 << 20
+        if isPlain {
+            configuration.speaksChorale = false
+            // A protocol that no other node has, so that none is asked.
+            configuration.kademliaProtocol = "/chorale/bench/kad/\(seed)"
+        }
         return configuration
     }
 }

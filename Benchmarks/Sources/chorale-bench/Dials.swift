@@ -36,7 +36,8 @@ final class Dials {
         let dials = try Dials(
             loop: loop, address: address, peer: PeerID(multihash: multihash),
             count: arguments.number("count", or: 1000),
-            concurrency: arguments.number("concurrency", or: 1))
+            concurrency: arguments.number("concurrency", or: 1),
+            isPlain: arguments.number("plain", or: 0) == 1)
         let start = loop.now
         let cpu = processSeconds()
         for dialer in dials.dialers { dials.connect(dialer) }
@@ -57,7 +58,8 @@ final class Dials {
     }
 
     private init(
-        loop: EventLoop, address: Multiaddr, peer: PeerID, count: Int, concurrency: Int
+        loop: EventLoop, address: Multiaddr, peer: PeerID, count: Int, concurrency: Int,
+        isPlain: Bool
     ) throws {
         self.loop = loop
         self.address = address
@@ -67,7 +69,8 @@ final class Dials {
         for index in 0..<concurrency {
             let host = try NodeHost(
                 loop: loop,
-                configuration: Configurations.node(seed: 100_000 + index, peerCountMax: 16),
+                configuration: Configurations.node(
+                    seed: 100_000 + index, peerCountMax: 16, isPlain: isPlain),
                 store: nil)
             let dialer = Dialer(host)
             host.onEvent = { [unowned self, unowned dialer] event in note(event, dialer) }

@@ -44,8 +44,9 @@ final class NodeProcess {
         let loop = try EventLoop()
         let process = try NodeProcess(
             loop: loop, topic: arguments["topic"] ?? "bench",
-            seed: arguments.number("seed", or: 1), peerCountMax: arguments.number("peers", or: 2048)
-        )
+            seed: arguments.number("seed", or: 1),
+            peerCountMax: arguments.number("peers", or: 2048),
+            isPlain: arguments.number("plain", or: 0) == 1)
         let listener = try UnixListener(on: loop, path: path, delegate: process)
         let timer = process.makePublisher()
         process.host.start()
@@ -54,10 +55,13 @@ final class NodeProcess {
         listener.close()
     }
 
-    private init(loop: EventLoop, topic: String, seed: Int, peerCountMax: Int) throws {
+    private init(
+        loop: EventLoop, topic: String, seed: Int, peerCountMax: Int, isPlain: Bool
+    ) throws {
         self.loop = loop
         self.topic = topic
-        var configuration = Configurations.node(seed: seed, peerCountMax: peerCountMax)
+        var configuration = Configurations.node(
+            seed: seed, peerCountMax: peerCountMax, isPlain: isPlain)
         configuration.listenAddresses = [.tcp(ip: .ip4(.loopback), port: 0)]
         configuration.gossipTopics = [topic]
         host = try NodeHost(loop: loop, configuration: configuration, store: MemoryStore())

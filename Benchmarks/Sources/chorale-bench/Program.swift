@@ -3,8 +3,8 @@ import Glibc
 /// The Swift half of `Benchmarks/run`: processes that are measured, and measurements that need no
 /// process. Not meant for people; the Python half knows its commands.
 ///
-///     chorale-bench node  --control PATH [--topic NAME] [--peers N] [--seed N]
-///     chorale-bench dials ADDRESS [--count N] [--concurrency N]
+///     chorale-bench node  --control PATH [--topic NAME] [--peers N] [--seed N] [--plain 1]
+///     chorale-bench dials ADDRESS [--count N] [--concurrency N] [--plain 1]
 ///     chorale-bench hold  ADDRESS [--count N] [--seed N]
 ///     chorale-bench micro [--only TEXT]
 @main
