@@ -221,6 +221,8 @@ def main() -> int:
             passed = sum(1 for result in results if result.status == PASSED)
             print(f"{passed} passed, {failed} failed", flush=True)
         return 1 if failed else 0
+    except PeerFailure as failure:
+        fail(str(failure))
     except Stopped as stopped:
         print("\ninterop: stopped", file=sys.stderr)
         return 128 + int(stopped.args[0])

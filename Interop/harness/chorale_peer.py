@@ -6,6 +6,7 @@ import base64
 import json
 import queue
 import socket
+import subprocess
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,6 +125,13 @@ class ChoralePeer(Peer):
         self._admin: Optional[AdminClient] = None
         self._events = ""
         self._subscriptions: dict[str, str] = {}
+        created = subprocess.run(
+            [str(program), "init", f"--data-dir={self._data}"],
+            capture_output=True,
+            text=True,
+            timeout=20,
+        )
+        require(created.returncode == 0, f"chorale init failed: {created.stderr.strip()}")
         arguments = [
             str(program),
             "run",
