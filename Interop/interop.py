@@ -93,11 +93,6 @@ def run_cell(fleet: Fleet, row: Row, column: Column) -> Result:
     begin = time.monotonic()
     signal.signal(signal.SIGALRM, hung)
     try:
-        # Getting ready is bounded by the peers' own limits, so it gets a clock of its own.
-        signal.alarm(60)
-        for part in row.parts(column):
-            fleet[part]
-        begin = time.monotonic()
         signal.alarm(row.limit)
         status, text = PASSED, row.check(fleet, column)
     except NotAvailable as reason:
@@ -110,7 +105,7 @@ def run_cell(fleet: Fleet, row: Row, column: Column) -> Result:
         status, text = FAILED, f"{type(error).__name__}: {error}"
     finally:
         signal.alarm(0)
-    deaths = fleet.deaths()
+    deaths = fleet.deaths(row.parts(column))
     if deaths:
         status, text = FAILED, f"{', '.join(deaths)} died; {text}"
     return Result(row.title, column.title, status, text, time.monotonic() - begin)
@@ -122,6 +117,11 @@ def run(fleet: Fleet, cells: list[tuple[Row, Column]]) -> Iterator[Result]:
         for part in row.parts(column):
             wanted[part] = None
     fleet.start(list(wanted))
+    for part in wanted:
+        try:
+            fleet[part]
+        except PeerFailure:
+            pass  # said again by the cells that need it
     for row, column in cells:
         yield run_cell(fleet, row, column)
 

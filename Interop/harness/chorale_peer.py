@@ -153,7 +153,7 @@ class ChoralePeer(Peer):
         path = self._data / "chorale.ipc"
 
         def answers() -> bool:
-            require(self.alive(), "chorale left; its log says why")
+            self.require_alive()
             if not path.exists():
                 return False
             self._admin = self._admin or AdminClient(path)

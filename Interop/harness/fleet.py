@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .chorale_peer import ChoralePeer
 from .go_peer import GoPeer
-from .peer import Peer
+from .peer import Peer, PeerFailure
 from .processes import Children
 from .py_peer import PyPeer
 
@@ -37,6 +37,7 @@ class Fleet:
         self._programs = programs
         self._peers: dict[Part, Peer] = {}
         self._ready: set[Part] = set()
+        self._unready: dict[Part, PeerFailure] = {}
 
     def start(self, parts: list[Part]) -> None:
         """Starts what does not run yet, all at once, and does not wait."""
@@ -48,8 +49,14 @@ class Fleet:
         """The process, ready to be asked; an error when it does not come up."""
         self.start([part])
         peer = self._peers[part]
+        if part in self._unready:
+            raise self._unready[part]
         if part not in self._ready:
-            peer.ready()
+            try:
+                peer.ready()
+            except PeerFailure as failure:
+                self._unready[part] = failure
+                raise
             self._ready.add(part)
         return peer
 
@@ -70,6 +77,8 @@ class Fleet:
             topics=(TOPIC,),
         )
 
-    def deaths(self) -> list[str]:
-        """The processes that are no longer there although nobody stopped them."""
-        return sorted(part.name for part in self._ready if not self._peers[part].alive())
+    def deaths(self, parts: list[Part]) -> list[str]:
+        """Those of `parts` that are no longer there although nobody stopped them."""
+        return [
+            part.name for part in parts if part in self._ready and not self._peers[part].alive()
+        ]

@@ -83,7 +83,7 @@ class GoPeer(Peer):
 
     def ready(self) -> None:
         def answers() -> bool:
-            require(self.alive(), "p2pd left; its log says why")
+            self.require_alive()
             return self._control.exists() and self._ask(_IDENTIFY) is not None
 
         until(f"{self.name}: a control socket", answers, timeout=20)

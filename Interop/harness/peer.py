@@ -14,6 +14,10 @@ class PeerFailure(Exception):
     """The peer said no, said something wrong, or said nothing in time."""
 
 
+class Gone(PeerFailure):
+    """The process ended by itself; waiting changes nothing."""
+
+
 class NotAvailable(Exception):
     """This kind of peer cannot do that at all; the text says why."""
 
@@ -62,6 +66,10 @@ class Peer:
 
     def alive(self) -> bool:
         raise NotImplementedError
+
+    def require_alive(self) -> None:
+        if not self.alive():
+            raise Gone(f"{self.name} left by itself; its log says why")
 
     def connect(self, address: str, timeout: float = 10) -> None:
         raise NotImplementedError
@@ -129,6 +137,8 @@ def until(
             if answer:
                 return answer
             last = None
+        except Gone:
+            raise
         except PeerFailure as failure:
             last = failure
         if time.monotonic() >= deadline:
