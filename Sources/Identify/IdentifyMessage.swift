@@ -163,7 +163,9 @@ enum PrintableText {
     }
 
     private static func isPrintable(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar.properties.generalCategory {
+        // Nearly every text there is; asking for its category is a search in a table.
+        if scalar.isASCII { return (0x20...0x7E).contains(scalar.value) }
+        return switch scalar.properties.generalCategory {
         case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse,
             .unassigned:
             false

@@ -36,7 +36,9 @@ extension Node {
                 .init(
                     version: version, direction: direction,
                     addressGroup: gossipGroup(of: peer.connection.remote),
-                    isDirect: swarm.link(to: peer.id)?.holds.contains(.pinned) ?? false)),
+                    // Not whoever is pinned: a peering agreement has two sides, and one that the
+                    // other side does not know of keeps both out of each other's mesh.
+                    isDirect: configuration.gossip.directPeers.contains(peer.id))),
             now: now, into: &outputs)
     }
 
@@ -136,7 +138,7 @@ extension Node {
                     .init(
                         version: version, direction: direction,
                         addressGroup: gossipGroup(of: peer.connection.remote),
-                        isDirect: swarm.link(to: peer.id)?.holds.contains(.pinned) ?? false)),
+                        isDirect: configuration.gossip.directPeers.contains(peer.id))),
                 now: now, into: &outputs)
         } else if peer.isGossiping {
             peer.isGossiping = false

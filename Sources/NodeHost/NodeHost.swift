@@ -206,10 +206,14 @@ public final class NodeHost {
 
     private func run(_ job: Job) {
         let wall = loop.wall
-        if case .gossipSignature = job, inlineSignatures < options.inlineSignaturesPerTurn {
+        switch job {
+        case .gossipSignature, .signedRecord:
+            // One signature each.
+            guard inlineSignatures < options.inlineSignaturesPerTurn else { break }
             inlineSignatures += 1
             pending.append(.finished(job.run(wall: wall)))
             return
+        case .recordValidation, .announcement, .chunk, .buildBody: break
         }
         switch workers?.submit({ job.run(wall: wall) }) {
         case .accepted: break
