@@ -45,7 +45,7 @@ format: ## rewrite sources in the house format
 	@$(SWIFT) format -i -r Package.swift Sources Tests Fuzz Benchmarks/Sources
 
 lint: ## check the house format
-	@$(SWIFT) format lint -r --strict Package.swift Sources Tests
+	@$(SWIFT) format lint -r --strict Package.swift Sources Tests Fuzz
 
 clean: ## remove what was built
 	@rm -rf .build .build-* Interop/.venv Interop/.data testnet/.data Benchmarks/.data Benchmarks/.build

@@ -225,7 +225,8 @@ let package = Package(
         tests(
             "ChoraleCLI",
             [
-                "ChoraleCLI", "chorale", "Admin", "Codec", "Crypto", "PeerIdentity", "Swarm", "Node",
+                "ChoraleCLI", "chorale", "Admin", "Codec", "Crypto", "PeerIdentity", "Swarm",
+                "Node",
                 "Telemetry", argumentParser,
             ]),
         tests(

@@ -14,7 +14,8 @@ import Testing
 
     static func built(_ size: Int = 5000) throws -> BodyBuilder.Built {
         try BodyBuilder(
-            (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 7 ^ $0 >> 10) }, kind: .proof, height: 9,
+            (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 7 ^ $0 >> 10) }, kind: .proof,
+            height: 9,
             issued: wall, identity: key, networkDigest: network, chunkSize: 1024
         ).run()
     }
