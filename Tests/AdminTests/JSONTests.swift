@@ -29,6 +29,7 @@ import Testing
         Row("18446744073709551615", .unsigned(.max)),
         Row("1.5", .number(1.5)),
         Row("1e2", .number(100), written: "100.0"),
+        Row("-1.25E-2", .number(-0.0125), written: "-0.0125"),
         Row("0.1", .number(0.1)),
         Row(#""""#, .string("")),
         Row(
@@ -103,6 +104,7 @@ import Testing
         Refusal("\"\n\"", .controlCharacter(10, offset: 1)),
         Refusal(#""\x""#, .malformedEscape(offset: 1)),
         Refusal(#""\u12g4""#, .malformedEscape(offset: 1)),
+        Refusal(#""\uD800""#, .loneSurrogate(offset: 1)),
         Refusal(#""\uD800a""#, .loneSurrogate(offset: 1)),
         Refusal(#""\uD800\u0041""#, .loneSurrogate(offset: 1)),
         Refusal(#""\uDC00""#, .loneSurrogate(offset: 1)),

@@ -60,6 +60,7 @@ import Testing
         Refusal("a: [b,,c]", line: 1, "empty item"),
         Refusal("a: [[b]]", line: 1, "list inside"),
         Refusal("a: 'b", line: 1, "not closed"),
+        Refusal("a: \"b\"c\"", line: 1, "follows the closing quote"),
         Refusal("a: &b c", line: 1, "quote it"),
         Refusal("a: *b", line: 1, "quote it"),
         Refusal("a: !!str b", line: 1, "quote it"),

@@ -281,11 +281,11 @@ struct JSONParser {
             return scalar
         }
         guard first < 0xdc00 else { throw .loneSurrogate(offset: start) }
-        guard offset + 1 < bytes.count else { throw .unexpectedEnd }
-        guard bytes[offset] == UInt8(ascii: "\\"), bytes[offset + 1] == UInt8(ascii: "u") else {
-            throw .loneSurrogate(offset: start)
+        for expected in [UInt8(ascii: "\\"), UInt8(ascii: "u")] {
+            guard offset < bytes.count else { throw .unexpectedEnd }
+            guard bytes[offset] == expected else { throw .loneSurrogate(offset: start) }
+            offset += 1
         }
-        offset += 2
         let second = try fourHexDigits(offset - 2)
         guard (0xdc00..<0xe000).contains(second),
             let scalar = Unicode.Scalar(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00))
