@@ -19,7 +19,7 @@ public enum Command: Sendable {
     case dht
     case limits
     case counters
-    /// Publishes on a gossip topic, subscribing to it first if need be.
+    /// Publishes on a gossip topic, whether this node has joined it or not.
     case publish(topic: String, data: [UInt8])
     /// Streams the messages of a topic until cancelled.
     case subscribe(topic: String)

@@ -167,6 +167,12 @@ extension Node {
         into outputs: inout [NodeOutput]
     ) {
         commands[id] = .publication(topic: topic)
+        let name = Gossipsub.Topic(topic)
+        if !gossip.meshSnapshot().contains(where: { $0.topic == name }) {
+            // Published to without being joined: the machine keeps a fanout for it.
+            tellGossip(
+                .topicConfigured(configuration.parameters(of: name)), now: now, into: &outputs)
+        }
         tellGossip(
             .publish(commands.publication(of: id), Gossipsub.Topic(topic), data: data, .init()),
             now: now, into: &outputs)

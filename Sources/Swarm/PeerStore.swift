@@ -284,11 +284,14 @@ extension PeerStore {
         for row in rows {
             guard peers.count < limits.peerCountMax,
                 let id = try? PeerID(multihash: row.key),
-                let peer = KnownPeer(id: id, encoded: row.value)
+                var peer = KnownPeer(id: id, encoded: row.value)
             else {
                 unreadable += 1
                 continue
             }
+            // The limits may have been lowered, or the row be damaged.
+            peer.addresses = Array(peer.addresses.prefix(limits.addressCountMax))
+            peer.protocols = Array(peer.protocols.prefix(limits.protocolCountMax))
             // What was learned since start is newer than what the disk says.
             if peers[id] == nil { peers[id] = peer }
         }

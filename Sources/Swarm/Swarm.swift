@@ -198,11 +198,13 @@ public struct Swarm: StateMachine, ~Copyable {
     /// Peers that the network took from us, and until when they are tried again. Without them two
     /// halves of a partition, each with peers enough, would never look for each other.
     private var lost: OrderedDictionary<PeerID, MonotonicInstant> = [:]
+    /// Dials that the swarm itself wants have numbers from here on, and no answer.
+    private static let firstUnaskedDial: UInt64 = 1 << 62
     private var random: DeterministicRandom
     private var nextConnection: UInt64 = 2
     private var nextJob: UInt64 = 1
     private var nextResolution: UInt64 = 1
-    private var nextUnaskedDial: UInt64 = 1 << 62
+    private var nextUnaskedDial = Self.firstUnaskedDial
     private var maintenanceAt: MonotonicInstant
     private var isLoaded = false
     private var isShuttingDown = false
@@ -582,7 +584,9 @@ public struct Swarm: StateMachine, ~Copyable {
                 close(attempt, .dialSuperseded, into: &outputs)
             }
         }
-        for asker in job.askers { outputs.append(.dialFinished(asker, outcome)) }
+        for asker in job.askers where asker.rawValue < Self.firstUnaskedDial {
+            outputs.append(.dialFinished(asker, outcome))
+        }
         while jobs.count < limits.dialCountMax, !waiting.isEmpty {
             let (asker, peer) = waiting.removeFirst()
             dial(asker, peer, now: now, into: &outputs)
@@ -600,7 +604,9 @@ public struct Swarm: StateMachine, ~Copyable {
             finish(id, outcome, now: now, into: &outputs)
             return
         }
-        for asker in job.askers { outputs.append(.dialFinished(asker, outcome)) }
+        for asker in job.askers where asker.rawValue < Self.firstUnaskedDial {
+            outputs.append(.dialFinished(asker, outcome))
+        }
         job.askers = []
         job.candidates = []
         jobs[id] = job
