@@ -143,6 +143,7 @@ public struct Node: ~Copyable {
         _ input: NodeInput, now: Now, into outputs: inout [NodeOutput]
     ) {
         if case .stopped = phase { return }
+        let first = outputs.count
         switch input {
         case .start: start(now: now, into: &outputs)
         case .listening(let id, let address):
@@ -174,6 +175,7 @@ public struct Node: ~Copyable {
             timeout(now: now, into: &outputs)
         }
         finishDraining(now: now, into: &outputs)
+        streamEvents(from: first, into: &outputs)
     }
 
     mutating func timeout(now: Now, into outputs: inout [NodeOutput]) {
@@ -203,6 +205,7 @@ public struct Node: ~Copyable {
         into outputs: inout [NodeOutput]
     ) -> Int {
         guard let connection = connections[id] else { return bytes.count }
+        let first = outputs.count
         var events = connectionEvents
         connectionEvents = []
         let consumed = connection.machine.receive(&bytes, now: now.instant, into: &events)
@@ -215,6 +218,7 @@ public struct Node: ~Copyable {
         events.removeAll(keepingCapacity: true)
         connectionEvents = events
         touch(connection, into: &outputs)
+        streamEvents(from: first, into: &outputs)
         return consumed
     }
 
@@ -227,6 +231,7 @@ public struct Node: ~Copyable {
         outputs: inout [NodeOutput]
     ) {
         guard let connection = connections[id] else { return }
+        let first = outputs.count
         let before = buffer.count
         pull(connection, now: now, into: &outputs)
         var events = connectionEvents
@@ -240,6 +245,7 @@ public struct Node: ~Copyable {
         if count == 0 { connection.isMarked = false }
         connection.bytesSent &+= UInt64(count)
         counters.bytesSent &+= UInt64(count)
+        streamEvents(from: first, into: &outputs)
     }
 
     /// Schedules what a connection's machine wants after it was used: sending, and its timer.

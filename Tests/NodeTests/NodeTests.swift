@@ -208,6 +208,64 @@ import Testing
         #expect(deadline == nil)
     }
 
+    @Test func watchersSeeEventsUntilTheyAreGone() throws {
+        var node = Self.node()
+        var outputs: [NodeOutput] = []
+        node.handle(.start, now: Self.now, into: &outputs)
+        for number in UInt64(1)...2 {
+            node.handle(.command(CommandID(number), .watchEvents), now: Self.now, into: &outputs)
+        }
+        node.handle(.commandCancelled(CommandID(1)), now: Self.now, into: &outputs)
+
+        func watched(_ outputs: [NodeOutput]) -> [String] {
+            outputs.compactMap { output in
+                guard case .reply(let id, .event(let event), isLast: false) = output else {
+                    return nil
+                }
+                return "\(id) \(event)"
+            }
+        }
+        #expect(watched(outputs).isEmpty)
+
+        // What was in the list before belongs to an earlier input and is not told twice.
+        outputs = [.event(.storeRecovered)]
+        let address = try Multiaddr("/ip4/127.0.0.1/tcp/4001")
+        node.handle(.listening(ListenerID(1), address), now: Self.now, into: &outputs)
+        #expect(watched(outputs) == ["\(CommandID(2)) \(NodeEvent.listening(address))"])
+
+        outputs = []
+        node.handle(.stop, now: Self.now, into: &outputs)
+        let last = outputs.lastIndex { output in
+            if case .reply(CommandID(2), _, isLast: true) = output { true } else { false }
+        }
+        let position = try #require(last)
+        #expect(watched(Array(outputs[position...])).isEmpty)
+    }
+
+    @Test func aLostConnectionIsToldWithItsReason() throws {
+        var node = Self.node()
+        var outputs: [NodeOutput] = []
+        node.handle(.start, now: Self.now, into: &outputs)
+        node.handle(.command(CommandID(1), .watchEvents), now: Self.now, into: &outputs)
+        let here = try Multiaddr("/ip4/127.0.0.1/tcp/4001")
+        let there = try Multiaddr("/ip4/127.0.0.1/tcp/50001")
+        node.handle(
+            .accepted(
+                ConnectionID(1), local: here, remote: there,
+                ephemeral: SecretBytes(copying: [UInt8](repeating: 3, count: 32))),
+            now: Self.now, into: &outputs)
+        outputs = []
+        node.handle(
+            .disconnected(ConnectionID(1), .remoteClosed, detail: "end of input"), now: Self.now,
+            into: &outputs)
+        let told = outputs.compactMap { output -> DisconnectReason? in
+            guard case .reply(CommandID(1), .event(.connectionClosed(_, let reason, _)), _) = output
+            else { return nil }
+            return reason
+        }
+        #expect(told == [.remoteClosed])
+    }
+
     @Test func commandsAreLimited() {
         var node = Self.node { $0.limits.commandsMax = 2 }
         var outputs: [NodeOutput] = []
