@@ -6,7 +6,7 @@ extension Node {
     /// Called at the end of every input, so that an event is streamed with what caused it. A watcher
     /// whose last reply went out with this input gets nothing any more.
     func streamEvents(from first: Int, into outputs: inout [NodeOutput]) {
-        guard first < outputs.count else { return }
+        guard commands.count > 0, first < outputs.count else { return }
         var events: [NodeEvent] = []
         for output in outputs[first...] {
             if case .event(let event) = output { events.append(event) }
