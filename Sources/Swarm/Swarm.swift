@@ -383,10 +383,10 @@ public struct Swarm: StateMachine, ~Copyable {
             learn(peer, [address], .configured, now: now)
             if links[peer] != nil || reasonNotToDial(peer, now: now) != nil {
                 dial(id, peer, now: now, into: &outputs)
-            } else if let index = jobs.values.firstIndex(where: { $0.expected == peer }) {
-                jobs.values[index].askers.append(id)
-                jobs.values[index].add(
-                    [(address.removingPeerID ?? address)], countMax: limits.candidateCountMax)
+            } else if var job = jobs.values.first(where: { $0.expected == peer }) {
+                job.askers.append(id)
+                consider(address.removingPeerID ?? address, depth: 0, job: &job, into: &outputs)
+                jobs[job.id] = job
             } else {
                 startJob(
                     askers: [id], expected: peer, addresses: [(address.removingPeerID ?? address)],

@@ -101,7 +101,7 @@ extension Gossipsub {
             return
         }
         let key = hash(id)
-        if let status = seen.status(key) {
+        if let status = seen.status(key) ?? heldStatus(key) {
             duplicateReceived(key, status, topic, from: slot, now: now, into: &outputs)
             return
         }
@@ -202,6 +202,13 @@ extension Gossipsub {
             return .failure(Refusal(reason: .selfOrigin))
         }
         return .success(author)
+    }
+
+    /// The status of a message that the cache has forgotten, by age or for want of room, while a copy
+    /// of it is still held: queued for somebody, or waiting for a late verdict.
+    private func heldStatus(_ key: MessageKey) -> SeenCache.Status? {
+        guard let index = store.index(key) else { return nil }
+        return if case .accepted = store[index].phase { .valid } else { .pending }
     }
 
     private mutating func duplicateReceived(
