@@ -60,7 +60,13 @@ extension Node {
             return
         }
         let final = connection.failure?.reason ?? reason
-        let words = connection.failure?.detail ?? detail
+        var words = connection.failure?.detail ?? detail
+        if connection.failure == nil, reason == .remoteClosed || reason == .remoteReset {
+            // The socket knows only that the peer left; the machine knows in the middle of what.
+            var events: [Connection.Event] = []
+            connection.machine.inputEnded(into: &events)
+            words = connection.machine.closeReason?.label ?? detail
+        }
         endStreams(of: connection, now: now, into: &outputs)
         connection.machine.close()
         extraWindowInUse -= connection.extraWindow

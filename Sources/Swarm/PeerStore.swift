@@ -73,8 +73,9 @@ public struct PeerStore: Sendable {
         public var protocolCountMax = 64
         /// Largest signed record kept, in bytes: sixteen addresses and a key fit in half of it.
         public var signedRecordSizeMax = 2048
-        /// First back-off after a failed dial; doubled with each further failure.
-        public var backoffInitial: Duration = .seconds(5)
+        /// First back-off after a failed dial; doubled with each further failure. Short, because most
+        /// first failures are of a peer that is just starting or restarting.
+        public var backoffInitial: Duration = .seconds(1)
         /// Longest back-off. Not longer, or a restarted peer stays unreachable for everyone.
         public var backoffMax: Duration = .seconds(600)
 
@@ -161,7 +162,7 @@ public struct PeerStore: Sendable {
     ) {
         let initial = limits.backoffInitial
         let longest = limits.backoffMax
-        let jitter = random.duration(below: .seconds(1))
+        let jitter = random.duration(below: initial / 2)
         update(id) { peer in
             guard let index = peer.index(of: address) else { return }
             let failures = min(peer.addresses[index].failureCount, 30)

@@ -260,12 +260,15 @@ import Testing
         node.handle(
             .disconnected(ConnectionID(1), .remoteClosed, detail: "end of input"), now: Self.now,
             into: &outputs)
-        let told = outputs.compactMap { output -> DisconnectReason? in
-            guard case .reply(CommandID(1), .event(.connectionClosed(_, let reason, _)), _) = output
+        let told = outputs.compactMap { output -> String? in
+            guard
+                case .reply(
+                    CommandID(1), .event(.connectionClosed(_, let reason, let detail)), _) = output
             else { return nil }
-            return reason
+            return "\(reason.rawValue): \(detail)"
         }
-        #expect(told == [.remoteClosed])
+        // In the middle of what the peer left, which the socket cannot know.
+        #expect(told == ["remote_closed: end_of_input_security_negotiation"])
     }
 
     @Test func commandsAreLimited() {
