@@ -211,7 +211,9 @@ let package = Package(
         tests(
             "Connection",
             ["Connection", "Crypto", "PeerIdentity", "Multistream", "Noise", "Yamux"]),
-        tests("Node", ["Node", "Swarm", "Crypto", "PeerIdentity", "Codec", "ChoraleTypes"]),
+        tests(
+            "Node",
+            ["Node", "Gossipsub", "Swarm", "Crypto", "PeerIdentity", "Codec", "ChoraleTypes"]),
         tests("DriverUV", ["DriverUV", "Codec"]),
         tests("Store", ["Store", "ChoraleTypes", "StoreContract", "CRocksDB"]),
         tests("Telemetry", ["Telemetry"]),

@@ -167,12 +167,8 @@ extension Node {
         into outputs: inout [NodeOutput]
     ) {
         commands[id] = .publication(topic: topic)
-        let name = Gossipsub.Topic(topic)
-        if !gossip.meshSnapshot().contains(where: { $0.topic == name }) {
-            // Published to without being joined: the machine keeps a fanout for it.
-            tellGossip(
-                .topicConfigured(configuration.parameters(of: name)), now: now, into: &outputs)
-        }
+        // Published to without being joined: the machine keeps a fanout for it.
+        configureTopic(Gossipsub.Topic(topic), now: now, into: &outputs)
         tellGossip(
             .publish(commands.publication(of: id), Gossipsub.Topic(topic), data: data, .init()),
             now: now, into: &outputs)
@@ -221,9 +217,17 @@ extension Node {
     ) {
         commands[id] = .subscription(topic)
         let name = Gossipsub.Topic(topic)
-        tellGossip(.topicConfigured(configuration.parameters(of: name)), now: now, into: &outputs)
+        configureTopic(name, now: now, into: &outputs)
         tellGossip(.subscribe(name), now: now, into: &outputs)
         outputs.append(.reply(id, .subscribed(topic: topic), isLast: false))
+    }
+
+    /// Lets the machine know a topic that it does not know; one that it knows keeps its parameters.
+    private mutating func configureTopic(
+        _ name: Gossipsub.Topic, now: Now, into outputs: inout [NodeOutput]
+    ) {
+        guard !gossip.meshSnapshot().contains(where: { $0.topic == name }) else { return }
+        tellGossip(.topicConfigured(configuration.parameters(of: name)), now: now, into: &outputs)
     }
 
     // MARK: DHT

@@ -40,15 +40,22 @@ extension Node {
                     // other side does not know of keeps both out of each other's mesh.
                     isDirect: configuration.gossip.directPeers.contains(peer.id))),
             now: now, into: &outputs)
+        // From an earlier connection; identify brings a newer one, if there is one.
+        if let record = swarm.store[peer.id]?.signedRecord {
+            tellGossip(.peerRecord(peer.id, record), now: now, into: &outputs)
+        }
     }
 
-    /// P6 counts peers by address. A local network shares one, and would only punish itself.
+    /// P6 counts peers by address, and by network of 64 bits under IPv6, where a customer has as many
+    /// addresses as it likes. A local network shares one, and would only punish itself.
     private func gossipGroup(of address: Multiaddr) -> Gossipsub.AddressGroup? {
         guard configuration.addressPolicy == .publicNetwork, let ip = address.ipAddress else {
             return nil
         }
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for byte in ip.unmapped.bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+        for byte in ip.group.narrow.address.bytes {
+            hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3
+        }
         return Gossipsub.AddressGroup(hash)
     }
 
@@ -68,7 +75,7 @@ extension Node {
         _ stream: Stream, _ name: String, now: Now, into outputs: inout [NodeOutput]
     ) {
         guard let peer = peer(of: stream) else { return }
-        peer.gossipReopenings = 0
+        peer.gossipNegotiatedAt = now.instant
     }
 
     /// The peer opened its stream to us.
@@ -124,7 +131,14 @@ extension Node {
         peer.gossipStream = nil
         peer.hasGossipToSend = false
         if case .connectionLost = end { return }
-        // A peer may restart its gossip; one that refuses the stream again and again has none.
+        // A peer may restart its gossip; one that refuses the stream again and again, or takes it only
+        // to end it, has none.
+        if let since = peer.gossipNegotiatedAt,
+            since.duration(to: now.instant) >= configuration.limits.gossipStreamLife
+        {
+            peer.gossipReopenings = 0
+        }
+        peer.gossipNegotiatedAt = nil
         peer.gossipReopenings += 1
         if peer.gossipReopenings <= 3, !peer.connection.isClosing,
             let version = peer.gossipVersion.flatMap(Gossipsub.Version.init(protocolID:)),
@@ -196,8 +210,11 @@ extension Node {
             delivered(message, now: now, into: &outputs)
         case .receipt(let id, let receipt):
             publishReceipt(id, receipt, into: &outputs)
-        case .published:
-            break
+        case .published(_, let outcome):
+            counters.gossipCopiesSent += UInt64(outcome.sent)
+            for (reason, count) in outcome.shed where reason != .peerHasIt {
+                counters.gossipCopiesShed += UInt64(count)
+            }
         case .connect(let id, let record, let reason):
             if let record {
                 outputs.append(.run(.signedRecord(id, record, isExchange: true)))
@@ -215,9 +232,13 @@ extension Node {
         _ output: Gossipsub.Output, into outputs: inout [NodeOutput]
     ) {
         let pauses = if case .pauseIntake = output { true } else { false }
-        for peer in peers.values where peer.isGossiping {
-            outputs.append(
-                pauses ? .pauseReading(peer.connection.id) : .resumeReading(peer.connection.id))
+        for peer in peers.values {
+            // Resuming goes to everybody: a peer may have ended its gossip during the pause.
+            if !pauses {
+                outputs.append(.resumeReading(peer.connection.id))
+            } else if peer.isGossiping {
+                outputs.append(.pauseReading(peer.connection.id))
+            }
         }
     }
 

@@ -16,6 +16,8 @@ public struct NodeHoldings: Sendable {
     public var handshakes = 0
     public var peers = 0
     public var streams = 0
+    /// Timers of streams and connections, those that became moot and were not swept yet counted.
+    public var timers = 0
     /// Bytes queued for streams and not yet sent.
     public var queuedSize = 0
     /// Bytes by which receive windows exceed their initial sizes: what peers may send unread.
@@ -43,7 +45,7 @@ public struct NodeHoldings: Sendable {
         size += gossip.seen * 66 + gossip.wanted * 200 + gossip.dontWant * 24
         size += gossip.controlIDs * 64 + gossip.retainedPeers * 1024
         // A connection with its Noise state, its Yamux session and its table entries.
-        size += sockets * 16 * 1024 + streams * 1024
+        size += sockets * 16 * 1024 + streams * 1024 + timers * 48
         size += dhtPeers * 512 + dhtProviders * 300 + dhtValidations * 2048
         return size + bodies * 9 * 1024 + knownPeers * 1024 + (commands + requests) * 1024
     }
@@ -63,6 +65,7 @@ extension Node {
             }
             holdings.extraWindowSize += connection.machine.extraWindowInUse
         }
+        holdings.timers = streamTimers.entryCount + connectionTimers.entryCount
         holdings.gossip = gossip.holdings
         let dht = kademlia.snapshot(now: now)
         holdings.dhtPeers = kademlia.tableSize

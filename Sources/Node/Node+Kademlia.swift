@@ -82,7 +82,6 @@ extension Node {
     mutating func kademliaServerEnded(
         _ stream: Stream, now: Now, into outputs: inout [NodeOutput]
     ) {
-        if let peer = peer(of: stream) { peer.kademliaStreams -= 1 }
         for id in stream.pendingRequests {
             _ = requests.takeInbound(id)
             tellKademlia(.requestCancelled(id), now: now, into: &outputs)

@@ -182,6 +182,10 @@ extension Node {
             .learnedRecord(
                 peer, sequence: record.sequence, record.addresses, envelope: envelope),
             now: now, into: &outputs)
+        // What we pass on to peers that we prune (peer exchange).
+        if peers[peer] != nil {
+            tellGossip(.peerRecord(peer, envelope), now: now, into: &outputs)
+        }
         if isExchange {
             tell(.dial(requests.unaskedDial(), peer, [], .exchange), now: now, into: &outputs)
         }

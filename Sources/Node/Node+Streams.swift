@@ -64,7 +64,13 @@ extension Node {
         // a timer for every message.
         let mustPush = stream.deadline == nil || deadline < (stream.deadline ?? deadline)
         stream.deadline = deadline
-        if mustPush { streamTimers.push(deadline, stream.key) }
+        guard mustPush else { return }
+        streamTimers.push(deadline, stream.key)
+        if streamTimers.isSweepDue {
+            // A peer may open and end streams as fast as it likes; their timers go with them.
+            let connections = connections
+            streamTimers.sweep { connections[$0.connection]?.streams[$0.stream]?.deadline == nil }
+        }
     }
 
     mutating func streamTimerFired(
@@ -110,6 +116,12 @@ extension Node {
             connection.machine.reset(id, code: .noError)
             return
         }
+        guard connection.inboundStreams.take(now: now.instant) else {
+            counters.streamsRefused += 1
+            connection.machine.reset(id, code: .resourceLimitExceeded)
+            mark(connection, into: &outputs)
+            return
+        }
         counters.streamsAccepted += 1
         let limits = configuration.limits
         let stream: Stream
@@ -128,20 +140,26 @@ extension Node {
                 return
             }
         case PingProtocol.id:
+            // Two, because the old one may not be over when a peer begins again (ping.md).
+            let refuses = connection.pingStreamCount >= 2
             stream = Stream(
                 id: id, connection: connection, kind: .pingResponder(PingAnswer()),
                 frameSizeMax: 0)
             connection.streams[id] = stream
+            guard !refuses else {
+                abandon(stream, .resourceLimitExceeded, .finished, now: now, into: &outputs)
+                return
+            }
         case configuration.kademliaProtocol:
+            let refuses = connection.kademliaStreamCount >= limits.kademliaStreamsPerPeer
             stream = Stream(
                 id: id, connection: connection, kind: .kademliaServer,
                 frameSizeMax: limits.kademliaFrameSizeMax)
             connection.streams[id] = stream
-            guard peer.kademliaStreams < limits.kademliaStreamsPerPeer else {
+            guard !refuses else {
                 abandon(stream, .resourceLimitExceeded, .finished, now: now, into: &outputs)
                 return
             }
-            peer.kademliaStreams += 1
             setDeadline(stream, limits.idleStreamTimeout, now: now)
             return
         case PerfTransfer.protocolID:

@@ -15,9 +15,6 @@ extension NodeConfiguration {
         var gossip = gossip
         if speaksChorale {
             var parameters = parameters(of: announcements)
-            parameters.trafficClass = .control
-            // A signed hash with chunk roots; what is larger is malformed.
-            parameters.sizeMax = 8 * 1024
             parameters.validation = .application
             gossip.topics.append(parameters)
         }
@@ -30,11 +27,19 @@ extension NodeConfiguration {
         return gossip
     }
 
-    /// Parameters of a topic that nothing else is known of.
+    /// Parameters of a topic: by its name when it is one of the network's, else the defaults.
     ///
     /// Under StrictNoSign a message has no author and number, so its identifier is its hash.
     func parameters(of topic: Gossipsub.Topic) -> Gossipsub.TopicParameters {
         var parameters = Gossipsub.TopicParameters(topic)
+        // Unpacking is done for every copy, on the loop: nothing may grow on the way.
+        parameters.uncompressedSizeMax = parameters.sizeMax
+        if let kind = TopicKind.named(topic.description, of: self) {
+            parameters.trafficClass = kind.trafficClass
+            parameters.sizeMax = kind.sizeMax
+            parameters.uncompressedSizeMax = kind.uncompressedSizeMax
+            parameters.lifetime = kind.lifetime
+        }
         switch gossip.signaturePolicy {
         case .strictSign: parameters.messageID = .fromAndSequence
         case .strictNoSign: parameters.messageID = .snappyDomain(includesTopic: true)

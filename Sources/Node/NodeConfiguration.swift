@@ -118,6 +118,8 @@ public struct NodeLimits: Sendable {
     public var pushesPerMinute: Int64 = 12
     /// How long a peer that gossip graylisted is not connected to, either way.
     public var graylistBan: Duration = .seconds(600)
+    /// How long a gossip stream must have stood for its end to count as a restart and not as a refusal.
+    public var gossipStreamLife: Duration = .seconds(60)
     /// Time a stopping node gives its connections to flush.
     public var drainTimeout: Duration = .seconds(3)
     /// Of each connection's machines.

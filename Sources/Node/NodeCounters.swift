@@ -5,6 +5,11 @@ public struct NodeCounters: Sendable {
     public var streamsOpened: UInt64 = 0
     public var streamsNotOpened: UInt64 = 0
     public var streamsAccepted: UInt64 = 0
+    /// Copies of our own publications that left for a peer, and those given up for want of time or room.
+    public var gossipCopiesSent: UInt64 = 0
+    public var gossipCopiesShed: UInt64 = 0
+    /// Opened by a peer faster than anybody has use for.
+    public var streamsRefused: UInt64 = 0
     public var streamsReset: UInt64 = 0
     public var malformedIdentify: UInt64 = 0
     public var malformedGossipFrames: UInt64 = 0

@@ -16,7 +16,6 @@ final class Peer {
     var pushes: TokenBucket
     /// DHT requests refused: a burst, and two a second.
     var refusals: TokenBucket
-    var kademliaStreams = 0
 
     var isGossiping = false
     var gossipVersion: String?
@@ -25,6 +24,8 @@ final class Peer {
     /// The peer's to us.
     var gossipInStream: Stream?
     var gossipReopenings = 0
+    /// When the peer agreed to the stream that is open now.
+    var gossipNegotiatedAt: MonotonicInstant?
     /// The gossip machine has frames for this peer that were not pulled yet.
     var hasGossipToSend = false
 

@@ -29,6 +29,8 @@ final class PeerConnection {
     var isMarked = false
     /// What this connection's windows have grown by, as last counted in the node's total.
     var extraWindow = 0
+    /// Streams that the peer may still open: honest use is some tens a second at most.
+    var inboundStreams: TokenBucket
     /// When the connection timer fires at the latest.
     var timerAt = MonotonicInstant(nanoseconds: .max)
     var roundTrip: Duration?
@@ -49,6 +51,21 @@ final class PeerConnection {
         self.remote = remote
         self.openedAt = openedAt
         self.machine = machine
+        inboundStreams = TokenBucket(
+            capacity: 1024, interval: .milliseconds(2), now: openedAt)
+    }
+
+    /// Of the streams that the peer opened, those that it sends DHT requests on.
+    ///
+    /// Counted anew each time, O(streams): a number kept beside the table is wrong after the first
+    /// way out that forgets it.
+    var kademliaStreamCount: Int {
+        streams.values.count { if case .kademliaServer = $0.kind { true } else { false } }
+    }
+
+    /// Of the streams that the peer opened, those that it pings on.
+    var pingStreamCount: Int {
+        streams.values.count { if case .pingResponder = $0.kind { true } else { false } }
     }
 
     var peer: PeerID? { established?.peerID }

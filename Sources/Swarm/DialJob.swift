@@ -26,10 +26,17 @@ struct DialJob {
     var attempts: OrderedDictionary<ConnectionID, Multiaddr> = [:]
     /// The socket that won the race and is shaking hands.
     var winner: ConnectionID?
+    /// When the winner opened.
+    var wonAt = MonotonicInstant.zero
+    /// Addresses whose sockets were given up because another had opened. They are tried again should
+    /// that one's handshake fail: an open port proves nothing.
+    var superseded: [Multiaddr] = []
     var resolutions: OrderedDictionary<ResolutionID, PendingResolution> = [:]
     var nextAttemptAt: MonotonicInstant
     let deadline: MonotonicInstant
     var attemptCount = 0
+    /// Names that were asked for. One record may name sixteen others, and each of those again.
+    var resolutionCount = 0
     var lastFailure = "no address answered"
 
     struct PendingResolution {
@@ -67,6 +74,9 @@ struct DialJob {
         }
         candidates = Self.interleaved(candidates)
     }
+
+    /// Whether somebody else could be tried if the winner does not shake hands.
+    var hasAlternative: Bool { !candidates.isEmpty || !superseded.isEmpty }
 
     var isExhausted: Bool { candidates.isEmpty && attempts.isEmpty && resolutions.isEmpty }
 }

@@ -189,7 +189,10 @@ public struct PeerStore: Sendable {
     public mutating func learnRecord(
         _ id: PeerID, sequence: UInt64, addresses: [Multiaddr], envelope: [UInt8], now: WallTime
     ) -> Bool {
-        if let known = peers[id], known.signedRecord != nil, known.recordSequence >= sequence {
+        // A record too large to keep has left its number all the same.
+        if let known = peers[id], known.signedRecord != nil || known.recordSequence > 0,
+            known.recordSequence >= sequence
+        {
             return false
         }
         learn(id, addresses: addresses, source: .signedRecord, now: now)

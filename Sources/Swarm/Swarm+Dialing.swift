@@ -126,6 +126,11 @@ extension Swarm {
             job.lastFailure = "\(address.text) leads through too many dnsaddr records"
             return
         }
+        guard job.resolutionCount < limits.resolutionCountMax else {
+            job.lastFailure = "\(address.text) leads to too many names"
+            return
+        }
+        job.resolutionCount += 1
         let id = ResolutionID(nextResolution)
         nextResolution += 1
         job.resolutions[id] = .init(address: address, depth: depth)
@@ -176,6 +181,13 @@ extension Swarm {
             finish(id, .failed(.timedOut), now: now, into: &outputs)
             return
         }
+        if let winner = job.winner, job.hasAlternative,
+            job.wonAt.duration(to: now.instant) >= limits.handshakePatience
+        {
+            // Whoever answers a port need not be the peer; its end starts the next address.
+            close(winner, .handshakeTimeout, into: &outputs)
+            job.wonAt = now.instant
+        }
         if job.winner == nil, now.instant >= job.nextAttemptAt || job.attempts.isEmpty,
             !job.candidates.isEmpty
         {
@@ -219,10 +231,13 @@ extension Swarm {
             return
         }
         job.winner = id
-        for other in job.attempts.keys where other != id {
+        job.wonAt = now.instant
+        for (other, address) in job.attempts where other != id {
+            job.superseded.append(address)
             sockets[other]?.closing = .dialSuperseded
             outputs.append(.cancelDial(other))
         }
+        job.attempts.removeAll { $0.key != id }
         jobs[jobID] = job
     }
 
@@ -288,6 +303,7 @@ extension Swarm {
         }
         job.askers = []
         job.candidates = []
+        job.superseded = []
         jobs[id] = job
     }
 }

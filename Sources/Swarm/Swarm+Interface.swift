@@ -27,6 +27,11 @@ extension Swarm {
         public var candidateCountMax = 16
         /// Nested `/dnsaddr` records followed.
         public var resolutionDepthMax = 3
+        /// Names that one dial may ask for, all records followed together.
+        public var resolutionCountMax = 24
+        /// How long an open socket may shake hands before the next address is tried instead. Long enough
+        /// for four round trips over a satellite.
+        public var handshakePatience: Duration = .seconds(4)
         /// A new peer is not let go before this.
         public var graceInterval: Duration = .seconds(30)
         /// Whole dial, all addresses and the handshake.

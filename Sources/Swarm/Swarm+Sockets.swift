@@ -192,7 +192,11 @@ extension Swarm {
     ) {
         guard var job = jobs[jobID] else { return }
         job.attempts.removeValue(forKey: id)
-        if job.winner == id { job.winner = nil }
+        if job.winner == id {
+            job.winner = nil
+            job.add(job.superseded, countMax: limits.candidateCountMax)
+            job.superseded = []
+        }
         if reason != .dialSuperseded, reason != .shutdown {
             job.lastFailure = "\(socket.remote.text): \(detail.isEmpty ? reason.rawValue : detail)"
             if let peer = job.expected {

@@ -83,6 +83,9 @@ public struct Swarm: StateMachine, ~Copyable {
             if job.winner == nil, !job.candidates.isEmpty {
                 deadline = min(deadline, job.nextAttemptAt)
             }
+            if job.winner != nil, job.hasAlternative {
+                deadline = min(deadline, job.wonAt.advanced(by: limits.handshakePatience))
+            }
         }
         return deadline
     }

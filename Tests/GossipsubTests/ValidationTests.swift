@@ -241,6 +241,33 @@ import Testing
         }
     }
 
+    /// The identifier does not cover the signature, so whoever forges a message in an author's name
+    /// takes its identifier. That must harm nobody but the forger.
+    @Test func aForgeryHarmsOnlyItsSender() {
+        let bench = Self.signedBench()
+        for index in 0...2 { bench.connect(index) }
+        let genuine = Self.signedMessage([1], number: 1)
+        var forged = genuine
+        forged.signature?[3] ^= 1
+        for round in 1...3 {
+            bench.outputs = []
+            bench.receive(0, RPC(messages: [forged]))
+            bench.receive(1, RPC(messages: [genuine]))
+            Self.runChecks(bench)
+            #expect(bench.takeDelivered().isEmpty)
+            #expect(bench.machine.counters[.badSignature] == UInt64(round))
+        }
+        let scores = (0...2).map { bench.score($0) }
+        #expect(scores[0] < 0)
+        #expect(scores[1] >= 0, "an honest relay pays nothing")
+        bench.outputs = []
+        bench.receive(2, RPC(messages: [genuine]))
+        Self.runChecks(bench)
+        #expect(bench.takeDelivered().map(\.author) == [Self.author.peerID])
+        bench.receive(1, RPC(messages: [genuine]))
+        #expect(bench.takeDelivered().isEmpty, "now it is a duplicate")
+    }
+
     @Test func acceptsASignedMessageWithAndWithoutItsKey() {
         for key in [nil, [], Self.author.publicKey.encoded] as [[UInt8]?] {
             let bench = Self.signedBench()

@@ -2,6 +2,7 @@ import ChoraleBase
 import ChoraleTypes
 import Codec
 import Crypto
+import Gossipsub
 import PeerIdentity
 import Swarm
 import Testing
@@ -19,6 +20,46 @@ import Testing
         while let key = queue.popDue(now: MonotonicInstant(nanoseconds: 4)) { popped.append(key) }
         #expect(popped == ["first", "second"])
         #expect(queue.next == MonotonicInstant(nanoseconds: 5))
+    }
+}
+
+@Suite struct DeadlineQueueSweepTests {
+    /// A stream that ends leaves its timer behind: a million of them must not stay until they are due.
+    @Test func mootEntriesDoNotPileUp() {
+        var queue = DeadlineQueue<Int>()
+        var live: Set<Int> = []
+        var largest = 0
+        for number in 0..<100_000 {
+            queue.push(MonotonicInstant(nanoseconds: Int64(number)), number)
+            live.insert(number)
+            live.remove(number - 10)
+            if queue.isSweepDue { queue.sweep { !live.contains($0) } }
+            largest = max(largest, queue.entryCount)
+        }
+        #expect(largest <= 1024)
+        var popped: [Int] = []
+        while let key = queue.popDue(now: MonotonicInstant(nanoseconds: .max)) {
+            if live.contains(key) { popped.append(key) }
+        }
+        #expect(popped == Array(99_990..<100_000))
+    }
+}
+
+@Suite struct TopicKindTests {
+    @Test func theNetworksTopicsAreKnownByTheirNames() {
+        let configuration = NodeLifecycleTests.configuration()
+        let vote = configuration.parameters(of: .init(configuration.topic("vote")))
+        #expect(vote.trafficClass == .vote && vote.sizeMax == 1024)
+        let subnet = configuration.parameters(of: .init(configuration.topic("subproof_vote_63")))
+        #expect(subnet.trafficClass == .vote)
+        for other in [
+            "vote", "/chorale/00000000/vote/ssz_snappy", configuration.topic("subproof_vote_64"),
+            configuration.topic("subproof_vote"), configuration.topic("vote") + "/x",
+        ] {
+            let parameters = configuration.parameters(of: .init(other))
+            #expect(parameters.trafficClass == .block, "\(other)")
+            #expect(parameters.uncompressedSizeMax == parameters.sizeMax)
+        }
     }
 }
 
@@ -145,13 +186,17 @@ import Testing
     private static func node(
         _ change: (inout NodeConfiguration) -> Void = { _ in }
     ) -> Node {
-        var configuration = NodeConfiguration(
+        var configuration = configuration()
+        change(&configuration)
+        return Node(configuration: configuration, now: now)
+    }
+
+    static func configuration() -> NodeConfiguration {
+        NodeConfiguration(
             identity: IdentityKey(
                 ed25519Seed: SecretBytes(copying: [UInt8](repeating: 1, count: 32))),
             noiseStaticKey: SecretBytes(copying: [UInt8](repeating: 2, count: 32)),
             networkDigest: [1, 2, 3, 4], addressPolicy: .local, seed: 1)
-        change(&configuration)
-        return Node(configuration: configuration, now: now)
     }
 
     private static let now = Now(instant: .zero, wall: WallTime(milliseconds: 1_800_000_000_000))

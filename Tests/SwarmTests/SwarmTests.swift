@@ -72,6 +72,40 @@ import Testing
         #expect(next.dials.count == 1)
     }
 
+    /// Somebody who accepts connections in a peer's name and says nothing cannot keep us from the peer.
+    @Test func aSilentWinnerIsGivenUpForTheOthers() {
+        var harness = SwarmHarness()
+        harness.give(
+            .dial(
+                DialID(1), peer(1),
+                [address("/ip4/10.0.0.1/tcp/1"), address("/ip4/10.0.0.2/tcp/1")], .routing))
+        harness.pass(.milliseconds(300))
+        let started = harness.outputs.dials
+        #expect(started.count == 2)
+        harness.give(.connected(started[0].id))
+        #expect(harness.outputs.cancelled == [started[1].id])
+        harness.give(.closed(started[1].id, .networkError, detail: ""))
+        #expect(harness.pass(.seconds(3)).closes.isEmpty, "a slow handshake is let be")
+        #expect(harness.pass(.seconds(1)).closes.map(\.id) == [started[0].id])
+        let next = harness.give(.closed(started[0].id, .handshakeTimeout, detail: ""))
+        #expect(next.dials.map(\.address) == [started[1].address])
+        harness.give(.connected(next.dials[0].id))
+        #expect(harness.give(.established(next.dials[0].id, peer(1))).outcomes.count == 1)
+    }
+
+    @Test func namesThatLeadToNamesAreCounted() {
+        var harness = SwarmHarness()
+        var open = harness.give(.dialAddress(DialID(1), address("/dnsaddr/a.example"))).resolutions
+        var asked = open.count
+        while let next = open.popLast() {
+            let texts = (0..<16).map { "/dnsaddr/\($0).\(asked).example" }
+            let more = harness.give(.resolved(next.id, .texts(texts))).resolutions
+            asked += more.count
+            open += more
+        }
+        #expect(asked <= 24)
+    }
+
     @Test func twoAskersShareOneDial() {
         var harness = SwarmHarness()
         let addresses = [address("/ip4/10.0.0.1/tcp/1")]

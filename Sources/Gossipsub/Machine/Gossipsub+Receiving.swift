@@ -94,7 +94,7 @@ extension Gossipsub {
             return
         }
         let id: [UInt8]
-        switch messageID(view, span, parameters) {
+        switch messageID(view, span, topic, parameters) {
         case .success(let bytes): id = bytes
         case .failure(let refusal):
             refuse(refusal.reason, topic, from: slot, now: now, into: &outputs)
@@ -132,9 +132,10 @@ extension Gossipsub {
     /// Why a message is not taken. A type of its own, because `Result` wants an error.
     struct Refusal: Error { let reason: DropReason }
 
-    private func messageID(
+    private mutating func messageID(
         _ view: MessageView,
         _ frame: Span<UInt8>,
+        _ topic: Int,
         _ parameters: TopicParameters
     ) -> Result<[UInt8], Refusal> {
         switch parameters.messageID {
@@ -156,10 +157,15 @@ extension Gossipsub {
             return .success(id)
         case .snappyDomain(let includesTopic):
             let data = frame.extracting(view.data ?? 0..<0)
-            return .success(
-                MessageIDs.snappyDomain(
-                    data, topic: includesTopic ? parameters.topic.utf8 : nil,
-                    uncompressedSizeMax: parameters.uncompressedSizeMax))
+            let content =
+                data.count >= RecentIDs.sizeMin
+                ? RecentIDs.Content(topic: topic, hash: hash(data)) : nil
+            if let content, let known = recentIDs[content] { return .success(known) }
+            let id = MessageIDs.snappyDomain(
+                data, topic: includesTopic ? parameters.topic.utf8 : nil,
+                uncompressedSizeMax: parameters.uncompressedSizeMax)
+            if let content { recentIDs.insert(content, id) }
+            return .success(id)
         case .custom(let function):
             let fields = MessageFields(
                 from: view.from.map { frame.extracting($0).copied() },

@@ -243,16 +243,25 @@ extension Gossipsub {
         endPending(index, into: &outputs)
         counters[reason] += 1
         let message = store[index]
-        let isInvalid = reason == .rejected || reason == .badSignature
-        seen.update(message.key, isInvalid ? .invalid : .ignored)
         if let source = message.sourcePeer {
             outputs.append(.event(.dropped(source, reason, topics[message.topic].topic)))
         }
-        if isInvalid {
+        switch reason {
+        case .badSignature:
+            // The identifier does not cover the signature: what else came under this name may be the
+            // genuine message, so only these bytes' sender is charged, and the name is free again.
+            seen.forget(message.key)
+            if let source = message.source, isConnected(source) {
+                chargeInvalid(source.slot, message.topic, now: now, into: &outputs)
+            }
+        case .rejected:
+            seen.update(message.key, .invalid)
             for holder in message.holders where holder.hasDelivered {
                 guard isConnected(holder.token) else { continue }
                 chargeInvalid(holder.token.slot, message.topic, now: now, into: &outputs)
             }
+        default:
+            seen.update(message.key, .ignored)
         }
         if case .checking(let job) = message.phase { messageByJob[job] = nil }
         store.remove(index)

@@ -68,6 +68,7 @@ public struct Gossipsub: StateMachine, ~Copyable {
 
     var store = MessageStore()
     var seen: SeenCache
+    var recentIDs = RecentIDs()
     var history = Deque<HistoryEntry>()
     var historySize = 0
 

@@ -48,6 +48,9 @@ struct SeenCache {
         statusByKey[key] = status
     }
 
+    /// Forgets a message now. Its place in the order stays until its time.
+    mutating func forget(_ key: MessageKey) { statusByKey[key] = nil }
+
     mutating func expire(now: MonotonicInstant) {
         while let first = arrivals.first, first.expires <= now { forgetOldest() }
     }
