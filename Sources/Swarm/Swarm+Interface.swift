@@ -140,7 +140,7 @@ extension Swarm {
         /// By ``DisconnectReason``, in the order of its cases. Their sum is the sockets closed.
         public var closed = [UInt64](repeating: 0, count: DisconnectReason.allCases.count)
         public var unreadableRows: UInt64 = 0
-        /// Addresses refused because the policy forbids their range.
+        /// Addresses refused because the policy forbids their range, or a stranger named too many.
         public var addressesForbidden: UInt64 = 0
 
         public init() {}

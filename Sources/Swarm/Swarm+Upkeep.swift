@@ -10,14 +10,28 @@ extension Swarm {
         _ peer: PeerID, _ addresses: [Multiaddr], _ source: AddressSource, now: Now
     ) {
         guard peer != configuration.localPeer else { return }
-        let allowed = filtered(addresses)
+        let allowed = filtered(addresses, from: source)
         guard !allowed.isEmpty else { return }
         store.learn(peer, addresses: allowed, source: source, now: now.wall)
     }
 
-    mutating func filtered(_ addresses: [Multiaddr]) -> [Multiaddr] {
+    /// Addresses that may be dialed or have to be resolved first.
+    ///
+    /// Strangers get one name each: a lookup waits for a server of their choice, and there are only so
+    /// many at a time.
+    mutating func filtered(_ addresses: [Multiaddr], from source: AddressSource) -> [Multiaddr] {
         let policy = configuration.addressPolicy
-        let allowed = addresses.filter { Self.isName($0) || policy.allows($0) }
+        var namesLeft = source >= .bootnode ? Int.max : 1
+        var allowed: [Multiaddr] = []
+        for address in addresses {
+            if Self.isName(address) {
+                guard namesLeft > 0 else { continue }
+                namesLeft -= 1
+                allowed.append(address)
+            } else if policy.allows(address) {
+                allowed.append(address)
+            }
+        }
         counters.addressesForbidden += UInt64(addresses.count - allowed.count)
         return allowed
     }

@@ -125,7 +125,7 @@ public struct Swarm: StateMachine, ~Copyable {
         case .learned(let peer, let addresses, let source):
             learn(peer, addresses, source, now: now)
         case .learnedRecord(let peer, let sequence, let addresses, let envelope):
-            let allowed = filtered(addresses)
+            let allowed = filtered(addresses, from: .signedRecord)
             _ = store.learnRecord(
                 peer, sequence: sequence, addresses: allowed, envelope: envelope, now: now.wall)
         case .identified(let peer, let protocols, let agent):

@@ -93,6 +93,15 @@ import Testing
         #expect(harness.give(.established(next.dials[0].id, peer(1))).outcomes.count == 1)
     }
 
+    @Test func strangersGetOneName() {
+        var harness = SwarmHarness()
+        let names = (0..<16).map { address("/dns4/\($0).example/tcp/1") }
+        let asked = harness.give(.dial(DialID(1), peer(1), names, .routing)).resolutions
+        #expect(asked.count == 1)
+        let configured = harness.give(.dial(DialID(2), peer(2), names, .configured)).resolutions
+        #expect(configured.count == 16)
+    }
+
     @Test func namesThatLeadToNamesAreCounted() {
         var harness = SwarmHarness()
         var open = harness.give(.dialAddress(DialID(1), address("/dnsaddr/a.example"))).resolutions
