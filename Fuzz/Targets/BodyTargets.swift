@@ -21,13 +21,14 @@ extension FuzzTarget {
             }, run: bodyRows),
         FuzzTarget(
             "body-sequence",
-            "announcements, chunks (true and false), requests, store replies and time in any order; "
-                + "a false chunk is never stored", sizeMax: 512,
+            "announcements heard and missed, chunks (true and false), requests, store replies and time "
+                + "in any order; a false chunk is never stored", sizeMax: 512,
             seeds: {
                 [
                     [0, 1, 0, 2, 1, 0, 3, 0, 0, 4, 0, 5, 0, 3, 0, 1, 4, 0, 5, 0, 8, 10],
                     [2, 1, 0, 0, 1, 3, 0, 0x82, 4, 0, 8, 90, 6, 2, 7, 9, 0],
                     [10, 0, 6, 1, 1, 5, 0, 9, 0, 11, 0, 8, 255],
+                    [15, 0, 1, 0, 15, 0, 1, 1, 0, 15, 0, 1, 2, 3, 15, 0, 1, 4, 8, 90, 15, 0, 1, 3],
                 ]
             }, run: bodySequence),
     ]
@@ -75,6 +76,9 @@ extension FuzzTarget {
         var outputs: [Bodies.Output] = []
         var requests: [(Bodies.RequestID, ChunksByRootRequest)] = []
         var jobs: [(Bodies.JobID, ChunkCheck)] = []
+        var missed: [Bodies.RequestID] = []
+        var missedFrom: PeerID?
+        var checks: [(Bodies.JobID, BodyAnnouncement)] = []
         var store: [(StoreRequestID, StoreRequest)] = []
         var serves: [Bodies.ServeID] = []
         var rows: [[UInt8]: [UInt8]] = [:]
@@ -141,7 +145,9 @@ extension FuzzTarget {
             case 8:
                 now.advance(program.duration())
                 bodies.handle(.timeout, now: now, into: &outputs)
-            case 9: bodies.handle(.peerDisconnected(peer), now: now, into: &outputs)
+            case 9:
+                bodies.handle(.peerDisconnected(peer), now: now, into: &outputs)
+                if missedFrom == peer { missed = [] }
             case 10: bodies.handle(.publish(.init(nextID), body), now: now, into: &outputs)
             case 11: bodies.handle(.remove(root: body.announcement.root), now: now, into: &outputs)
             case 12:
@@ -151,6 +157,37 @@ extension FuzzTarget {
             case 13:
                 guard !serves.isEmpty else { continue }
                 bodies.handle(.serveEnded(serves.removeFirst()), now: now, into: &outputs)
+            case 15:
+                switch program.below(5) {
+                case 0:
+                    bodies.handle(
+                        .peerConnected(peer, canServe: true, offers: true), now: now,
+                        into: &outputs)
+                case 1:
+                    guard let id = missed.last else { continue }
+                    var announcement = body.announcement
+                    if program.byte() & 1 == 1 {
+                        var bytes = announcement.sszEncoded()
+                        bytes[program.word() % bytes.count] ^= program.byte()
+                        announcement = (try? BodyAnnouncement(ssz: bytes.span)) ?? announcement
+                    }
+                    bodies.handle(.announcementReceived(id, announcement), now: now, into: &outputs)
+                case 2:
+                    guard !checks.isEmpty else { continue }
+                    let (id, announcement) = checks.remove(at: program.below(checks.count))
+                    let policy = AnnouncementPolicy(networkDigest: Actors.networkDigest)
+                    let verdict = AnnouncementCheck(announcement, policy: policy).run(
+                        wall: now.wall)
+                    bodies.handle(.announcementVerified(id, verdict), now: now, into: &outputs)
+                case 3:
+                    let known = program.byte() & 1 == 0 ? [] : [body.announcement.root]
+                    guard let request = AnnouncementsRequest(known: known) else { continue }
+                    bodies.handle(
+                        .serveAnnouncements(.init(nextID), request), now: now, into: &outputs)
+                default:
+                    guard let id = missed.popLast() else { continue }
+                    bodies.handle(.requestEnded(id, .finished), now: now, into: &outputs)
+                }
             default:
                 bodies.handle(.peerConnected(peer, canServe: false), now: now, into: &outputs)
             }
@@ -158,7 +195,18 @@ extension FuzzTarget {
                 findings.note("bodies", output)
                 switch output {
                 case .request(let id, _, let request, _): requests.append((id, request))
-                case .cancel(let id): requests.removeAll { $0.0 == id }
+                case .requestAnnouncements(let id, let peer, _, _):
+                    missedFrom = peer
+                    missed.append(id)
+                    require(missed.count == 1, "one peer is asked at a time")
+                case .checkAnnouncement(let id, let announcement):
+                    checks.append((id, announcement))
+                    require(checks.count <= limits.offersMax, "checks: \(checks.count)")
+                case .offer(_, let announcements):
+                    require(announcements.count <= limits.offersMax, "offers")
+                case .cancel(let id):
+                    requests.removeAll { $0.0 == id }
+                    missed.removeAll { $0 == id }
                 case .verifyChunk(let id, let check): jobs.append((id, check))
                 case .store(let id, let request):
                     store.append((id, request))

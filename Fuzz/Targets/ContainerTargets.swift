@@ -8,7 +8,8 @@ import PeerIdentity
 extension FuzzTarget {
     static let containerTargets: [FuzzTarget] = [
         FuzzTarget(
-            "ssz-requests", "status, metadata, ping, goodbye and chunk requests; canonical SSZ",
+            "ssz-requests",
+            "status, metadata, ping, goodbye, chunk and announcement requests; canonical SSZ",
             seeds: {
                 [
                     [0]
@@ -24,6 +25,7 @@ extension FuzzTarget {
                                 root: .zero, indices: [0, 3, 9],
                                 held: ChunkBitmap(repeating: true, count: 10))
                         ).sszEncoded(),
+                    [5] + must(AnnouncementsRequest(known: [.zero, .zero])).sszEncoded(),
                 ]
             }, run: sszRequests),
         FuzzTarget(
@@ -83,12 +85,13 @@ extension FuzzTarget {
 
     private static func sszRequests(_ input: [UInt8], _ findings: inout Findings) {
         let bytes = Array(input.dropFirst())
-        switch (input.first ?? 0) % 5 {
+        switch (input.first ?? 0) % 6 {
         case 0: canonical(Status.self, bytes, &findings, "status")
         case 1: canonical(Metadata.self, bytes, &findings, "metadata")
         case 2: canonical(PingSequence.self, bytes, &findings, "ping")
         case 3: canonical(Goodbye.self, bytes, &findings, "goodbye")
-        default: canonical(ChunksByRootRequest.self, bytes, &findings, "chunks by root")
+        case 4: canonical(ChunksByRootRequest.self, bytes, &findings, "chunks by root")
+        default: canonical(AnnouncementsRequest.self, bytes, &findings, "announcements")
         }
     }
 

@@ -49,17 +49,29 @@ public enum AnnouncementVerdict: Equatable, Sendable {
     }
 }
 
-/// Everything there is to check about an announcement alone, away from the loop.
+/// Everything there is to check about an announcement alone, away from the loop: one that gossip
+/// brought, or one that a peer offered.
 ///
 /// Cheap checks first, the signature last. Whether there is room for the body is for
 /// ``Bodies/admission(of:now:)``.
 public struct AnnouncementCheck: Sendable {
-    /// The gossip message's data: one Snappy block.
-    public let compressed: [UInt8]
+    private enum Content {
+        case compressed([UInt8])
+        case decoded(BodyAnnouncement)
+    }
+
+    private let content: Content
     public let policy: AnnouncementPolicy
 
+    /// - Parameter compressed: the gossip message's data, one Snappy block.
     public init(compressed: [UInt8], policy: AnnouncementPolicy) {
-        self.compressed = compressed
+        content = .compressed(compressed)
+        self.policy = policy
+    }
+
+    /// Checks what was decoded already.
+    public init(_ announcement: BodyAnnouncement, policy: AnnouncementPolicy) {
+        content = .decoded(announcement)
         self.policy = policy
     }
 
@@ -69,6 +81,13 @@ public struct AnnouncementCheck: Sendable {
     }
 
     public func run(wall: WallTime) -> AnnouncementVerdict {
+        switch content {
+        case .compressed(let bytes): run(bytes, wall: wall)
+        case .decoded(let announcement): check(announcement, wall: wall)
+        }
+    }
+
+    private func run(_ compressed: [UInt8], wall: WallTime) -> AnnouncementVerdict {
         let sizeMax = BodyAnnouncement.encodedSizeMax
         guard compressed.count <= Snappy.encodedSizeMax(sizeMax) else {
             return .reject(

@@ -5,6 +5,9 @@ extension Bodies {
     ///   `announcementsRefused` and the announcements that wait.
     /// - `chunksReceived` is the sum of `chunksVerified`, `chunksWrong`, `chunksUnrequested`,
     ///   `chunksDuplicate`, `chunksLate` and those being verified.
+    /// - `offersReceived` is the sum of `offersAccepted`, `offersKnown`, `offersIgnored`,
+    ///   `offersRejected`, `offersUnwanted`, `offersLate` and those being checked. The accepted ones
+    ///   are among `announcementsReceived`.
     /// - `servesReceived` is the sum of `servesAnswered`, `servesRefused` and those under way.
     public struct Counters: Hashable, Sendable {
         public var announcementsReceived: UInt64 = 0
@@ -39,6 +42,22 @@ extension Bodies {
         public var chunksLate: UInt64 = 0
         /// Stored chunks that could not be read.
         public var chunksLost: UInt64 = 0
+        /// Requests for announcements that we may have missed, and what came in answer.
+        public var catchUpRequests: UInt64 = 0
+        public var offersReceived: UInt64 = 0
+        public var offersAccepted: UInt64 = 0
+        /// Gossip was quicker.
+        public var offersKnown: UInt64 = 0
+        /// Nobody's fault: too old, of an unknown kind, too large.
+        public var offersIgnored: UInt64 = 0
+        /// The peer's fault: false, or not asked for.
+        public var offersRejected: UInt64 = 0
+        public var offersUnwanted: UInt64 = 0
+        /// The request was given up.
+        public var offersLate: UInt64 = 0
+        /// Requests of peers, and announcements in our answers.
+        public var offerRequestsReceived: UInt64 = 0
+        public var offersSent: UInt64 = 0
         public var servesReceived: UInt64 = 0
         public var servesAnswered: UInt64 = 0
         public var servesRefused: UInt64 = 0

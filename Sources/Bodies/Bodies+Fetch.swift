@@ -8,12 +8,17 @@ import PeerIdentity
 extension Bodies {
     // MARK: Peers
 
-    mutating func connected(_ peer: PeerID, canServe: Bool) {
+    mutating func connected(
+        _ peer: PeerID, canServe: Bool, offers: Bool, now: MonotonicInstant
+    ) {
         if let index = peers.index(forKey: peer) {
             peers.values[index].canServe = canServe
+            peers.values[index].offers = offers
         } else {
-            peers[peer] = PeerState(canServe: canServe)
+            peers[peer] = PeerState(canServe: canServe, offers: offers)
         }
+        peerChanges += 1
+        if offers { lookForMissed(now: now) }
     }
 
     mutating func disconnected(
@@ -29,16 +34,18 @@ extension Bodies {
             endServe(id, now: now)
         }
         peers.removeValue(forKey: peer)
+        peerChanges += 1
+        catchUpPeerLeft(peer)
     }
 
-    private mutating func penalize(
+    mutating func penalize(
         _ peer: PeerID, _ fault: Fault, into outputs: inout [Output]
     ) {
         counters.faults += 1
         outputs.append(.penalize(peer, fault))
     }
 
-    private mutating func rest(_ peer: PeerID, now: MonotonicInstant) {
+    mutating func rest(_ peer: PeerID, now: MonotonicInstant) {
         guard let index = peers.index(forKey: peer) else { return }
         let failures = peers.values[index].failures
         peers.values[index].failures = min(failures + 1, 16)
@@ -47,7 +54,7 @@ extension Bodies {
     }
 
     /// Asks the peer nothing more for a long time.
-    private mutating func distrust(
+    mutating func distrust(
         _ peer: PeerID, now: MonotonicInstant, into outputs: inout [Output]
     ) {
         distrusted.removeValue(forKey: peer)
@@ -57,6 +64,7 @@ extension Bodies {
             cancel(id, into: &outputs)
         }
         for root in active { bodies[root]?.links.removeValue(forKey: peer) }
+        peerChanges += 1
     }
 
     /// A peer told us what it holds.
@@ -75,11 +83,13 @@ extension Bodies {
             guard body.links.count < limits.passiveLinksMax else { return }
             body.links[peer] = body.newLink(
                 isActive: false, pollInterval: limits.pollInterval, now: now)
+            isScheduleStale = true
         }
         guard let index = body.links.index(forKey: peer) else { return }
         if body.links.values[index].held != held {
             body.links.values[index].held = held
             body.links.values[index].pollInterval = limits.pollInterval
+            isScheduleStale = true
         }
     }
 
@@ -125,6 +135,7 @@ extension Bodies {
     mutating func requestEnded(
         _ id: RequestID, _ end: RequestEnd, now: MonotonicInstant, into outputs: inout [Output]
     ) {
+        if catchUpEnded(id, end, now: now, into: &outputs) { return }
         guard let request = take(id) else { return }
         let peer = request.peer
         switch end {
@@ -150,6 +161,7 @@ extension Bodies {
         case .unsupported:
             counters.requestsFailed += 1
             peers[peer]?.canServe = false
+            peerChanges += 1
             for root in active { bodies[root]?.links.removeValue(forKey: peer) }
         }
     }

@@ -64,8 +64,11 @@ extension Bodies {
         take(announcement, from: from, now: now, into: &outputs)
     }
 
-    private mutating func take(
-        _ announcement: BodyAnnouncement, from: PeerID?, now: Now, into outputs: inout [Output]
+    /// - Parameter isMissed: it comes late. Then it must not drive out what is held, and counts as
+    ///   received when it was issued, so that it goes when it goes elsewhere.
+    mutating func take(
+        _ announcement: BodyAnnouncement, from: PeerID?, isMissed: Bool = false, now: Now,
+        into outputs: inout [Output]
     ) {
         if let body = bodies[announcement.root] {
             counters.announcementsKnown += 1
@@ -76,10 +79,18 @@ extension Bodies {
             refuse(announcement, refusal, into: &outputs)
             return
         }
+        let size = announcement.shape.size
+        if isMissed, totalSize + size > limits.totalSizeMax || bodies.count >= limits.bodiesMax {
+            refuse(
+                announcement, .noRoom(size: totalSize + size, limit: limits.totalSizeMax),
+                into: &outputs)
+            return
+        }
         countAnnouncement(of: announcement.description.producer, now: now.instant)
-        makeRoom(for: announcement.shape.size, into: &outputs)
+        makeRoom(for: size, into: &outputs)
         let body = Body(
-            announcement, received: now.wall,
+            announcement,
+            received: isMissed ? min(now.wall, announcement.description.issued) : now.wall,
             held: ChunkBitmap(repeating: false, count: announcement.shape.chunkCount),
             isOwn: false, serial: newSerial(), random: &random, now: now.instant)
         insert(body)
@@ -183,6 +194,7 @@ extension Bodies {
             take(announcement, from: from, now: now, into: &outputs)
         }
         waiting = []
+        if peers.values.contains(where: \.offers) { lookForMissed(now: now.instant) }
     }
 
     // MARK: Leaving

@@ -59,19 +59,27 @@ extension Bodies {
         case announced(BodyAnnouncement, from: PeerID?)
         /// Holds and announces a body of our own. Answered by `published` or `publishRefused`.
         case publish(PublishID, BodyBuilder.Built)
-        /// A peer may be asked (`canServe`), or may only ask us. Repeating it changes `canServe`.
-        case peerConnected(PeerID, canServe: Bool)
+        /// A peer may be asked for chunks (`canServe`) and for announcements (`offers`), or may only
+        /// ask us. Repeating it changes both.
+        case peerConnected(PeerID, canServe: Bool, offers: Bool = false)
         case peerDisconnected(PeerID)
         /// A peer said which chunks it holds, otherwise than in requests and answers.
         case peerHas(PeerID, root: Bytes32, held: ChunkBitmap)
         /// One item of an answer. Any number of them come before `requestEnded`.
         case chunkReceived(RequestID, ChunkResponse)
+        /// One item of an answer to `requestAnnouncements`, unchecked. Any number of them come
+        /// before `requestEnded`.
+        case announcementReceived(RequestID, BodyAnnouncement)
         /// Exactly once for each request, unless it was cancelled.
         case requestEnded(RequestID, RequestEnd)
         case chunkVerified(JobID, Bool)
+        /// What ``AnnouncementCheck`` found, in answer to `checkAnnouncement`.
+        case announcementVerified(JobID, AnnouncementVerdict)
         /// A peer asks. Answered by `respond` any number of times, then `respondEnd`; or by
         /// `refuse`.
         case serve(ServeID, PeerID, ChunksByRootRequest)
+        /// A peer asks what it missed. Answered at once, by `offer`.
+        case serveAnnouncements(ServeID, AnnouncementsRequest)
         /// The answer was sent, or its stream is gone. Exactly once for each `serve`; it frees the
         /// peer's place, which is otherwise held for ``Limits/serveTimeout``.
         case serveEnded(ServeID)
@@ -92,11 +100,19 @@ extension Bodies {
         case announce(BodyAnnouncement)
         /// Ask a peer. After `deadline` the machine cancels by itself.
         case request(RequestID, PeerID, ChunksByRootRequest, deadline: MonotonicInstant)
+        /// Ask a peer what was announced while we were away. As `request` otherwise.
+        case requestAnnouncements(
+            RequestID, PeerID, AnnouncementsRequest, deadline: MonotonicInstant)
         /// Reset the request's stream. Nothing more of it is wanted, nor answered.
         case cancel(RequestID)
         case verifyChunk(JobID, ChunkCheck)
+        /// Check it as one that gossip brought, but for its age, which may be up to
+        /// ``Limits/ageMax``.
+        case checkAnnouncement(JobID, BodyAnnouncement)
         case respond(ServeID, ChunkResponse)
         case respondEnd(ServeID)
+        /// The whole answer to `serveAnnouncements`.
+        case offer(ServeID, [BodyAnnouncement])
         /// One error item: code 1 invalid, 3 unavailable, 4 rate limited. Ends the answer.
         case refuse(ServeID, code: UInt8, text: String)
         case store(StoreRequestID, StoreRequest)
@@ -162,6 +178,10 @@ extension Bodies {
         /// Sent a bitmap, or asked for chunks, that a body of this shape cannot have.
         case impossibleBitmap(root: Bytes32)
         case malformedAnswer
+        /// Offered an announcement that no check passes.
+        case falseAnnouncement(root: Bytes32)
+        /// Offered what we had said we know, the same twice, or more than an answer holds.
+        case unwantedAnnouncement(root: Bytes32)
     }
 
     /// What an operator may want to see.

@@ -61,6 +61,21 @@ extension Bodies {
         /// A body that got no chunk for this is given up.
         public var stallTimeout: Duration = .seconds(300)
 
+        // MARK: Announcements missed
+
+        /// The least time between two requests for announcements, to whomever: what is heard, checked
+        /// and taken in by them is at most `offersMax` a second.
+        public var catchUpPause: Duration = .seconds(1)
+        /// A peer that shows by its requests that it has something unknown here is asked again at
+        /// most this often.
+        public var catchUpPeerInterval: Duration = .seconds(2)
+        /// How often one peer is asked when there is no reason to: what gossip lost is found after
+        /// about this time, for 32 bytes a body held.
+        public var catchUpInterval: Duration = .seconds(60)
+        /// Announcements in one answer, of 8 KiB at most each. As many as a producer may make in a
+        /// burst.
+        public var offersMax = 16
+
         // MARK: Serving
 
         /// Answers under way to one peer: twice what an honest peer asks for at once.
@@ -80,9 +95,10 @@ extension Bodies {
         /// For so long after publishing, a producer shows each peer different chunks, so that its
         /// peers have something to trade and it uploads little more than the body once.
         public var seedingDuration: Duration = .seconds(20)
-        /// A chunk is shown to further peers this long after a copy of it left: by then whoever got
-        /// it has told others, or does not intend to. Also how long a peer may leave a chunk that it
-        /// was shown unasked for.
+        /// A chunk is shown to a second peer this long after a copy of it left: by then whoever got it
+        /// has told others, or does not intend to. Also how long a peer may leave a chunk that it was
+        /// shown unasked for. The wait doubles with each peer, and is four times as long while two
+        /// others hold the chunk.
         public var reshowDelay: Duration = .seconds(1)
 
         // MARK: The store
@@ -95,7 +111,7 @@ extension Bodies {
         /// Most memory in bytes that the machine, its jobs and its store requests take.
         public var worstCaseMemory: Int {
             let chunk = 256 * 1024
-            return bodiesMax * (8 * 1024 + 1024) + waitingMax * 8 * 1024
+            return bodiesMax * (8 * 1024 + 1024) + (waitingMax + 2 * offersMax) * 8 * 1024
                 + (requestsMax + servesMax + readsMax) * chunk + unstoredSizeMax + cacheSizeMax
                 + 2 * bodySizeMax + (forgottenMax + producersMax) * 128
         }

@@ -6,13 +6,17 @@ import PeerIdentity
 
 /// Whom to ask for what, and when to look again.
 extension Bodies {
+    /// - Complexity: nothing unless something has changed or is due; then, for each body being fetched
+    ///   or told of, O(links × chunks).
     mutating func schedule(now: MonotonicInstant, into outputs: inout [Output]) {
+        guard isScheduleStale || (wakeAt.map { $0 <= now } ?? false) else { return }
+        isScheduleStale = false
         wakeAt = nil
         guard !active.isEmpty else { return }
-        var fetching = bodies.values.lazy.filter { $0.phase == .fetching }.count
+        let current = active.compactMap { bodies[$0] }
+        var fetching = current.lazy.filter { $0.phase == .fetching }.count
         let slow = slowPeers(now: now)
-        for root in Array(active) {
-            guard let body = bodies[root] else { continue }
+        for body in current {
             if body.phase == .waiting, fetching < limits.downloadsMax {
                 body.phase = .fetching
                 body.progressAt = now
@@ -59,6 +63,15 @@ extension Bodies {
 
     /// Up to `activeLinksMax` peers, drawn at random from those connected.
     private mutating func fillLinks(of body: Body, now: MonotonicInstant) {
+        // Looks at every peer, so not with every input: at once when peers came or went, else sometimes,
+        // since some rest and some turn out to have nothing.
+        guard body.linksSeen != peerChanges || body.fillLinksAt <= now else {
+            wake(body.fillLinksAt, now: now)
+            return
+        }
+        body.linksSeen = peerChanges
+        body.fillLinksAt = now.advanced(by: limits.pollInterval)
+        wake(body.fillLinksAt, now: now)
         var count = body.links.values.lazy.filter(\.isActive).count
         guard count < limits.activeLinksMax || peers.count > count else { return }
         var candidates = Array(peers.keys).filter { peer in
@@ -151,59 +164,87 @@ extension Bodies {
         return max(limits.hedgeDelayMin, min(limits.hedgeDelayMax, usual))
     }
 
+    /// A linked peer that may be asked now.
+    private struct Holder {
+        let peer: PeerID
+        let held: ChunkBitmap
+        /// What speaks against asking it, besides what it has to send already.
+        let reserve: Int
+        var inFlight: Int
+
+        var cost: Int { inFlight + reserve }
+    }
+
+    private func holders(
+        of body: Body, slow: Set<PeerID>, now: MonotonicInstant
+    ) -> [Holder] {
+        var holders: [Holder] = []
+        for (peer, link) in body.links where !link.held.isEmpty {
+            guard isUsable(peer, now: now), let state = peers[peer] else { continue }
+            // The producer comes behind others even when they are busy, since waiting for one of
+            // them costs less than the producer's upload; but before peers that are slow.
+            var reserve = 0
+            if peer == body.producer { reserve += 500 }
+            if slow.contains(peer) { reserve += 1000 }
+            holders.append(
+                Holder(peer: peer, held: link.held, reserve: reserve, inFlight: state.inFlight))
+        }
+        return holders
+    }
+
     /// The chunks to ask for, the rarest among linked peers first.
     private func wanted(_ body: Body) -> [Int] {
-        var holders = [Int](repeating: 0, count: body.shape.chunkCount)
+        let missing = body.chunks.indices.filter(body.isMissing)
+        guard !missing.isEmpty else { return [] }
+        var counts = [Int](repeating: 0, count: body.shape.chunkCount)
         for link in body.links.values where !link.held.isEmpty {
-            for index in holders.indices where link.held[index] { holders[index] += 1 }
+            for index in missing where link.held[index] { counts[index] += 1 }
         }
-        return holders.indices.filter { body.isMissing($0) && holders[$0] > 0 }
-            .sorted { (holders[$0], body.rank[$0]) < (holders[$1], body.rank[$1]) }
+        return missing.filter { counts[$0] > 0 }
+            .sorted { (counts[$0], body.rank[$0]) < (counts[$1], body.rank[$1]) }
     }
 
     private mutating func requestChunks(
         of body: Body, slow: Set<PeerID>, now: MonotonicInstant, into outputs: inout [Output]
     ) {
         guard !isIntakeStopped else { return }
-        for index in wanted(body) {
+        let wanted = wanted(body)
+        guard !wanted.isEmpty else { return }
+        var holders = holders(of: body, slow: slow, now: now)
+        for index in wanted {
             let room = limits.unstoredSizeMax - unstoredSize
             guard chunkRequestCount < limits.requestsMax,
                 (chunkRequestCount + 1) * body.shape.chunkSize <= room
             else { return }
-            guard let peer = holder(of: index, body, except: nil, slow: slow, now: now) else {
-                continue
-            }
-            let id = send(index, to: peer, body, isHedge: false, now: now, into: &outputs)
+            guard let position = choose(from: holders, for: index, except: nil) else { continue }
+            holders[position].inFlight += 1
+            let id = send(
+                index, to: holders[position].peer, body, isHedge: false, now: now, into: &outputs)
             body.chunks[index].requests = [id]
         }
     }
 
     /// The peer to ask for a chunk: the least busy that is not slow; the producer only when nobody
     /// else has it, because everybody else may have to ask the producer too.
-    private mutating func holder(
-        of index: Int, _ body: Body, except: PeerID?, slow: Set<PeerID>, now: MonotonicInstant
-    ) -> PeerID? {
-        var best: [PeerID] = []
+    private mutating func choose(
+        from holders: [Holder], for index: Int, except: PeerID?
+    ) -> Int? {
+        var best: [Int] = []
         var bestCost = Int.max
-        for (peer, link) in body.links where link.held[index] && peer != except {
-            guard isUsable(peer, now: now), let state = peers[peer] else { continue }
-            let isProducer = peer == body.producer
-            // The producer comes behind others even when they are busy, since waiting for one of
-            // them costs less than the producer's upload; but before peers that are slow.
-            var cost = state.inFlight
-            if isProducer { cost += 500 }
-            if slow.contains(peer) { cost += 1000 }
+        for position in holders.indices
+        where holders[position].held[index] && holders[position].peer != except {
+            let cost = holders[position].cost
             if cost < bestCost {
                 bestCost = cost
-                best = [peer]
+                best = [position]
             } else if cost == bestCost {
-                best.append(peer)
+                best.append(position)
             }
         }
-        guard let peer = random.element(of: best), let state = peers[peer],
-            state.inFlight < limits.requestsPerPeerMax
+        guard let position = random.element(of: best),
+            holders[position].inFlight < limits.requestsPerPeerMax
         else { return nil }
-        return peer
+        return position
     }
 
     /// Asks a second holder for chunks that take too long.
@@ -221,10 +262,13 @@ extension Bodies {
                 wake(due, now: now)
                 continue
             }
-            guard body.hedgeCount < limits.hedgesMax, chunkRequestCount < limits.requestsMax,
-                let peer = holder(of: index, body, except: request.peer, slow: slow, now: now)
+            guard body.hedgeCount < limits.hedgesMax, chunkRequestCount < limits.requestsMax
             else { continue }
-            let id = send(index, to: peer, body, isHedge: true, now: now, into: &outputs)
+            let holders = holders(of: body, slow: slow, now: now)
+            guard let position = choose(from: holders, for: index, except: request.peer)
+            else { continue }
+            let id = send(
+                index, to: holders[position].peer, body, isHedge: true, now: now, into: &outputs)
             body.chunks[index].requests.append(id)
             body.hedgeCount += 1
             counters.hedgeRequests += 1
@@ -262,5 +306,20 @@ extension Bodies {
         }
         outputs.append(.request(id, peer, message, deadline: deadline))
         return id
+    }
+}
+
+extension Bodies.Input {
+    /// Whether scheduling has to look at every body again. What a peer holds is looked at by `note`.
+    var changesSchedule: Bool {
+        switch self {
+        case .timeout, .read, .serve, .serveEnded, .peerHas, .announcementReceived,
+            .serveAnnouncements:
+            false
+        case .chunkReceived(_, let response): response.hasChunk
+        case .announced, .publish, .peerConnected, .peerDisconnected, .requestEnded,
+            .chunkVerified, .announcementVerified, .storeReplied, .loaded, .remove:
+            true
+        }
     }
 }

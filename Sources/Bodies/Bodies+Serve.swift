@@ -16,6 +16,7 @@ extension Bodies {
             return
         }
         guard let body = bodies[request.root] else {
+            if !forgotten.contains(request.root) { hint(peer, now: now) }
             refuse(id, 3, "this body is not known here", into: &outputs)
             return
         }
@@ -134,13 +135,18 @@ extension Bodies {
     ///
     /// All of it, but from a producer whose body is new: each peer sees a few chunks at a time that
     /// nobody else has been shown, so that the first copies go to different peers and they have
-    /// something to trade. A chunk is shown again when its first receiver had time to pass it on.
+    /// something to trade. A chunk is shown again when its receivers had time to pass it on and seem not
+    /// to have done it: each time the wait doubles, and it is longer still once two others hold the
+    /// chunk, because then it spreads without us. Not for ever: those two may be liars.
     private mutating func shown(
         _ body: Body, to peer: PeerID, now: MonotonicInstant
     ) -> ChunkBitmap {
-        guard let seeding = body.seeding, now < seeding.until,
-            let link = body.links.index(forKey: peer)
-        else { return body.held }
+        guard let seeding = body.seeding, now < seeding.until else { return body.held }
+        // Peers beyond the links that are remembered get it from those within: shown everything, they
+        // would all ask for the same.
+        guard let link = body.links.index(forKey: peer) else {
+            return ChunkBitmap(repeating: false, count: body.shape.chunkCount)
+        }
         var shown = body.links.values[link].shown
         let theirs = body.links.values[link].held
         let sent = body.links.values[link].sent
@@ -151,25 +157,30 @@ extension Bodies {
         guard open < ahead else { return shown }
 
         var spread = [Int](repeating: 0, count: count)
+        var holders = spread
         for other in body.links.values {
             for index in 0..<count where other.held[index] || other.shown[index] {
                 spread[index] += 1
+                if other.held[index] { holders[index] += 1 }
             }
         }
-        let horizon = now.advanced(by: .zero - limits.reshowDelay)
         var hidden = (0..<count).filter { index in
             guard !shown[index], !theirs[index] else { return false }
             if spread[index] == 0 { return true }
             let isOnItsWay = body.links.values.contains {
                 $0.sent[index] && !$0.held[index] && seeding.leftAt[index] < seeding.shownAt[index]
             }
-            return !isOnItsWay && max(seeding.leftAt[index], seeding.shownAt[index]) < horizon
+            let rounds = min(seeding.shownCounts[index] - 1, 8) + (holders[index] >= 2 ? 2 : 0)
+            let wait = limits.reshowDelay * (1 << max(0, rounds))
+            let last = max(seeding.leftAt[index], seeding.shownAt[index])
+            return !isOnItsWay && last.advanced(by: wait) < now
         }
         random.shuffle(&hidden)
         hidden.sort { spread[$0] < spread[$1] }
         for index in hidden.prefix(ahead - open) {
             shown[index] = true
             body.seeding?.shownAt[index] = now
+            body.seeding?.shownCounts[index] += 1
         }
         body.links.values[link].shown = shown
         return shown

@@ -36,6 +36,8 @@ import PeerIdentity
 ///      announcement costs the announcement. (`chunkVerified`)
 ///   5. Each request ends once: by `requestEnded`, or by our `cancel`. (`take`)
 ///
+/// Whoever was away when a body was announced hears of it from ``CatchUp``.
+///
 /// Memory: ``Limits/worstCaseMemory``.
 ///
 /// The seam for erasure coding: ``Body/chunks`` are the data parts of a body and its tree the only
@@ -77,6 +79,8 @@ public struct Bodies: StateMachine, ~Copyable {
     var userReadCount = 0
     var storeRequests: [StoreRequestID: StoreWork] = [:]
 
+    var catchUp = CatchUp()
+
     var isIntakeStopped = false
     /// Said once for each stop.
     var isStopAnnounced = false
@@ -84,6 +88,10 @@ public struct Bodies: StateMachine, ~Copyable {
     var retentionAt: MonotonicInstant
     /// When scheduling has something to do that no input announces.
     var wakeAt: MonotonicInstant?
+    /// Whether an input has changed what scheduling depends on.
+    var isScheduleStale = true
+    /// Rises with each peer that comes, goes or changes what it can be asked.
+    var peerChanges: UInt64 = 0
 
     private var nextRequest: UInt64 = 1
     private var nextJob: UInt64 = 1
@@ -92,6 +100,9 @@ public struct Bodies: StateMachine, ~Copyable {
 
     struct PeerState {
         var canServe: Bool
+        /// Whether it can be asked for announcements, and when it last was.
+        var offers = false
+        var askedAt: MonotonicInstant?
         /// Chunks requested and not yet received.
         var inFlight = 0
         var serves = 0
@@ -158,7 +169,8 @@ public struct Bodies: StateMachine, ~Copyable {
         case .announced(let announcement, let from):
             announced(announcement, from: from, now: now, into: &outputs)
         case .publish(let id, let built): publish(id, built, now: now, into: &outputs)
-        case .peerConnected(let peer, let canServe): connected(peer, canServe: canServe)
+        case .peerConnected(let peer, let canServe, let offers):
+            connected(peer, canServe: canServe, offers: offers, now: now.instant)
         case .peerDisconnected(let peer): disconnected(peer, now: now.instant, into: &outputs)
         case .peerHas(let peer, let root, let held):
             if let body = bodies[root] {
@@ -173,6 +185,12 @@ public struct Bodies: StateMachine, ~Copyable {
         case .serve(let id, let peer, let request):
             serve(id, peer, request, now: now.instant, into: &outputs)
         case .serveEnded(let id): endServe(id, now: now.instant)
+        case .announcementReceived(let id, let announcement):
+            offered(id, announcement, now: now.instant, into: &outputs)
+        case .announcementVerified(let id, let verdict):
+            announcementVerified(id, verdict, now: now, into: &outputs)
+        case .serveAnnouncements(let id, let request):
+            offer(id, request, now: now, into: &outputs)
         case .read(let id, let root, let index):
             read(id, ChunkKey(root: root, index: index), into: &outputs)
         case .storeReplied(let id, let reply):
@@ -186,14 +204,17 @@ public struct Bodies: StateMachine, ~Copyable {
             }
         case .timeout: break
         }
+        if input.changesSchedule { isScheduleStale = true }
         expire(now: now, into: &outputs)
         schedule(now: now.instant, into: &outputs)
+        continueCatchUp(now: now.instant, into: &outputs)
         nextDeadline = deadline(now: now.instant)
     }
 
     /// Whatever has become due, whichever input brought the news of it.
     private mutating func expire(now: Now, into outputs: inout [Output]) {
         while let (id, request) = requests.elements.first, request.deadline <= now.instant {
+            isScheduleStale = true
             timeOut(id, request, now: now.instant, into: &outputs)
         }
         while let (id, serve) = serves.elements.first, serve.deadline <= now.instant {
@@ -202,15 +223,18 @@ public struct Bodies: StateMachine, ~Copyable {
         if let retry = storeRetryAt, retry <= now.instant {
             storeRetryAt = nil
             isIntakeStopped = false
+            isScheduleStale = true
         }
         if retentionAt <= now.instant {
             retentionAt = now.instant.advanced(by: limits.retentionInterval)
             applyRetention(now: now, into: &outputs)
+            isScheduleStale = true
         }
     }
 
     private func deadline(now: MonotonicInstant) -> MonotonicInstant? {
         var deadline = earliest(wakeAt, storeRetryAt)
+        deadline = earliest(deadline, catchUpDeadline)
         deadline = earliest(deadline, requests.values.first?.deadline)
         deadline = earliest(deadline, serves.values.first?.deadline)
         return bodies.isEmpty ? deadline : earliest(deadline, retentionAt)

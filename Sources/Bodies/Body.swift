@@ -49,12 +49,15 @@ final class Body {
         /// When each chunk was last shown to somebody, and when the last copy of it left.
         var shownAt: [MonotonicInstant]
         var leftAt: [MonotonicInstant]
+        /// To how many peers each was shown.
+        var shownCounts: [Int]
 
         init(until: MonotonicInstant, chunkCount: Int) {
             self.until = until
             let never = MonotonicInstant(nanoseconds: .min)
             shownAt = [MonotonicInstant](repeating: never, count: chunkCount)
             leftAt = shownAt
+            shownCounts = [Int](repeating: 0, count: chunkCount)
         }
     }
 
@@ -78,6 +81,9 @@ final class Body {
     /// How many chunks the store has confirmed.
     var storedCount: Int
     var links: OrderedDictionary<PeerID, Link> = [:]
+    /// When to look for more peers to ask, and at which count of changes that was last done.
+    var fillLinksAt: MonotonicInstant
+    var linksSeen: UInt64?
     /// Verified bytes by peer.
     var sources: OrderedDictionary<PeerID, Int> = [:]
     /// How long a chunk usually takes: a moving average with weight 1/4.
@@ -100,6 +106,7 @@ final class Body {
         self.serial = serial
         self.held = held
         startedAt = now
+        fillLinksAt = now
         progressAt = now
         producer = announcement.description.producer.peerID
         storedCount = held.setCount

@@ -47,6 +47,23 @@ extension Node {
         }
     }
 
+    /// What a peer told us of because we missed it was checked.
+    mutating func offeredAnnouncementChecked(
+        _ id: Bodies.JobID, _ verdict: AnnouncementVerdict, now: Now,
+        into outputs: inout [NodeOutput]
+    ) {
+        if case .accept(let announcement) = verdict,
+            bodies.admission(of: announcement, now: now) == nil
+        {
+            outputs.append(
+                .event(
+                    .bodyAnnounced(
+                        root: announcement.root, kind: announcement.description.kind.description,
+                        size: announcement.shape.size)))
+        }
+        tellBodies(.announcementVerified(id, verdict), now: now, into: &outputs)
+    }
+
     // MARK: Publishing
 
     mutating func publishBody(
@@ -99,10 +116,18 @@ extension Node {
                 now: now, into: &outputs)
         case .request(let id, let peer, let request, let deadline):
             requestChunks(id, peer, request, deadline: deadline, now: now, into: &outputs)
+        case .requestAnnouncements(let id, let peer, let request, _):
+            requestAnnouncements(id, peer, request, now: now, into: &outputs)
         case .cancel(let id):
             cancelChunkRequest(id, now: now, into: &outputs)
         case .verifyChunk(let id, let check):
             outputs.append(.run(.chunk(id, check)))
+        case .checkAnnouncement(let id, let announcement):
+            let check = AnnouncementCheck(
+                announcement, policy: configuration.missedAnnouncementPolicy)
+            outputs.append(.run(.offeredAnnouncement(id, check)))
+        case .offer(let id, let announcements):
+            respondAnnouncements(id, announcements, now: now, into: &outputs)
         case .respond(let id, let response):
             respondChunk(id, response, now: now, into: &outputs)
         case .respondEnd(let id):

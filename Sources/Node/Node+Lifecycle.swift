@@ -161,6 +161,8 @@ extension Node {
             announcementChecked(handle, verdict, now: now, into: &outputs)
         case .chunk(let id, let isValid):
             tellBodies(.chunkVerified(id, isValid), now: now, into: &outputs)
+        case .offeredAnnouncement(let id, let verdict):
+            offeredAnnouncementChecked(id, verdict, now: now, into: &outputs)
         case .buildBody(let command, let built):
             bodyBuilt(command, built, now: now, into: &outputs)
         case .signedRecord(let peer, let record, let envelope, let isExchange):

@@ -15,7 +15,7 @@ import Yamux
 extension Node {
     // MARK: Asking
 
-    private mutating func ask(
+    mutating func ask(
         _ requestProtocol: RequestProtocol, _ peer: PeerID, _ purpose: RequestSession.Purpose,
         _ request: [UInt8], now: Now, into outputs: inout [NodeOutput]
     ) -> RequestSession.ID {
@@ -34,7 +34,7 @@ extension Node {
         return RequestSession.ID(requestCount)
     }
 
-    private mutating func schedule(
+    mutating func schedule(
         into outputs: inout [NodeOutput], now: Now,
         _ change: (
             inout RequestScheduler<PeerID>, inout [RequestScheduler<PeerID>.Output]
@@ -135,6 +135,13 @@ extension Node {
             } else {
                 fault(session, now: now, into: &outputs)
             }
+        case .announcements(let id):
+            if let announcement = try? BodyAnnouncement(ssz: bytes.span) {
+                tellBodies(
+                    .announcementReceived(id, announcement), now: now, into: &outputs)
+            } else {
+                fault(session, now: now, into: &outputs)
+            }
         }
     }
 
@@ -153,7 +160,7 @@ extension Node {
     ) {
         guard !session.isSettled, case .client(let purpose) = session.role else { return }
         session.isSettled = true
-        if case .chunks(let id) = purpose {
+        if let id = purpose.bodiesRequest {
             chunkRequests.removeValue(forKey: id)
             tellBodies(.requestEnded(id, end), now: now, into: &outputs)
         }
@@ -252,7 +259,7 @@ extension Node {
 
     // MARK: Serving
 
-    private mutating func perform(
+    mutating func perform(
         _ results: [RequestServer.Output], _ session: RequestSession, now: Now,
         into outputs: inout [NodeOutput]
     ) {
@@ -262,7 +269,12 @@ extension Node {
             case .request(let bytes):
                 session.request = bytes
                 stream.deadline = nil
-                let cost = session.requestProtocol == .chunksByRoot ? max(1, bytes.count / 64) : 1
+                let cost =
+                    switch session.requestProtocol {
+                    case .chunksByRoot: max(1, bytes.count / 64)
+                    case .announcements: session.requestProtocol.chunkCountMax
+                    default: 1
+                    }
                 schedule(into: &outputs, now: now) { scheduler, results in
                     scheduler.arrived(
                         session.id, from: session.peer, session.requestProtocol, cost: cost,
@@ -286,7 +298,7 @@ extension Node {
         }
     }
 
-    private mutating func respond(
+    mutating func respond(
         _ session: RequestSession, _ bytes: [UInt8], isLast: Bool, now: Now,
         into outputs: inout [NodeOutput]
     ) {
@@ -296,7 +308,7 @@ extension Node {
         perform(results, session, now: now, into: &outputs)
     }
 
-    private mutating func refuse(
+    mutating func refuse(
         _ session: RequestSession, _ code: ResponseCode, _ text: String, now: Now,
         into outputs: inout [NodeOutput]
     ) {
@@ -344,73 +356,23 @@ extension Node {
             session.serve = serve
             serves[serve] = session
             tellBodies(.serve(serve, session.peer, request), now: now, into: &outputs)
+        case .announcements:
+            guard let request = try? AnnouncementsRequest(ssz: bytes.span) else {
+                refuse(session, .invalidRequest, "not a list of roots", now: now, into: &outputs)
+                return
+            }
+            let serve = Bodies.ServeID(session.id.rawValue)
+            session.serve = serve
+            serves[serve] = session
+            tellBodies(.serveAnnouncements(serve, request), now: now, into: &outputs)
         default:
             refuse(session, .serverError, "not served here", now: now, into: &outputs)
         }
     }
 
-    // MARK: Chunks
-
-    mutating func requestChunks(
-        _ id: Bodies.RequestID, _ peer: PeerID, _ request: ChunksByRootRequest,
-        deadline: MonotonicInstant, now: Now, into outputs: inout [NodeOutput]
-    ) {
-        guard peers[peer] != nil else {
-            tellBodies(.requestEnded(id, .failed), now: now, into: &outputs)
-            return
-        }
-        let session = RequestSession.ID(requestCount + 1)
-        chunkRequests[id] = session
-        _ = ask(
-            .chunksByRoot, peer, .chunks(id), request.sszEncoded(), now: now, into: &outputs)
-    }
-
-    mutating func cancelChunkRequest(
-        _ id: Bodies.RequestID, now: Now, into outputs: inout [NodeOutput]
-    ) {
-        guard let sessionID = chunkRequests.removeValue(forKey: id),
-            let session = requestSessions[sessionID]
-        else { return }
-        session.isSettled = true
-        if let stream = session.stream {
-            abandon(stream, .noError, .finished, now: now, into: &outputs)
-        } else {
-            requestSessions.removeValue(forKey: sessionID)
-            schedule(into: &outputs, now: now) { scheduler, results in
-                scheduler.cancel(
-                    sessionID, of: session.peer, now: now.instant, into: &results)
-            }
-        }
-    }
-
-    mutating func respondChunk(
-        _ id: Bodies.ServeID, _ response: ChunkResponse, now: Now,
-        into outputs: inout [NodeOutput]
-    ) {
-        guard let session = serves[id] else { return }
-        respond(session, response.sszEncoded(), isLast: false, now: now, into: &outputs)
-    }
-
-    mutating func endChunkResponse(
-        _ id: Bodies.ServeID, now: Now, into outputs: inout [NodeOutput]
-    ) {
-        guard let session = serves[id] else { return }
-        var results: [RequestServer.Output] = []
-        session.server?.finish(into: &results)
-        perform(results, session, now: now, into: &outputs)
-    }
-
-    mutating func refuseChunks(
-        _ id: Bodies.ServeID, code: UInt8, text: String, now: Now,
-        into outputs: inout [NodeOutput]
-    ) {
-        guard let session = serves[id] else { return }
-        refuse(session, ResponseCode(wireValue: code), text, now: now, into: &outputs)
-    }
-
     // MARK: Status
 
-    var ownCapabilities: Capabilities { [.servesChunks] }
+    var ownCapabilities: Capabilities { [.servesChunks, .offersAnnouncements] }
 
     var ownStatus: Status {
         Status(
@@ -439,8 +401,11 @@ extension Node {
         guard !peer.isSameNetwork else { return }
         peer.isSameNetwork = true
         peer.servesBodies = peer.speaks(RequestProtocol.chunksByRoot.protocolID)
+        peer.offersAnnouncements = peer.speaks(RequestProtocol.announcements.protocolID)
         tellBodies(
-            .peerConnected(id, canServe: peer.servesBodies), now: now, into: &outputs)
+            .peerConnected(
+                id, canServe: peer.servesBodies, offers: peer.offersAnnouncements), now: now,
+            into: &outputs)
     }
 
     mutating func sayGoodbye(

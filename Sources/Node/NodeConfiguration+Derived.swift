@@ -52,6 +52,14 @@ extension NodeConfiguration {
         AnnouncementPolicy(networkDigest: networkDigest)
     }
 
+    /// Which of the announcements are believed that a peer tells us of because we missed them: as
+    /// old as bodies get, since they may have been issued while we were away.
+    var missedAnnouncementPolicy: AnnouncementPolicy {
+        var policy = announcementPolicy
+        policy.ageMax = limits.bodies.ageMax
+        return policy
+    }
+
     var proverRules: ProverIdentityRules {
         ProverIdentityRules(
             network: networkDigestVector, lifeMax: limits.proverRecordLife,

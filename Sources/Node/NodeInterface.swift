@@ -83,6 +83,7 @@ public enum Job: Sendable {
     case recordValidation(Kademlia.JobID, ValidationJob)
     case announcement(Gossipsub.MessageHandle, AnnouncementCheck)
     case chunk(Bodies.JobID, ChunkCheck)
+    case offeredAnnouncement(Bodies.JobID, AnnouncementCheck)
     case buildBody(CommandID, BodyBuilder)
     case signedRecord(PeerID, [UInt8], isExchange: Bool)
 
@@ -94,6 +95,8 @@ public enum Job: Sendable {
         case .announcement(let handle, let check):
             .announcement(handle, check.run(wall: wall))
         case .chunk(let id, let check): .chunk(id, check.run())
+        case .offeredAnnouncement(let id, let check):
+            .offeredAnnouncement(id, check.run(wall: wall))
         case .buildBody(let id, let builder): .buildBody(id, builder.run())
         case .signedRecord(let peer, let envelope, let isExchange):
             .signedRecord(
@@ -108,6 +111,7 @@ public enum JobResult: Sendable {
     case recordValidation(Kademlia.JobID, ValidationVerdict)
     case announcement(Gossipsub.MessageHandle, AnnouncementVerdict)
     case chunk(Bodies.JobID, Bool)
+    case offeredAnnouncement(Bodies.JobID, AnnouncementVerdict)
     case buildBody(CommandID, BodyBuilder.Built)
     case signedRecord(PeerID, PeerRecord?, envelope: [UInt8], isExchange: Bool)
 }

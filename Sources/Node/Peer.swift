@@ -32,6 +32,7 @@ final class Peer {
     /// It answered our status request on the same network.
     var isSameNetwork = false
     var servesBodies = false
+    var offersAnnouncements = false
 
     init(id: PeerID, connection: PeerConnection, since: MonotonicInstant, now: Now) {
         self.id = id

@@ -11,6 +11,15 @@ final class RequestSession {
         case status
         case goodbye
         case chunks(Bodies.RequestID)
+        case announcements(Bodies.RequestID)
+
+        /// The request of the bodies machine that this is.
+        var bodiesRequest: Bodies.RequestID? {
+            switch self {
+            case .chunks(let id), .announcements(let id): id
+            case .status, .goodbye: nil
+            }
+        }
     }
 
     enum Role {

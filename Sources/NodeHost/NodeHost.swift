@@ -213,7 +213,7 @@ public final class NodeHost {
             inlineSignatures += 1
             pending.append(.finished(job.run(wall: wall)))
             return
-        case .recordValidation, .announcement, .chunk, .buildBody: break
+        case .recordValidation, .announcement, .offeredAnnouncement, .chunk, .buildBody: break
         }
         switch workers?.submit({ job.run(wall: wall) }) {
         case .accepted: break

@@ -58,8 +58,14 @@ public struct RequestProtocol: Hashable, Sendable {
         name: "chunks_by_root", requestSizeMax: 40 * 1024, chunkSizeMax: 260 * 1024,
         chunkCountMax: 1_024)
 
+    /// Announcements of bodies that the requester missed, at most 16 of 8 KiB. The request lists up to
+    /// 1,024 roots that are not wanted.
+    public static let announcements = RequestProtocol(
+        name: "announcements", requestSizeMax: 33 * 1024, chunkSizeMax: 8 * 1024,
+        chunkCountMax: 16)
+
     /// All of the above, in the order of their names.
-    public static let all = [chunksByRoot, goodbye, metadata, ping, status]
+    public static let all = [announcements, chunksByRoot, goodbye, metadata, ping, status]
 }
 
 /// The first byte of a response chunk.

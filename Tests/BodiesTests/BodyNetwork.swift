@@ -18,6 +18,8 @@ final class BodyNetwork {
         var bandwidth = 6_250_000
         var latency: ClosedRange<Int> = 10...60  // milliseconds
         var limits = Bodies.Limits()
+        /// Whether nodes tell each other what was announced while they were away.
+        var offersMissed = false
     }
 
     final class Node {
@@ -188,8 +190,9 @@ final class BodyNetwork {
         guard first != second, !nodes[first].neighbours.contains(second) else { return }
         nodes[first].neighbours.insert(second)
         nodes[second].neighbours.insert(first)
-        tell(first, .peerConnected(nodes[second].peer, canServe: true))
-        tell(second, .peerConnected(nodes[first].peer, canServe: true))
+        let offers = conditions.offersMissed
+        tell(first, .peerConnected(nodes[second].peer, canServe: true, offers: offers))
+        tell(second, .peerConnected(nodes[first].peer, canServe: true, offers: offers))
     }
 
     /// Takes the node off the network. `losingUnsynced`: as by a power failure.
@@ -311,6 +314,19 @@ final class BodyNetwork {
             note(node, "penalizes \(culprit ?? -1)")
         case .event(let event):
             node.events.append(event)
+        case .requestAnnouncements(let id, let peer, let request, _):
+            askForMissed(request, id, of: peer, node)
+        case .checkAnnouncement(let job, let announcement):
+            let life = node.life
+            let policy = AnnouncementPolicy(networkDigest: [1, 2, 3, 4])
+            let verdict = AnnouncementCheck(announcement, policy: policy).run(wall: clock.wall)
+            after(1_000_000) { [self] in
+                guard node.life == life else { return }
+                if case .accept = verdict { node.hasAnnouncement.insert(announcement.root) }
+                tell(node.index, .announcementVerified(job, verdict))
+            }
+        case .offer(let id, let announcements):
+            offer(id, announcements, node)
         case .published, .publishRefused, .chunkRead, .progress:
             break
         }
@@ -349,6 +365,38 @@ final class BodyNetwork {
             if server.behaviour == .staller, !request.indices.isEmpty { return }
             tell(server.index, .serve(.init(UInt64(serve)), node.peer, request))
         }
+    }
+
+    private func askForMissed(
+        _ request: AnnouncementsRequest, _ id: Bodies.RequestID, of peer: PeerID, _ node: Node
+    ) {
+        guard let server = nodes.first(where: { $0.peer == peer }),
+            node.neighbours.contains(server.index)
+        else {
+            after(1_000_000) { [self] in tell(node.index, .requestEnded(id, .failed)) }
+            return
+        }
+        let exchange = Exchange(node, server, id)
+        exchangesByRequest["\(node.index)/\(node.life)/\(id.rawValue)"] = exchange
+        let serve = nextServe
+        nextServe += 1
+        exchanges[serve] = exchange
+        carry(request.sszEncoded().count + 100, node, server) { [self] in
+            guard isAlive(exchange) else { return }
+            tell(server.index, .serveAnnouncements(.init(UInt64(serve)), request))
+        }
+    }
+
+    private func offer(_ id: Bodies.ServeID, _ announcements: [BodyAnnouncement], _ node: Node) {
+        guard let exchange = exchanges[Int(id.rawValue)], isAlive(exchange) else { return }
+        let asker = nodes[exchange.asker]
+        for announcement in announcements {
+            carry(announcement.sszEncoded().count, node, asker) { [self] in
+                guard isAlive(exchange) else { return }
+                tell(asker.index, .announcementReceived(exchange.request, announcement))
+            }
+        }
+        end(id, .finished, node)
     }
 
     private func isAlive(_ exchange: Exchange) -> Bool {

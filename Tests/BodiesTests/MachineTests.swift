@@ -7,7 +7,7 @@ import PeerIdentity
 import Testing
 
 /// One machine, told what happens by hand.
-private struct Bench: ~Copyable {
+struct Bench: ~Copyable {
     var machine: Bodies
     var milliseconds: Int64 = 0
     var outputs: [Bodies.Output] = []

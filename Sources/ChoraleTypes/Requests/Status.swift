@@ -50,6 +50,8 @@ public struct Capabilities: OptionSet, Hashable, Sendable {
 
     /// Answers `chunks_by_root`.
     public static let servesChunks = Capabilities(rawValue: 1 << 0)
+    /// Answers `announcements`.
+    public static let offersAnnouncements = Capabilities(rawValue: 1 << 1)
 }
 
 extension Capabilities: SSZEncodable, SSZDecodable {

@@ -103,6 +103,23 @@ import Testing
         }
     }
 
+    @Test func announcementRequestsRoundTripAndAreBounded() throws {
+        for count in [0, 1, 1024] {
+            let known = [Bytes32](repeating: Self.root, count: count)
+            let request = try #require(AnnouncementsRequest(known: known))
+            let bytes = request.sszEncoded()
+            #expect(bytes.count == 4 + 32 * count)
+            #expect(try AnnouncementsRequest(ssz: bytes.span) == request)
+        }
+        #expect(AnnouncementsRequest(known: [Bytes32](repeating: Self.root, count: 1025)) == nil)
+        let tooMany = [4, 0, 0, 0] + [UInt8](repeating: 1, count: 32 * 1025)
+        let decoded = try? AnnouncementsRequest(ssz: tooMany.span)
+        #expect(decoded == nil)
+        let cut = [4, 0, 0, 0] + [UInt8](repeating: 1, count: 33)
+        let partial = try? AnnouncementsRequest(ssz: cut.span)
+        #expect(partial == nil)
+    }
+
     @Test func chunkResponsesRoundTripAndStayBelowTheirBound() throws {
         let chunk = StoredChunk(
             data: SSZByteList([UInt8](repeating: 3, count: BodyShape.chunkSizeMax))!,
