@@ -203,6 +203,9 @@ extension Node {
         for reason in Gossipsub.DropReason.allCases {
             add("gossip_dropped_\(reason)", gossip.counters[reason])
         }
+        for cause in Gossipsub.ScoreCause.allCases where !cause.isCredit {
+            add("gossip_charged_\(cause)", gossip.counters[charged: cause])
+        }
         for reason in Gossipsub.ShedReason.allCases {
             add("gossip_shed_\(reason)", gossip.counters[reason])
         }

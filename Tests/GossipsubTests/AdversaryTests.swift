@@ -39,6 +39,9 @@ import Testing
         } _: { bench in
             #expect(bench.machine.meshSnapshot().count == 1)
             #expect(bench.machine.counters.subscriptionsSkipped > 9000)
+            #expect(bench.machine.counters[charged: .subscriptionFlood] > 22)
+            let score = bench.score(0)
+            #expect(score < -2500, "graylisted")
         },
         Flood("messages of unknown topics") { number in
             RPC(messages: [RPC.Message(bytes(number), topic: Gossipsub.Topic("x\(number)"))])
@@ -56,7 +59,10 @@ import Testing
         Flood("IWANT of nothing") { number in
             RPC(iwant: ids(number, 400))
         } _: { bench in
-            #expect(bench.machine.counters.iwantRefused == 50 * 400)
+            #expect(bench.machine.counters.iwantRefused >= 22 * 400)
+            #expect(bench.machine.counters[charged: .iwantFlood] > 20)
+            let score = bench.score(0)
+            #expect(score < -2500, "graylisted")
             #expect(bench.machine.holdings.queuedCopies <= 1, "the honest peer's message")
         },
         Flood("IDONTWANT") { number in
@@ -212,5 +218,66 @@ import Testing
         }
         // Bench checks the invariants after every input.
         #expect(bench.machine.holdings.messageSize <= 120_000)
+    }
+
+    /// As many topics as a node can have, told at once and again after a change of mind, are no flood.
+    @Test func manySubscriptionsAreNoFlood() {
+        let bench = Bench()
+        bench.connect(0)
+        for isSubscribed in [true, false] {
+            for start in stride(from: 0, to: 1000, by: 250) {
+                bench.receive(
+                    0,
+                    RPC(
+                        subscriptions: (start..<start + 250).map {
+                            (Gossipsub.Topic("x\($0)"), isSubscribed)
+                        }))
+            }
+        }
+        #expect(bench.machine.counters[charged: .subscriptionFlood] == 0)
+        let score = bench.score(0)
+        #expect(score >= 0)
+    }
+
+    /// Whoever announces more than anybody could want leaves room for what others announce.
+    @Test(arguments: [1, 2, 8, 40]) func announcementsOfOthersAreFollowedAllTheSame(attackers: Int)
+    {
+        let bench = Bench()
+        let honest = attackers
+        for index in 0...attackers { bench.connect(index) }
+        for round in 0..<3 {
+            for index in 0..<attackers {
+                for part in 0..<10 {
+                    bench.receive(
+                        index,
+                        RPC(ihave: Self.ids((index * 10 + part) * 3 + round + 1000, 400)))
+                }
+            }
+            let wanted = bench.machine.holdings.wanted
+            #expect(wanted <= 8192)
+            #expect(wanted < 8192 || attackers > 40, "something is left")
+            _ = bench.drain(honest)
+            let ids = (0..<20).map { digestID(Self.bytes(1_000_000_000 + round * 20 + $0)) }
+            bench.receive(honest, RPC(ihave: ids))
+            let asked = bench.drain(honest).flatMap(\.iwant)
+            #expect(Set(asked) == Set(ids), "round \(round)")
+            bench.run(.seconds(1))
+        }
+        let fault = bench.machine.checkInvariants()
+        #expect(fault == nil)
+    }
+
+    /// What a peer wanted is given back when it comes, goes or is given up.
+    @Test func aShareIsGivenBack() {
+        let bench = Bench()
+        bench.connect(0)
+        for round in 0..<6 {
+            let ids = Self.ids(round + 77, 400)
+            bench.receive(0, RPC(ihave: ids))
+            bench.run(.seconds(10))
+            #expect(bench.machine.holdings.wanted == 0)
+        }
+        #expect(bench.machine.counters.iwantIDsSent == 6 * 400)
+        #expect(bench.machine.counters.idsSkipped == 0)
     }
 }

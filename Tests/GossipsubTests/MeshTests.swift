@@ -154,6 +154,41 @@ import Testing
         #expect(bench.isInMesh(0))
     }
 
+    /// After a partition both sides have full meshes; only that mesh peers are taken back makes them one.
+    @Test(arguments: [(1, true), (1200, false)])
+    func aMeshPeerThatWasLostIsTakenBack(away: Int, isTakenBack: Bool) {
+        let bench = Bench()
+        for index in 0..<5 { bench.connect(index) }
+        #expect(bench.isInMesh(0))
+        bench.handle(.peerDisconnected(Bench.peer(0)))
+        for index in 10..<14 { bench.connect(index) }
+        bench.run(.seconds(away))
+        // A mesh of that size takes nobody new.
+        bench.connect(20)
+        #expect(!bench.isInMesh(20))
+        _ = bench.takeEvents()
+        bench.connect(0)
+        #expect(bench.isInMesh(0) == isTakenBack)
+        let isEvent = bench.takeEvents().contains(.grafted(Bench.peer(0), Bench.topic, .returned))
+        #expect(isEvent == isTakenBack)
+    }
+
+    @Test func whoWasPrunedOrFindsAFullMeshIsNotTakenBack() {
+        let bench = Bench()
+        for index in 0..<5 { bench.connect(index) }
+        bench.receive(0, RPC(prunes: [.init(topic: "t", backoff: 60)]))
+        for index in 0..<2 { bench.handle(.peerDisconnected(Bench.peer(index))) }
+        for index in 10..<22 {
+            bench.connect(index)
+            bench.receive(index, RPC(grafts: [Bench.topic]))
+        }
+        #expect(bench.machine.meshSnapshot()[0].mesh.count >= 12)
+        for index in 0..<2 {
+            bench.connect(index)
+            #expect(!bench.isInMesh(index))
+        }
+    }
+
     @Test func reconnectingDoesNotEndABackoff() {
         let bench = Bench()
         bench.connect(0)

@@ -48,6 +48,7 @@ extension Gossipsub {
         public var heartbeats: UInt64 = 0
 
         private var droppedByReason = [UInt64](repeating: 0, count: DropReason.allCases.count)
+        private var faultsByCause = [UInt64](repeating: 0, count: ScoreCause.allCases.count)
         private var shedByReason = [UInt64](repeating: 0, count: ShedReason.allCases.count)
 
         public init() {}
@@ -60,6 +61,12 @@ extension Gossipsub {
         public subscript(_ reason: ShedReason) -> UInt64 {
             get { shedByReason[Int(reason.rawValue)] }
             set { shedByReason[Int(reason.rawValue)] = newValue }
+        }
+
+        /// How often peers were charged, by cause; credits are not counted.
+        public subscript(charged cause: ScoreCause) -> UInt64 {
+            get { faultsByCause[Int(cause.rawValue)] }
+            set { faultsByCause[Int(cause.rawValue)] = newValue }
         }
 
         public var copiesShed: UInt64 { shedByReason.reduce(0, +) }

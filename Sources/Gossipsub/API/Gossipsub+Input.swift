@@ -196,6 +196,8 @@ extension Gossipsub {
         case disconnected
         case backoff
         case direct
+        /// It was in the mesh until its connection was lost, and is back.
+        case returned
     }
 
     /// What moved a score.
@@ -217,14 +219,20 @@ extension Gossipsub {
         case brokenPromise
         case malformedFrame
         case frameTooLarge
+        case subscriptionFlood
+        case iwantFlood
         case external
 
         /// Credits come with every message: they are remembered as one entry of each kind.
-        var isMerged: Bool {
+        var isMerged: Bool { isCredit }
+
+        /// Whether it is no fault.
+        public var isCredit: Bool {
             switch self {
             case .firstDelivery, .meshDelivery, .application: true
             case .meshFailure, .invalidMessage, .graftDuringBackoff, .graftFlood,
-                .graftOfDirectPeer, .brokenPromise, .malformedFrame, .frameTooLarge, .external:
+                .graftOfDirectPeer, .brokenPromise, .malformedFrame, .frameTooLarge,
+                .subscriptionFlood, .iwantFlood, .external:
                 false
             }
         }

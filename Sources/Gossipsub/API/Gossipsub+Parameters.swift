@@ -114,6 +114,10 @@ extension Gossipsub {
         public var fanoutLifetime: Duration = .seconds(60)
         /// What we ask of peers that we prune, and the default for theirs.
         public var pruneBackoff: Duration = .seconds(60)
+        /// A mesh peer whose connection was lost and who is back within this is grafted again though the
+        /// mesh be large enough by now. After a partition both sides have full meshes, and nothing
+        /// else would ever make them one again.
+        public var lostMeshLifetime: Duration = .seconds(900)
         /// As `pruneBackoff`, when we leave the topic.
         public var unsubscribeBackoff: Duration = .seconds(10)
         /// Added before we graft again, for clocks and delays.
@@ -182,6 +186,13 @@ extension Gossipsub {
         public var messagesPerRPCMax = 500
         /// Subscription changes read from one RPC (go 1,000 by filter, py 100); more are skipped.
         public var subscriptionsPerRPCMax = 1024
+        /// Subscription changes of one peer in a burst: twice a node's topics, which it tells first. Those
+        /// above are not looked at, and each RPC that has such costs a behaviour penalty. (go and rust
+        /// discard an RPC with too many and forgive; nim disconnects by the bytes of all that is
+        /// neither message nor IHAVE nor IWANT.)
+        public var subscriptionBurst: Int64 = 2048
+        /// Time until one more is allowed: ten a second.
+        public var subscriptionInterval: Duration = .milliseconds(100)
         /// Entries of one control kind read from one RPC.
         public var controlEntriesPerRPCMax = 1024
         /// Topics that this node can have at once: an array of per-topic state each.
@@ -201,8 +212,15 @@ extension Gossipsub {
         public var ihaveMessagesPerHeartbeatMax = 10
         /// Identifiers asked for and not yet received, in total: about 200 bytes each.
         public var wantedCountMax = 8192
+        /// One part in how many of what is free in that table a peer may take: with 4, one peer alone
+        /// has a fifth of the table at most, sixteen have 410 entries each and leave 1,600.
+        public var wantedShareDivisor = 4
         /// Messages sent in answer to one peer's IWANTs in one heartbeat.
         public var iwantAnswersPerHeartbeatMax = 1024
+        /// Identifiers of messages never heard of, and so never announced, that a peer may ask for in one
+        /// heartbeat; each RPC with more costs a behaviour penalty. Some are honest: of a message
+        /// announced in an earlier life of this node.
+        public var unknownIwantPerHeartbeatMax = 64
         /// IDONTWANT identifiers taken from a peer in one heartbeat (go: 10 × 1,000).
         public var dontWantPerHeartbeatMax = 1000
         /// IDONTWANT identifiers held for a peer: 24 bytes each.

@@ -235,8 +235,17 @@ extension Gossipsub {
             counters.iwantRefused += UInt64(rpc.iwant.count)
             return
         }
+        var unknown = 0
         for range in rpc.iwant {
-            answer(hash(frame.extracting(range)), slot, now: now, into: &outputs)
+            let key = hash(frame.extracting(range))
+            if seen.status(key) == nil, store.index(key) == nil { unknown += 1 }
+            answer(key, slot, now: now, into: &outputs)
+        }
+        peers[slot]!.unknownIwants += unknown
+        if unknown > 0,
+            peers[slot]!.unknownIwants > configuration.limits.unknownIwantPerHeartbeatMax
+        {
+            penalize(slot, .iwantFlood, 1, now: now, into: &outputs)
         }
     }
 

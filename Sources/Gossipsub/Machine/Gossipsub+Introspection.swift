@@ -142,6 +142,10 @@ extension Gossipsub {
         }
         if topics.reduce(0, { $0 + $1.pendingCount }) != pendingCount { return "pending by topic" }
         if wants.values.count(where: \.isDeferred) != deferredCount { return "deferred wants" }
+        for case let peer? in peers {
+            let count = wants.values.count { $0.owner == peer.token }
+            if count != peer.wantCount { return "\(peer.wantCount) wants of a peer, \(count) held" }
+        }
         return nil
     }
 }

@@ -21,6 +21,7 @@ extension Gossipsub {
         if let earlier = retained.removeValue(forKey: id) {
             peer.score = earlier.score
             peer.backoffs = earlier.backoffs
+            peer.lostMesh = earlier.mesh
         }
         if slot == peers.count {
             peers.append(peer)
@@ -73,14 +74,16 @@ extension Gossipsub {
         into outputs: inout [Output]
     ) {
         guard let slot = slotByPeer[id] else { return }
+        var mesh = peers[slot]!.lostMesh
         for topic in peers[slot]!.mesh.elements {
+            mesh.insert(topic)
             removeFromMesh(slot, topic, .disconnected, now: now, into: &outputs)
         }
         for topic in peers[slot]!.topics.elements { removeSubscriber(slot, topic) }
         dropQueue(of: slot, into: &outputs)
         if let group = peers[slot]!.connection.addressGroup { changeGroup(group, by: -1) }
         incomingFrames.removeAll { $0 == slot }
-        retain(slot, now: now)
+        retain(slot, mesh: mesh, now: now)
         slotByPeer[id] = nil
         peers[slot] = nil
         serialBySlot[slot] = 0
@@ -89,21 +92,25 @@ extension Gossipsub {
         resumeIntakeIfPossible(into: &outputs)
     }
 
-    private mutating func retain(_ slot: Int, now: MonotonicInstant) {
+    private mutating func retain(_ slot: Int, mesh: TopicSet, now: MonotonicInstant) {
         let total = score(slot, now: now)
         guard let peer = peers[slot] else { return }
         let backoffs = peer.backoffs.filter { $0.expires > now }
         // A good score is not kept: it would be a reserve to misbehave on. A zero one need not be.
         let isWorthKeeping = !peer.score.isZero && total <= 0
-        guard isWorthKeeping || !backoffs.isEmpty else { return }
+        guard isWorthKeeping || !backoffs.isEmpty || mesh.count > 0 else { return }
         var expires = backoffs.map(\.expires).max() ?? now
+        if mesh.count > 0 {
+            expires = max(expires, now.advanced(by: configuration.lostMeshLifetime))
+        }
         if isWorthKeeping {
             expires = max(expires, now.advanced(by: configuration.score.retention))
         }
         var score = isWorthKeeping ? peer.score : PeerScore()
         score.cached = nil
         if retained.count >= configuration.limits.retainedPeerCountMax { retained.removeFirst() }
-        retained[peer.id] = RetainedPeer(score: score, backoffs: backoffs, expires: expires)
+        retained[peer.id] = RetainedPeer(
+            score: score, backoffs: backoffs, mesh: mesh, expires: expires)
     }
 
     mutating func expireRetained(now: MonotonicInstant) {
@@ -181,17 +188,19 @@ extension Gossipsub {
     }
 
     /// A mesh that is too small does not wait for the heartbeat: a node that just came up is in its
-    /// meshes after one round trip instead of a second.
+    /// meshes after one round trip instead of a second. Nor does a peer who comes back to it.
     private mutating func graftEarly(
         _ slot: Int,
         _ topic: Int,
         now: MonotonicInstant,
         into outputs: inout [Output]
     ) {
+        let mesh = topics[topic].parameters.mesh
+        let isReturning = peers[slot]!.lostMesh.remove(topic)
         guard topics[topic].isSubscribed,
-            topics[topic].mesh.count < topics[topic].parameters.mesh.degreeLow,
+            topics[topic].mesh.count < (isReturning ? mesh.degreeHigh : mesh.degreeLow),
             isGraftable(slot, topic, now: now)
         else { return }
-        graft(slot, topic, .meshTooSmall, now: now, into: &outputs)
+        graft(slot, topic, isReturning ? .returned : .meshTooSmall, now: now, into: &outputs)
     }
 }

@@ -33,7 +33,13 @@ extension Gossipsub {
             return
         }
         countSkipped(rpc)
-        for entry in rpc.subscriptions {
+        let changes = rpc.subscriptions.count + rpc.subscriptionsSkipped
+        let isFlood = changes > 0 && !takesChanges(changes, of: slot, now: now)
+        if isFlood {
+            counters.subscriptionsSkipped += UInt64(rpc.subscriptions.count)
+            penalize(slot, .subscriptionFlood, 1, now: now, into: &outputs)
+        }
+        for entry in rpc.subscriptions where !isFlood {
             subscriptionReceived(
                 slot, entry.topic, entry.isSubscribed, span, now: now, into: &outputs)
         }
@@ -42,6 +48,23 @@ extension Gossipsub {
         }
         controlReceived(rpc, span, from: slot, now: now, into: &outputs)
         releaseDeferredWants(now: now, into: &outputs)
+    }
+
+    /// Whether a peer may still change its subscriptions so often.
+    private mutating func takesChanges(
+        _ count: Int,
+        of slot: Int,
+        now: MonotonicInstant
+    ) -> Bool {
+        let limits = configuration.limits
+        var bucket =
+            peers[slot]!.subscriptionChanges
+            ?? TokenBucket(
+                capacity: limits.subscriptionBurst, interval: limits.subscriptionInterval,
+                now: now)
+        let isAllowed = bucket.take(min(Int64(count), limits.subscriptionBurst), now: now)
+        peers[slot]!.subscriptionChanges = bucket
+        return isAllowed
     }
 
     private mutating func dropFrame(

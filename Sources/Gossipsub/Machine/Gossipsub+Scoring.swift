@@ -69,6 +69,7 @@ extension Gossipsub {
             cause, topic: topic, points: points,
             countMax: configuration.limits.scoreMovementsMax, now: now)
         guard !cause.isMerged else { return }
+        counters[charged: cause] += 1
         outputs.append(.event(.penalized(peers[slot]!.id, cause, points: points)))
         noteGraylist(slot, now: now, into: &outputs)
     }

@@ -22,11 +22,16 @@ extension Gossipsub {
             wants[key]!.alternates.append(ask)
             return
         }
-        guard wants.count < configuration.limits.wantedCountMax else {
+        // Each peer may add up to a fraction of what is free, so that however many ask for the whole
+        // table some of it is left for whoever comes next.
+        let free = configuration.limits.wantedCountMax - wants.count
+        guard free > 0, peers[slot]!.wantCount * configuration.limits.wantedShareDivisor < free
+        else {
             counters.idsSkipped += 1
             return
         }
-        var want = Want(id: id, createdAt: now, deadline: now)
+        peers[slot]!.wantCount += 1
+        var want = Want(id: id, owner: token, createdAt: now, deadline: now)
         want.alternates = [ask]
         wants[key] = want
         if isLargeFrameArriving(now: now) {
@@ -48,7 +53,9 @@ extension Gossipsub {
 
     /// The message arrived, so every promise of it is kept.
     mutating func forgetWant(_ key: MessageKey) {
-        if let want = wants.removeValue(forKey: key), want.isDeferred { deferredCount -= 1 }
+        guard let want = wants.removeValue(forKey: key) else { return }
+        if want.isDeferred { deferredCount -= 1 }
+        if isConnected(want.owner) { peers[want.owner.slot]!.wantCount -= 1 }
         if wants.isEmpty { wantTimers = Heap() }
     }
 

@@ -45,10 +45,18 @@ struct Peer {
     /// Offers that a peer which never asked let pass.
     var offersIgnored = 0
 
+    /// Messages wanted because this peer was the first to announce them.
+    var wantCount = 0
+    /// Topics in whose mesh the peer was when its last connection was lost.
+    var lostMesh = TopicSet()
+    /// Subscription changes it may still send; nil before the first.
+    var subscriptionChanges: TokenBucket?
+
     // Since the last heartbeat
     var ihaveMessages = 0
     var ihaveIDs = 0
     var iwantAnswers = 0
+    var unknownIwants = 0
     var dontWantIDs = 0
     /// Heartbeat in which a promise of the peer was last noted.
     var promisedTick: UInt64?
@@ -91,6 +99,7 @@ struct Peer {
         ihaveMessages = 0
         ihaveIDs = 0
         iwantAnswers = 0
+        unknownIwants = 0
         dontWantIDs = 0
         backoffs.removeAll { $0.expires <= now }
         while let first = dontWantArrivals.first {
@@ -113,9 +122,12 @@ struct Peer {
     }
 }
 
-/// What outlives a connection, so that reconnecting neither washes a score clean nor ends a back-off.
+/// What outlives a connection, so that reconnecting neither washes a score clean nor ends a back-off,
+/// and a mesh that a partition tore grows together again.
 struct RetainedPeer {
     var score: PeerScore
     var backoffs: [Peer.Backoff]
+    /// Topics in whose mesh the peer was.
+    var mesh: TopicSet
     let expires: MonotonicInstant
 }

@@ -16,6 +16,8 @@ struct Want {
     static let alternatesMax = 8
 
     let id: Gossipsub.MessageID
+    /// Who announced it first, and so whose share it takes.
+    let owner: PeerToken
     let createdAt: MonotonicInstant
     var asks: [Ask] = []
     var alternates: [Ask] = []
