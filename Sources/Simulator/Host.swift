@@ -10,7 +10,7 @@ extension Simulation {
         let index: HostIndex
         let address: Multiaddr
         let makeConfiguration: (_ seed: UInt64) -> NodeConfiguration
-        let disk = MemoryStore()
+        let disk: MemoryStore
         var participant: (any Participant)?
         /// Its sockets. Order never matters: what goes over all of them goes in the order of ids.
         var wires: [ConnectionID: WireEnd] = [:]
@@ -28,11 +28,12 @@ extension Simulation {
         var receivedSize: UInt64 = 0
 
         init(
-            index: HostIndex, address: Multiaddr,
+            index: HostIndex, address: Multiaddr, disk: MemoryStore,
             makeConfiguration: @escaping (_ seed: UInt64) -> NodeConfiguration
         ) {
             self.index = index
             self.address = address
+            self.disk = disk
             self.makeConfiguration = makeConfiguration
         }
     }

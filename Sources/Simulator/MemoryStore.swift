@@ -18,11 +18,15 @@ public final class MemoryStore {
     /// Linux's `dirty_expire_centisecs`.
     static let writeBackInterval: Duration = .seconds(30)
 
-    public init() {}
+    private let pool: ValuePool?
+
+    /// - Parameter pool: where large values are kept once for all the stores that share it.
+    public init(sharing pool: ValuePool? = nil) { self.pool = pool }
 
     public func execute(_ request: StoreRequest, now: MonotonicInstant = .zero) -> StoreReply {
         switch request {
         case .write(let writes, let sync):
+            let writes = pool?.sharing(writes) ?? writes
             Self.apply(writes, to: &families)
             log.append((now, writes))
             if sync { self.sync() } else { writeBack(now: now) }
@@ -74,6 +78,34 @@ public final class MemoryStore {
                 families[family, default: SortedRows()].deleteRange(from: from, to: to)
             }
         }
+    }
+}
+
+/// Large values that several stores hold, in memory once: a thousand nodes have the chunks of one body.
+public final class ValuePool {
+    private var values: [UInt64: [UInt8]] = [:]
+
+    /// Smaller values are not worth the search.
+    static let sizeMin = 16 * 1024
+    /// 64 MiB of the largest chunks; then all are forgotten, and shared values found anew.
+    static let countMax = 256
+
+    public init() {}
+
+    func sharing(_ writes: [StoreWrite]) -> [StoreWrite] {
+        writes.map { write in
+            guard case .put(let family, let key, let value) = write, value.count >= Self.sizeMin
+            else { return write }
+            return .put(family, key: key, value: shared(value))
+        }
+    }
+
+    private func shared(_ value: [UInt8]) -> [UInt8] {
+        let fingerprint = Trace.fingerprint(value.span)
+        if let known = values[fingerprint], known == value { return known }
+        if values.count >= Self.countMax { values = [:] }
+        values[fingerprint] = value
+        return value
     }
 }
 

@@ -34,6 +34,7 @@ public final class Simulation {
     public internal(set) var stepCount: UInt64 = 0
 
     var hosts: [Host] = []
+    private let values = ValuePool()
     var hostsByAddress: [Multiaddr: HostIndex] = [:]
     var queue = Heap<Scheduled>()
     /// Events by slot; the queue sorts small keys, not these.
@@ -85,7 +86,8 @@ public final class Simulation {
         let ip = IPv4Address(20 + UInt8(number >> 8), UInt8(number & 0xFF), 1, 1)
         let address = Multiaddr.tcp(ip: .ip4(ip), port: 4001)
         let identity = identity(of: index)
-        let host = Host(index: index, address: address) { nodeSeed in
+        let disk = MemoryStore(sharing: values)
+        let host = Host(index: index, address: address, disk: disk) { nodeSeed in
             var configuration = NodeConfiguration(
                 identity: identity,
                 noiseStaticKey: Self.secret("noise", seed: nodeSeed, number: UInt64(number)),
@@ -233,6 +235,24 @@ public final class Simulation {
     /// Bytes that a host has put on the wire and taken from it.
     public func traffic(of index: HostIndex) -> (sent: UInt64, received: UInt64) {
         (hosts[index.rawValue].sentSize, hosts[index.rawValue].receivedSize)
+    }
+
+    /// Pairs of hosts between which a socket stands that carries bytes, the lower one first.
+    ///
+    /// What programs believe plays no part: a socket that a partition has cut is none.
+    public func connectedPairs() -> Set<HostPair> {
+        var pairs: Set<HostPair> = []
+        for host in hosts where host.participant != nil {
+            // Into a set, so the order of the table is of no account.
+            for end in host.wires.values where end.side == 0 {
+                let wire = end.wire
+                guard wire.isEstablished, !wire.isCut, wire[0].isOpen, wire[1].isOpen,
+                    wire[1].host.group == host.group
+                else { continue }
+                pairs.insert(HostPair(host.index, wire[1].host.index))
+            }
+        }
+        return pairs
     }
 
     /// The replies of a command and whether it has ended.

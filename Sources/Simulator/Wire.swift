@@ -11,6 +11,17 @@ public struct HostIndex: Hashable, Comparable, Sendable {
     public static func < (lhs: Self, rhs: Self) -> Bool { lhs.rawValue < rhs.rawValue }
 }
 
+/// Two hosts, whichever is named first.
+public struct HostPair: Hashable, Sendable {
+    public let lower: HostIndex
+    public let upper: HostIndex
+
+    public init(_ first: HostIndex, _ second: HostIndex) {
+        lower = min(first, second)
+        upper = max(first, second)
+    }
+}
+
 /// How the network between hosts behaves.
 public struct NetworkConditions: Hashable, Sendable {
     /// One way, before jitter.

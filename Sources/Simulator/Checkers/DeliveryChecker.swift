@@ -84,12 +84,15 @@ final class DeliveryChecker {
     }
 
     /// Publishes `count` messages from members drawn from `hosts`, one each `interval`, expected by
-    /// all of `hosts`.
-    func publish(count: Int, every interval: Duration, among hosts: [HostIndex], batch: Int) {
+    /// `others`, or all of `hosts`.
+    func publish(
+        count: Int, every interval: Duration, among hosts: [HostIndex],
+        expectedBy others: [HostIndex]? = nil, batch: Int
+    ) {
         for number in 0..<count {
             run.simulation.after(interval * number) { [self] in
                 let host = run.random.element(of: hosts) ?? hosts[0]
-                publish(from: host, to: hosts, batch: batch)
+                publish(from: host, to: others ?? hosts, batch: batch)
             }
         }
     }

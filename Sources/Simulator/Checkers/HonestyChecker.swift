@@ -6,22 +6,14 @@ import PeerIdentity
 final class HonestyChecker {
     private let network: Network
     private var wrongs: [String] = []
-    /// Who graylisted whom, attackers among them.
-    private(set) var graylisted: [PeerID: Set<HostIndex>] = [:]
-    /// Who lost the connection to whom, attackers among them.
-    private(set) var disconnected: [PeerID: Set<HostIndex>] = [:]
 
     init(_ network: Network) { self.network = network }
 
     /// Must see every event of the simulation.
     func observe(_ host: HostIndex, _ event: NodeEvent) {
         switch event {
-        case .graylisted(let peer):
-            graylisted[peer, default: []].insert(host)
-            note(host, peer, "graylisted")
-        case .peerFault(let peer, let fault):
-            note(host, peer, fault)
-        case .peerDisconnected(let peer, _): disconnected[peer, default: []].insert(host)
+        case .graylisted(let peer): note(host, peer, "graylisted")
+        case .peerFault(let peer, let fault): note(host, peer, fault)
         case .wrongNetwork(let peer, _): note(host, peer, "wrong network")
         default: break
         }

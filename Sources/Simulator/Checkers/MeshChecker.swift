@@ -3,10 +3,16 @@ import Gossipsub
 import Node
 
 /// Looks at the gossip mesh of one topic from above.
+///
+/// A link is one that both nodes have in their meshes and over which bytes can go: what only one of
+/// them believes, or both of a socket that is cut, is none.
 struct MeshChecker {
     let network: Network
     let topic: String
     let degrees: ClosedRange<Int>
+
+    /// One-sided links allowed, of a hundred claims: those whose GRAFT or PRUNE is on its way.
+    static let oneSidedPercentMax = 5
 
     init(_ network: Network, topic: String, parameters: Gossipsub.MeshParameters = .init()) {
         self.network = network
@@ -15,21 +21,34 @@ struct MeshChecker {
     }
 
     struct View {
-        /// Mesh peers of each running node, those only that are honest and running.
+        /// Links of each running node, to honest and running ones.
         var edges: [HostIndex: [HostIndex]] = [:]
         var degreeMin = Int.max
         var degreeMax = 0
-        /// Mesh links that only one side believes in.
+        /// What nodes believe to be in their meshes, and what of it is no link.
+        var claims = 0
         var oneSided = 0
-        /// Nodes that mesh links lead to, from the first.
+        /// Nodes that links lead to, from the first.
         var reached = 0
         var outside: [String] = []
+
+        var isSymmetric: Bool { oneSided * 100 <= claims * MeshChecker.oneSidedPercentMax }
+
+        var isWhole: Bool { outside.isEmpty && reached == edges.count && isSymmetric }
+
+        /// Links between two groups of nodes.
+        func crossings(of group: Set<HostIndex>) -> Int {
+            edges.reduce(0) { sum, entry in
+                guard group.contains(entry.key) else { return sum }
+                return sum + entry.value.count { !group.contains($0) }
+            }
+        }
 
         var text: String {
             let degrees = edges.isEmpty ? "none" : "\(degreeMin) to \(degreeMax)"
             var text =
                 "degrees \(degrees), \(reached) of \(edges.count) nodes in one piece, "
-                + "\(oneSided) one-sided links"
+                + "\(oneSided) of \(claims) ends of links one-sided"
             if !outside.isEmpty { text += "; outside: \(outside.prefix(8).joined(separator: " "))" }
             return text
         }
@@ -38,24 +57,29 @@ struct MeshChecker {
     func view() -> View {
         var view = View()
         let running = network.running
+        let sockets = network.simulation.connectedPairs()
         // A node with fewer neighbours than the lower bound cannot have more mesh peers.
         let low = min(degrees.lowerBound, running.count - 1)
+        var believed: [HostIndex: Set<HostIndex>] = [:]
         for host in running {
             let mesh =
                 network.simulation.withNode(host) { node in
                     node.meshPeers(of: topic)
                 } ?? []
-            view.degreeMin = min(view.degreeMin, mesh.count)
-            view.degreeMax = max(view.degreeMax, mesh.count)
-            if mesh.count < low || mesh.count > degrees.upperBound {
-                view.outside.append("n\(host.rawValue):\(mesh.count)")
-            }
-            view.edges[host] = mesh.compactMap(network.host)
+            believed[host] = Set(mesh.compactMap(network.host))
         }
-        let sets = view.edges.mapValues(Set.init)
-        for (host, neighbours) in view.edges {
-            for neighbour in neighbours where sets[neighbour]?.contains(host) != true {
-                view.oneSided += 1
+        for host in running {
+            let claims = believed[host, default: []].sorted()
+            let links = claims.filter {
+                believed[$0]?.contains(host) == true && sockets.contains(HostPair(host, $0))
+            }
+            view.claims += claims.count
+            view.oneSided += claims.count - links.count
+            view.edges[host] = links
+            view.degreeMin = min(view.degreeMin, links.count)
+            view.degreeMax = max(view.degreeMax, links.count)
+            if links.count < low || links.count > degrees.upperBound {
+                view.outside.append("n\(host.rawValue):\(links.count)")
             }
         }
         view.reached = reachable(view.edges, from: running)
@@ -74,24 +98,20 @@ struct MeshChecker {
         return seen.count
     }
 
-    /// Whether every mesh is within bounds and gossip can get from everybody to everybody, be it over
-    /// connections outside the mesh: two halves whose meshes are full stay two until links break, and
-    /// what crosses is announced and asked for.
-    func isHealed() -> Bool {
-        guard view().outside.isEmpty else { return false }
+    /// Whether sockets lead from everybody to everybody.
+    func isConnected() -> Bool {
         let running = network.running
+        let isRunning = Set(running)
         var edges: [HostIndex: [HostIndex]] = [:]
-        let now = network.simulation.clock
-        for host in running {
-            let peers = network.simulation.withNode(host) { $0.connectedPeers(now: now) } ?? []
-            edges[host] = peers.compactMap { network.host(of: $0.peer) }
+        for host in running { edges[host] = [] }
+        for pair in network.simulation.connectedPairs()
+        where isRunning.contains(pair.lower) && isRunning.contains(pair.upper) {
+            edges[pair.lower]?.append(pair.upper)
+            edges[pair.upper]?.append(pair.lower)
         }
         return reachable(edges, from: running) == running.count
     }
 
     /// Whether every running node has a mesh within bounds and the whole is one piece.
-    func isFormed() -> Bool {
-        let view = view()
-        return view.outside.isEmpty && view.reached == view.edges.count
-    }
+    func isFormed() -> Bool { view().isWhole }
 }

@@ -1,3 +1,4 @@
+import Bodies
 import ChoraleBase
 import Node
 
@@ -5,12 +6,19 @@ import Node
 public struct BodyScenario: Scenario {
     public static let name = "body"
     public static let summary =
-        "a 4 MiB body reaches every node with 1 % loss, and a killed one resumes where it was"
-    public static let durationMeaning = "the longest that may take"
+        "a 4 MiB body reaches every node with 1 % loss: a killed one resumes, absent ones get it later"
+    public static let durationMeaning = "the longest that may take, each time"
     public static let defaults = ScenarioParameters(nodes: 200, seed: 1, duration: .seconds(120))
-    public static let nodesMin = 4
+    public static let nodesMin = 8
 
     static let size = 4 << 20
+    /// What the producer may send until all who are there have the body, in bodies.
+    static let uploadMax = 3.0
+    /// How long after the publication those come who were absent: gossip has forgotten it by then.
+    static let absence: Duration = .seconds(30)
+
+    /// For a test that the checks can fail: nobody tells others what they missed.
+    var offersMissed = true
 
     public let parameters: ScenarioParameters
 
@@ -18,7 +26,9 @@ public struct BodyScenario: Scenario {
 
     public func run(in run: ScenarioRun) {
         let simulation = run.simulation
-        let network = Network(run)
+        let network = Network(run) { configuration in
+            if !offersMissed { configuration.limits.bodies.offersMax = 0 }
+        }
         let honesty = HonestyChecker(network)
         let arrivals = Arrivals()
         simulation.onEvent = { [unowned simulation] host, event in
@@ -31,43 +41,63 @@ public struct BodyScenario: Scenario {
 
         simulation.conditions.lossPerMille = 10
         let producer = network.nodes[1]
+        let absent = Absent(run, network.nodes.filter { $0 != network.bootnode && $0 != producer })
+        absent.leave(all: network.nodes)
         let before = network.nodes.map { simulation.traffic(of: $0) }
         let publishedAt = simulation.now
         let command = simulation.command(
             producer,
             .publishBody(kind: "witness", bytes: run.random.bytes(count: Self.size)))
-        let others = network.nodes.filter { $0 != producer }
-        let crash = crashOne(run, others)
+        let present = network.nodes.filter { $0 != producer && !absent.contains($0) }
+        let crash = crashOne(run, present)
         let isEverywhere = simulation.run(
-            until: { others.allSatisfy { arrivals.times[$0] != nil } },
+            until: { present.allSatisfy { arrivals.times[$0] != nil } },
             limit: parameters.duration, every: .milliseconds(50))
 
         let result = simulation.result(of: command)
         run.check("the body is published", result.isFinished, "\(result.replies.count) replies")
-        let missing = others.filter { arrivals.times[$0] == nil }
         run.check(
-            "everybody has the body", isEverywhere,
-            "\(others.count - missing.count) of \(others.count)"
-                + (missing.isEmpty
-                    ? "" : "; missing at \(missing.prefix(8).map { "n\($0.rawValue)" })"))
+            "everybody there has the body", isEverywhere, arrivals.text(of: present))
         report(crash, to: run)
         var times = Times()
-        for (host, at) in arrivals.times where host != crash.host {
-            times.add(publishedAt.duration(to: at))
+        for host in present where host != crash.host {
+            if let at = arrivals.times[host] { times.add(publishedAt.duration(to: at)) }
         }
         run.measure("time until half have it", times.percentile(50))
         run.measure("time until all have it", times.percentile(100))
         let after = network.nodes.map { simulation.traffic(of: $0) }
         let sent = zip(before, after).map { Double($1.sent - $0.sent) }
-        run.measure("producer's upload", sent[1] / Double(Self.size), "bodies")
+        let upload = sent[1] / Double(Self.size)
+        run.check(
+            "the producer sends at most \(Self.uploadMax) times the body", upload <= Self.uploadMax,
+            "\(upload) times")
+        run.measure("producer's upload", upload, "bodies")
         run.measure(
             "bytes on the wire per delivered byte",
-            sent.reduce(0, +) / Double(Self.size * others.count), "")
-        let sources = arrivals.sources.values.sorted()
+            sent.reduce(0, +) / Double(Self.size * present.count), "")
+        let sources = present.compactMap { arrivals.sources[$0] }.sorted()
         if !sources.isEmpty {
             run.measure("sources of a node, least", Double(sources[0]), "")
             run.measure("sources of a node, half", Double(sources[sources.count / 2]), "")
         }
+
+        // Those who were absent hear of it
+        simulation.run(until: max(simulation.now, publishedAt.advanced(by: Self.absence)))
+        run.check(
+            "nobody absent has the body", arrivals.count(of: absent.all) == 0,
+            arrivals.text(of: absent.all))
+        let returnedAt = simulation.now
+        absent.comeBack()
+        let isComplete = simulation.run(
+            until: { absent.all.allSatisfy { arrivals.times[$0] != nil } },
+            limit: parameters.duration, every: .milliseconds(50))
+        run.check(
+            "nodes that were down get the body", isComplete || arrivals.has(absent.down),
+            arrivals.text(of: absent.down))
+        run.check(
+            "nodes that were cut off get the body", isComplete || arrivals.has(absent.cutOff),
+            arrivals.text(of: absent.cutOff))
+        run.measure("time until those absent have it", returnedAt.duration(to: simulation.now))
         honesty.report(to: run)
     }
 
@@ -137,6 +167,37 @@ public struct BodyScenario: Scenario {
     }
 }
 
+/// Nodes that are not there when the body is announced: one in sixteen is down and one in eight cut
+/// off, at least one each.
+private final class Absent {
+    let down: [HostIndex]
+    let cutOff: [HostIndex]
+    private let simulation: Simulation
+
+    init(_ run: ScenarioRun, _ candidates: [HostIndex]) {
+        simulation = run.simulation
+        let downCount = max(1, run.parameters.nodes / 16)
+        let count = downCount + max(1, run.parameters.nodes / 8)
+        let chosen = run.random.sample(candidates, count: count)
+        down = Array(chosen[..<downCount])
+        cutOff = Array(chosen[downCount...])
+    }
+
+    var all: [HostIndex] { down + cutOff }
+
+    func contains(_ host: HostIndex) -> Bool { all.contains(host) }
+
+    func leave(all hosts: [HostIndex]) {
+        for host in down { simulation.kill(host) }
+        simulation.partition([hosts.filter { !cutOff.contains($0) }, cutOff])
+    }
+
+    func comeBack() {
+        simulation.heal()
+        for host in down { simulation.start(host) }
+    }
+}
+
 /// When the body was whole, and where.
 private final class Arrivals {
     var times: [HostIndex: MonotonicInstant] = [:]
@@ -146,5 +207,16 @@ private final class Arrivals {
         guard case .bodyCompleted(_, _, _, let count, _) = event else { return }
         times[host] = now
         sources[host] = count
+    }
+
+    func count(of hosts: [HostIndex]) -> Int { hosts.count { times[$0] != nil } }
+
+    func has(_ hosts: [HostIndex]) -> Bool { count(of: hosts) == hosts.count }
+
+    func text(of hosts: [HostIndex]) -> String {
+        let missing = hosts.filter { times[$0] == nil }
+        return "\(hosts.count - missing.count) of \(hosts.count)"
+            + (missing.isEmpty
+                ? "" : "; not at \(missing.prefix(8).map { "n\($0.rawValue)" })")
     }
 }

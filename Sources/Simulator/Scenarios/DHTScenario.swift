@@ -12,13 +12,13 @@ public struct DHTScenario: Scenario {
     public static let defaults = ScenarioParameters(nodes: 48, seed: 1, duration: .seconds(3600))
     public static let nodesMin = 12
 
-    /// Of the nodes, an hour.
-    static let churnPercent = 20
     static let lookupInterval: Duration = .seconds(4)
     /// Per mille of lookups that must find what is there.
     static let successPerMille = 995
 
     public let parameters: ScenarioParameters
+    /// Of the nodes, an hour. Short runs take more, or hardly anything would happen in them.
+    var churnPercent = 20
 
     public init(_ parameters: ScenarioParameters) { self.parameters = parameters }
 
@@ -49,8 +49,9 @@ public struct DHTScenario: Scenario {
 
         let churn = Churn(run, network, checker, protected: Set(owners + [network.bootnode]))
         let hours = Double(parameters.duration.wholeMilliseconds) / 3_600_000
-        let exact = Double(parameters.nodes * Self.churnPercent) / 100 * hours
-        churn.plan(count: max(2, Int(exact.rounded())), over: parameters.duration) { owner in
+        let exact = Double(parameters.nodes * churnPercent) / 100 * hours
+        let churnCount = max(2, Int(exact.rounded()))
+        churn.plan(count: churnCount, over: parameters.duration) { owner in
             publish(owner, checker, simulation)
         }
         let end = simulation.now.advanced(by: parameters.duration)
@@ -73,6 +74,10 @@ public struct DHTScenario: Scenario {
             "\(checker.succeeded) of \(total), \(churn.crashCount) crashes, "
                 + "\(churn.departureCount) departures"
                 + (checker.failed.isEmpty ? "" : "; \(checker.failed.prefix(3))"))
+        run.check(
+            "nodes crash and leave as planned",
+            churn.crashCount + churn.departureCount == churnCount && churn.departureCount > 0,
+            "\(churn.crashCount) crashes and \(churn.departureCount) departures of \(churnCount)")
         run.check(
             "every lookup ends", checker.startedCount == total + checker.orphaned,
             "\(checker.startedCount) started, \(checker.orphaned) askers killed")

@@ -1,4 +1,5 @@
 import ChoraleBase
+import Gossipsub
 import Node
 
 /// A mesh forms from one bootnode, is cut in two, and heals.
@@ -12,15 +13,26 @@ public struct MeshScenario: Scenario {
 
     static let topic = "/chorale-sim/mesh"
     static let formLimit: Duration = .seconds(60)
-    static let healLimit: Duration = .seconds(60)
+    /// From healing until sockets lead from everybody to everybody: connections that the partition
+    /// cut are believed in for up to 10 s, and dials that failed in it are tried again by then.
+    static let reconnectLimit: Duration = .seconds(30)
+    /// From then until the meshes of both halves are one: heartbeats of a second.
+    static let healHeartbeats = 20
 
     public let parameters: ScenarioParameters
+
+    /// For tests that the checks can fail: the partition stays, or nobody takes peers back into its mesh
+    /// that it lost.
+    var heals = true
+    var regrafts = true
 
     public init(_ parameters: ScenarioParameters) { self.parameters = parameters }
 
     public func run(in run: ScenarioRun) {
         let simulation = run.simulation
-        let network = Network(run, topics: [Self.topic])
+        let network = Network(run, topics: [Self.topic]) { configuration in
+            if !regrafts { configuration.gossip.lostMeshLifetime = .zero }
+        }
         let delivery = DeliveryChecker(run, topic: Self.topic)
         let mesh = MeshChecker(network, topic: Self.topic)
         simulation.onReply = { host, id, reply, _ in delivery.observe(host, id, reply) }
@@ -58,13 +70,38 @@ public struct MeshScenario: Scenario {
         }
 
         // Heals
-        simulation.heal()
+        if heals { simulation.heal() }
         let healedAt = simulation.now
-        let hasHealed = simulation.run(
-            until: mesh.isHealed, limit: Self.healLimit, every: .milliseconds(250))
-        run.check("the mesh heals", hasHealed, mesh.view().text)
-        run.measure("mesh healed after", healedAt.duration(to: simulation.now))
-        publish(run, delivery, network.nodes, batch: 3, "after the partition")
+        let isConnected = simulation.run(
+            until: mesh.isConnected, limit: Self.reconnectLimit, every: .milliseconds(250))
+        run.check(
+            "sockets lead from everybody to everybody again", isConnected,
+            "after \(healedAt.duration(to: simulation.now).seconds)")
+        run.measure("connected again after", healedAt.duration(to: simulation.now))
+        let connectedAt = simulation.now
+        let isWhole = simulation.run(
+            until: mesh.isFormed, limit: .seconds(1) * Self.healHeartbeats,
+            every: .milliseconds(250))
+        let view = mesh.view()
+        run.check(
+            "within \(Self.healHeartbeats) heartbeats the meshes of both halves are one", isWhole,
+            "\(view.crossings(of: Set(halves[0]))) links across; \(view.text)")
+        run.measure("mesh one again after", connectedAt.duration(to: simulation.now))
+        for (number, half) in halves.enumerated() {
+            delivery.publish(
+                count: 10, every: .milliseconds(500), among: half, expectedBy: network.nodes,
+                batch: 3 + number)
+        }
+        simulation.run(for: .seconds(10))
+        for number in 1...2 {
+            let summary = delivery.summary(of: 2 + number)
+            run.check(
+                "everybody hears what half \(number) says after the partition",
+                summary.isComplete, summary.text)
+            run.measure(
+                "delivery after the partition, half \(number), 95 %",
+                summary.times.percentile(95))
+        }
         honesty.report(to: run)
         let traffic = network.nodes.reduce(0) { $0 + Int(simulation.traffic(of: $1).sent) }
         run.measure("sent by all nodes", Double(traffic) / 1e6, "MB")
