@@ -213,7 +213,10 @@ let package = Package(
             ["Connection", "Crypto", "PeerIdentity", "Multistream", "Noise", "Yamux"]),
         tests(
             "Node",
-            ["Node", "Gossipsub", "Swarm", "Crypto", "PeerIdentity", "Codec", "ChoraleTypes"]),
+            [
+                "Node", "Gossipsub", "Swarm", "Crypto", "PeerIdentity", "Codec", "ChoraleTypes",
+                "Connection", "Multistream", "Noise", "Yamux", "Identify", "RequestResponse",
+            ]),
         tests("DriverUV", ["DriverUV", "Codec"]),
         tests("Store", ["Store", "ChoraleTypes", "StoreContract", "CRocksDB"]),
         tests("Telemetry", ["Telemetry"]),

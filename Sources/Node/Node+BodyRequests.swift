@@ -62,7 +62,7 @@ extension Node {
         } else {
             requestSessions.removeValue(forKey: sessionID)
             schedule(into: &outputs, now: now) { scheduler, results in
-                scheduler.cancel(
+                scheduler.leave(
                     sessionID, of: session.peer, now: now.instant, into: &results)
             }
         }

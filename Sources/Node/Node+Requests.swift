@@ -64,7 +64,11 @@ extension Node {
     private mutating func openRequest(
         _ id: RequestSession.ID, now: Now, into outputs: inout [NodeOutput]
     ) {
-        guard let session = requestSessions[id] else { return }
+        guard let session = requestSessions[id] else {
+            // It left between the scheduler's word and this.
+            requestVanished(id, now: now, into: &outputs)
+            return
+        }
         guard let peer = peers[session.peer],
             let stream = open(
                 [session.requestProtocol.protocolID], session.requestProtocol.trafficClass,
@@ -170,8 +174,18 @@ extension Node {
         _ session: RequestSession, now: Now, into outputs: inout [NodeOutput]
     ) {
         guard requestSessions.removeValue(forKey: session.id) != nil else { return }
+        // It may still have waited: begun later, it would be begun for nobody and never end.
         schedule(into: &outputs, now: now) { scheduler, results in
-            scheduler.ended(session.id, now: now.instant, into: &results)
+            scheduler.leave(session.id, of: session.peer, now: now.instant, into: &results)
+        }
+    }
+
+    /// The scheduler began a request whose session is gone.
+    private mutating func requestVanished(
+        _ id: RequestSession.ID, now: Now, into outputs: inout [NodeOutput]
+    ) {
+        schedule(into: &outputs, now: now) { scheduler, results in
+            scheduler.ended(id, now: now.instant, into: &results)
         }
     }
 
@@ -321,7 +335,10 @@ extension Node {
     private mutating func serve(
         _ id: RequestSession.ID, now: Now, into outputs: inout [NodeOutput]
     ) {
-        guard let session = requestSessions[id] else { return }
+        guard let session = requestSessions[id] else {
+            requestVanished(id, now: now, into: &outputs)
+            return
+        }
         let bytes = session.request
         session.request = []
         switch session.requestProtocol {

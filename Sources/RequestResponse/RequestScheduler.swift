@@ -20,7 +20,10 @@ public struct ScheduledRequestID: Hashable, Sendable {
 ///   1. Each direction, peer and protocol has at most `concurrentMax` requests under way.
 ///   2. A peer's waiting requests begin in their order, save that one whose protocol is busy lets
 ///      those of other protocols pass. Want of tokens lets nobody pass.
-///   3. `requested == opened + refused + abandoned + waiting`, and the same of arrivals. (Checked by
+///   3. Who has begun a request says ``ended(_:now:into:)`` or ``leave(_:of:now:into:)`` once it is
+///      over: an entry with requests under way is never forgotten, and `peerCountMax` of them
+///      shut everybody else out.
+///   4. `requested == opened + refused + abandoned + waiting`, and the same of arrivals. (Checked by
 ///      the tests after every step.)
 ///
 /// Memory: `peerCountMax` entries of a bucket and bounded queues. Calls append at most one output
@@ -205,7 +208,8 @@ public struct RequestScheduler<Peer: Hashable & Sendable>: ~Copyable {
         advance(peer, now: now, into: &outputs)
     }
 
-    /// A request that was opened or served is over, in whatever way. Unknown ones are ignored.
+    /// A request that was opened or served is over, in whatever way. Unknown ones are ignored, and so
+    /// are those that wait: see ``leave(_:of:now:into:)``.
     public mutating func ended(
         _ id: ScheduledRequestID,
         now: MonotonicInstant,
@@ -217,6 +221,19 @@ public struct RequestScheduler<Peer: Hashable & Sendable>: ~Copyable {
         case .inbound: entries[request.peer]?.inbound.end(request.name)
         }
         advance(request.peer, now: now, into: &outputs)
+    }
+
+    /// A request's stream is gone, or nobody wants it any more: whether it waited or was begun, it
+    /// leaves nothing behind. Unknown ones are ignored.
+    public mutating func leave(
+        _ id: ScheduledRequestID,
+        of peer: Peer,
+        now: MonotonicInstant,
+        into outputs: inout [Output]
+    ) {
+        if !cancel(id, of: peer, now: now, into: &outputs) {
+            ended(id, now: now, into: &outputs)
+        }
     }
 
     /// A request that still waits is no longer wanted, or its stream is gone.

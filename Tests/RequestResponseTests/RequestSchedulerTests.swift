@@ -93,6 +93,30 @@ import Testing
         #expect(scheduler.nextDeadline == nil)
     }
 
+    /// A waiting request that leaves frees its place, and so do those under way: after any number of
+    /// peers that came, asked and left, a new one is answered.
+    @Test func whoeverLeavesIsForgotten() {
+        var limits = Scheduler.Limits()
+        limits.peerCountMax = 16
+        var scheduler = Scheduler(limits: limits)
+        var outputs: [Scheduler.Output] = []
+        for peer in 0..<100 {
+            let ids = (0..<3).map { ID(UInt64(peer * 3 + $0)) }
+            for id in ids {
+                scheduler.arrived(id, from: peer, .status, cost: 1, now: at(0), into: &outputs)
+            }
+            #expect(outputs == [.serve(ids[0]), .serve(ids[1])])
+            outputs = []
+            for id in [ids[2], ids[0], ids[1], ids[1]] {
+                scheduler.leave(id, of: peer, now: at(0), into: &outputs)
+            }
+            #expect(outputs.isEmpty)
+        }
+        #expect(scheduler.waitingCount == 0)
+        #expect(scheduler.counters.inboundAbandoned == 100)
+        #expect(scheduler.counters.rateLimited == 0)
+    }
+
     @Test func aBucketOutlivesTheConnection() {
         var limits = Scheduler.Limits()
         limits.burst = 2
