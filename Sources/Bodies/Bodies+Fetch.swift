@@ -235,6 +235,13 @@ extension Bodies {
             if let body { fail(body, .announcementFalse, into: &outputs) }
             return
         }
+        // Only now, when somebody has sent a part of it: an announcement alone costs nobody a byte.
+        guard makeRoom(for: size, isNew: body.held.isEmpty, into: &outputs) else {
+            unstoredSize -= size
+            counters.chunksLate += 1
+            fail(body, .noRoom, into: &outputs)
+            return
+        }
         counters.chunksVerified += 1
         peers[work.peer]?.failures = 0
         for other in body.chunks[index].requests {
@@ -249,7 +256,7 @@ extension Bodies {
         body.noteTime(work.time)
         body.sources[work.peer, default: 0] += size
         body.progressAt = now
-        body.held[index] = true
+        totalSize += body.setHeld(index, true)
         outputs.append(
             .progress(root: body.root, have: body.held.setCount, of: body.shape.chunkCount))
         write(work.chunk, index, body, isLast: body.held.isFull, into: &outputs)

@@ -10,25 +10,48 @@ extension Bodies {
     /// ``AnnouncementCheck``, whether gossip spreads the announcement.
     ///
     /// ``Refusal/known`` is no reason against spreading: another copy says the same.
-    public func admission(of announcement: BodyAnnouncement, now: Now) -> Refusal? {
-        if let refusal = admissionByRoom(of: announcement) { return refusal }
-        let description = announcement.description
-        let size = description.shape.size
+    /// - Parameter source: who tells us of it; nil when nobody does.
+    public func admission(
+        of announcement: BodyAnnouncement, from source: PeerID? = nil, now: Now
+    ) -> Refusal? {
+        if let refusal = admissionByItself(of: announcement) { return refusal }
+        let producer = announcement.description.producer
+        let size = announcement.shape.size
         var share = size
-        for body in bodies.values
-        where body.announcement.description.producer == description.producer {
-            share += body.shape.size
+        var incomplete = (size: size, count: 1, ofSource: size, ofProducer: size)
+        // What no eviction can free.
+        var fixed = size
+        for body in bodies.values {
+            let isOfProducer = body.announcement.description.producer == producer
+            if isOfProducer { share += body.shape.size }
+            if body.isOwn || body.phase != .complete { fixed += body.shape.size }
+            guard body.phase != .complete else { continue }
+            incomplete.size += body.shape.size
+            incomplete.count += 1
+            if isOfProducer { incomplete.ofProducer += body.shape.size }
+            if let source, body.source == source { incomplete.ofSource += body.shape.size }
         }
         guard share <= limits.producerSizeMax else {
             return .producerBudget(size: share, limit: limits.producerSizeMax)
         }
-        if var bucket = producers[description.producer], !bucket.take(now: now.instant) {
+        guard incomplete.ofProducer <= limits.incompleteShareMax else {
+            return .producerBudget(size: incomplete.ofProducer, limit: limits.incompleteShareMax)
+        }
+        guard source == nil || incomplete.ofSource <= limits.incompleteShareMax else {
+            return .sourceBudget(size: incomplete.ofSource, limit: limits.incompleteShareMax)
+        }
+        guard incomplete.size <= limits.incompleteSizeMax, incomplete.count <= limits.incompleteMax
+        else { return .noRoom(size: incomplete.size, limit: limits.incompleteSizeMax) }
+        guard fixed <= limits.totalSizeMax else {
+            return .noRoom(size: fixed, limit: limits.totalSizeMax)
+        }
+        if var bucket = producers[producer], !bucket.take(now: now.instant) {
             return .producerRate
         }
         return nil
     }
 
-    private func admissionByRoom(of announcement: BodyAnnouncement) -> Refusal? {
+    private func admissionByItself(of announcement: BodyAnnouncement) -> Refusal? {
         guard bodies[announcement.root] == nil else { return .known }
         guard !forgotten.contains(announcement.root) else { return .forgotten }
         let size = announcement.shape.size
@@ -36,15 +59,6 @@ extension Bodies {
             return .tooLarge(size: size, limit: limits.bodySizeMax)
         }
         guard !isIntakeStopped else { return .storeFull }
-        var rest = 0
-        var restCount = 0
-        for body in bodies.values where body.phase != .complete {
-            rest += body.shape.size
-            restCount += 1
-        }
-        guard rest + size <= limits.totalSizeMax, restCount < limits.bodiesMax else {
-            return .noRoom(size: rest + size, limit: limits.totalSizeMax)
-        }
         return nil
     }
 
@@ -75,24 +89,27 @@ extension Bodies {
             if let from { link(from, body, now: now.instant) }
             return
         }
-        if let refusal = admission(of: announcement, now: now) {
+        if let refusal = admission(of: announcement, from: from, now: now) {
             refuse(announcement, refusal, into: &outputs)
             return
         }
-        let size = announcement.shape.size
-        if isMissed, totalSize + size > limits.totalSizeMax || bodies.count >= limits.bodiesMax {
-            refuse(
-                announcement, .noRoom(size: totalSize + size, limit: limits.totalSizeMax),
-                into: &outputs)
-            return
+        if isMissed {
+            // With what those under way will still take.
+            let size = bodies.values.reduce(announcement.shape.size) { size, body in
+                size + (body.phase == .complete ? body.heldSize : body.shape.size)
+            }
+            guard size <= limits.totalSizeMax, bodies.count < limits.bodiesMax else {
+                refuse(
+                    announcement, .noRoom(size: size, limit: limits.totalSizeMax), into: &outputs)
+                return
+            }
         }
         countAnnouncement(of: announcement.description.producer, now: now.instant)
-        makeRoom(for: size, into: &outputs)
         let body = Body(
             announcement,
             received: isMissed ? min(now.wall, announcement.description.issued) : now.wall,
             held: ChunkBitmap(repeating: false, count: announcement.shape.chunkCount),
-            isOwn: false, serial: newSerial(), random: &random, now: now.instant)
+            isOwn: false, source: from, serial: newSerial(), random: &random, now: now.instant)
         insert(body)
         counters.downloadsStarted += 1
         outputs.append(
@@ -128,12 +145,16 @@ extension Bodies {
             built.chunks.count == announcement.shape.chunkCount, "a built body has all its chunks")
         // What an operator asks for again is not forgotten.
         forgotten.remove(announcement.root)
-        if let refusal = admissionByRoom(of: announcement) {
+        var refusal = admissionByItself(of: announcement)
+        let size = announcement.shape.size
+        if refusal == nil, !makeRoomForOwn(size, into: &outputs) {
+            refusal = .noRoom(size: totalSize + size, limit: limits.totalSizeMax)
+        }
+        if let refusal {
             counters.publicationsRefused += 1
             outputs.append(.publishRefused(id, refusal))
             return
         }
-        makeRoom(for: announcement.shape.size, into: &outputs)
         let body = Body(
             announcement, received: now.wall,
             held: ChunkBitmap(repeating: false, count: announcement.shape.chunkCount),
@@ -143,7 +164,7 @@ extension Bodies {
             until: now.instant.advanced(by: limits.seedingDuration),
             chunkCount: announcement.shape.chunkCount)
         for (index, chunk) in built.chunks.enumerated() {
-            body.held[index] = true
+            totalSize += body.setHeld(index, true)
             unstoredSize += chunk.data.bytes.count
             write(chunk, index, body, isLast: index == built.chunks.count - 1, into: &outputs)
         }
@@ -158,7 +179,7 @@ extension Bodies {
 
     private mutating func insert(_ body: Body) {
         bodies[body.root] = body
-        totalSize += body.shape.size
+        totalSize += body.heldSize
         active.append(body.root)
     }
 
@@ -208,7 +229,9 @@ extension Bodies {
             remove(body, into: &outputs)
         }
         // Limits may be lower than in the last run.
-        makeRoom(for: 0, into: &outputs)
+        if !makeRoom(for: 0, isNew: false, into: &outputs) {
+            _ = makeRoomForOwn(0, into: &outputs)
+        }
         for body in bodies.values
         where body.phase != .complete
             && body.progressAt.advanced(by: limits.stallTimeout) <= now.instant
@@ -219,19 +242,49 @@ extension Bodies {
         }
     }
 
-    /// Deletes the oldest complete bodies until `size` more bytes and one more body fit.
-    private mutating func makeRoom(for size: Int, into outputs: inout [Output]) {
-        let countMax = limits.bodiesMax - (size > 0 ? 1 : 0)
-        while totalSize + size > limits.totalSizeMax || bodies.count > countMax {
-            guard
-                let oldest = bodies.values.filter({ $0.phase == .complete })
-                    .min(by: { ($0.received, $0.root) < ($1.received, $1.root) })
-            else { return }
-            counters.bodiesEvicted += 1
-            outputs.append(.event(.evicted(root: oldest.root)))
-            forget(oldest.root)
-            remove(oldest, into: &outputs)
+    /// Deletes the oldest whole bodies of others until `size` more bytes fit, and one more body when
+    /// this is the first chunk of one. They may be announced and fetched again.
+    ///
+    /// - Returns: whether they fit.
+    mutating func makeRoom(for size: Int, isNew: Bool, into outputs: inout [Output]) -> Bool {
+        let countMax = max(1, limits.bodiesMax - limits.incompleteMax)
+        var count =
+            isNew && bodies.count >= countMax
+            ? bodies.values.lazy.filter { !$0.held.isEmpty }.count : 0
+        while totalSize + size > limits.totalSizeMax || count >= countMax {
+            guard let oldest = oldestComplete(isOwn: false) else { return false }
+            evict(oldest, into: &outputs)
+            count -= 1
         }
+        return true
+    }
+
+    /// The same for a body of our own: the oldest of them go first when they take more than one
+    /// producer may, and only for another of our own.
+    ///
+    /// - Returns: whether it fits.
+    private mutating func makeRoomForOwn(_ size: Int, into outputs: inout [Output]) -> Bool {
+        let own = bodies.values.filter(\.isOwn)
+        var ownSize = own.reduce(size) { $0 + $1.shape.size }
+        var ownCount = own.count
+        while ownSize > limits.producerSizeMax || ownCount >= limits.incompleteMax {
+            guard let oldest = oldestComplete(isOwn: true) else { return false }
+            ownSize -= oldest.shape.size
+            ownCount -= 1
+            evict(oldest, into: &outputs)
+        }
+        return makeRoom(for: size, isNew: size > 0, into: &outputs)
+    }
+
+    private func oldestComplete(isOwn: Bool) -> Body? {
+        bodies.values.filter { $0.phase == .complete && $0.isOwn == isOwn }
+            .min { ($0.received, $0.root) < ($1.received, $1.root) }
+    }
+
+    private mutating func evict(_ body: Body, into outputs: inout [Output]) {
+        counters.bodiesEvicted += 1
+        outputs.append(.event(.evicted(root: body.root)))
+        remove(body, into: &outputs)
     }
 
     /// Keeps a deleted body from being fetched again on an old announcement's account.
@@ -254,7 +307,7 @@ extension Bodies {
         }
         bodies.removeValue(forKey: root)
         active.remove(root)
-        totalSize -= body.shape.size
+        totalSize -= body.heldSize
         cache.removeAll(of: root)
         let range = StoredChunk.keys(of: root)
         store(

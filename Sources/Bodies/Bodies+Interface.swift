@@ -147,9 +147,12 @@ extension Bodies {
         case tooLarge(size: Int, limit: Int)
         /// Its producer's bodies would take more than one producer may.
         case producerBudget(size: Int, limit: Int)
+        /// Bodies that the peer told us of and that are not whole yet would take more than one peer's
+        /// may.
+        case sourceBudget(size: Int, limit: Int)
         /// The producer announces faster than it may.
         case producerRate
-        /// Everything held is younger or still being fetched.
+        /// As much as may be under way at once is being fetched already, or nothing that is held may go.
         case noRoom(size: Int, limit: Int)
         /// The store has no room; intake stopped.
         case storeFull
@@ -165,6 +168,8 @@ extension Bodies {
         case announcementFalse
         /// `remove`.
         case removed
+        /// Nothing that is held may make room for it.
+        case noRoom
         /// Its rows could not be written.
         case store(StoreFailure)
     }

@@ -7,9 +7,10 @@ extension Bodies {
         public var bodySizeMax = 16 << 20
         /// Bodies known at once. A description has at most 8 KiB, so they take at most 8 MiB.
         public var bodiesMax = 1024
-        /// All bodies together on disk, whether whole yet or not: 64 of the largest.
+        /// All chunks together on disk: 64 of the largest bodies.
         public var totalSizeMax = 1 << 30
-        /// Bodies of one producer together: a quarter, so that no producer can drive out the rest.
+        /// Bodies of one producer together: a quarter, so that no producer can drive out the rest. As
+        /// much as our own take before the oldest of them makes room for the newest.
         public var producerSizeMax = 256 << 20
         /// Announcements of one producer in a burst; one comes back each `producerInterval`.
         public var producerBurst: Int64 = 16
@@ -25,6 +26,15 @@ extension Bodies {
         public var forgottenMax = 4096
         /// Announcements kept while the rows are still loading: 8 KiB each.
         public var waitingMax = 64
+
+        /// Announced sizes of the bodies that are not whole, together. With our own that is three
+        /// quarters at most, so that whoever begins finds something whole that may go.
+        public var incompleteSizeMax: Int { max(bodySizeMax, totalSizeMax / 2) }
+        /// The same of those that one peer told us of first, and of those of one producer: who
+        /// announces what does not exist uses up no other's share.
+        public var incompleteShareMax: Int { max(bodySizeMax, totalSizeMax / 8) }
+        /// Bodies that are not whole. As many are kept free of others.
+        public var incompleteMax: Int { max(1, bodiesMax / 4) }
 
         // MARK: Fetching
 

@@ -40,7 +40,7 @@ extension Bodies {
     public struct Snapshot: Hashable, Sendable {
         /// In the order of their announcements.
         public var bodies: [BodySnapshot]
-        /// Bytes of all bodies, whole or not.
+        /// Bytes of the chunks held.
         public var totalSize: Int
         public var cacheSize: Int
         public var requests: Int

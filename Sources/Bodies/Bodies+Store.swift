@@ -82,7 +82,7 @@ extension Bodies {
             return
         }
         cache.remove(key)
-        body.held[key.index] = false
+        totalSize += body.setHeld(key.index, false)
     }
 
     private mutating func chunkRead(
@@ -135,7 +135,7 @@ extension Bodies {
     private mutating func lose(_ key: ChunkKey, _ body: Body, into outputs: inout [Output]) {
         guard body.held[key.index] else { return }
         counters.chunksLost += 1
-        body.held[key.index] = false
+        totalSize += body.setHeld(key.index, false)
         body.storedCount -= 1
         if body.phase == .complete {
             body.phase = .waiting

@@ -54,6 +54,7 @@ public struct Bodies: StateMachine, ~Copyable {
 
     var random: DeterministicRandom
     var bodies: OrderedDictionary<Bytes32, Body> = [:]
+    /// Bytes of the chunks held.
     var totalSize = 0
     /// Bodies being fetched, and complete ones whose links still have to be told. In order.
     var active: OrderedSet<Bytes32> = []

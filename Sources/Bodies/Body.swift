@@ -64,6 +64,8 @@ final class Body {
     let announcement: BodyAnnouncement
     let received: WallTime
     let isOwn: Bool
+    /// The peer that told us of it first; nil for our own and for those of the last run.
+    let source: PeerID?
     /// Tells this body from another that had its root before.
     let serial: UInt64
     /// When this run heard of it.
@@ -77,7 +79,9 @@ final class Body {
     var phase: Phase
     var chunks: [Chunk]
     /// Verified, and written or being written: what we serve.
-    var held: ChunkBitmap
+    private(set) var held: ChunkBitmap
+    /// Bytes of the chunks held.
+    private(set) var heldSize: Int
     /// How many chunks the store has confirmed.
     var storedCount: Int
     var links: OrderedDictionary<PeerID, Link> = [:]
@@ -98,13 +102,18 @@ final class Body {
 
     init(
         _ announcement: BodyAnnouncement, received: WallTime, held: ChunkBitmap, isOwn: Bool,
-        serial: UInt64, random: inout DeterministicRandom, now: MonotonicInstant
+        source: PeerID? = nil, serial: UInt64, random: inout DeterministicRandom,
+        now: MonotonicInstant
     ) {
         self.announcement = announcement
         self.received = received
         self.isOwn = isOwn
+        self.source = source
         self.serial = serial
         self.held = held
+        heldSize = (0..<held.count).reduce(0) { size, index in
+            held[index] ? size + announcement.shape.size(of: index) : size
+        }
         startedAt = now
         fillLinksAt = now
         progressAt = now
@@ -125,6 +134,15 @@ final class Body {
     var shape: BodyShape { announcement.shape }
     var manifest: BodyManifest {
         BodyManifest(announcement: announcement, received: received, held: held, isOwn: isOwn)
+    }
+
+    /// - Returns: by how many bytes what is held grows or shrinks.
+    func setHeld(_ index: Int, _ isHeld: Bool) -> Int {
+        guard held[index] != isHeld else { return 0 }
+        held[index] = isHeld
+        let change = isHeld ? shape.size(of: index) : -shape.size(of: index)
+        heldSize += change
+        return change
     }
 
     func isMissing(_ index: Int) -> Bool { !held[index] && chunks[index].isIdle }

@@ -24,7 +24,9 @@ extension Node {
         case .accept(let announcement):
             // What this node would not take in, for want of room or because its producer exceeds its
             // budget, it does not pass on either.
-            if let refusal = bodies.admission(of: announcement, now: now), refusal != .known {
+            if let refusal = bodies.admission(of: announcement, from: source, now: now),
+                refusal != .known
+            {
                 counters.announcementsIgnored += 1
                 tellGossip(.validated(handle, .ignore), now: now, into: &outputs)
                 return
