@@ -8,7 +8,7 @@ import ChoraleBase
 /// Equality and order are those of the bytes.
 ///
 /// Specification: multiformats/multiaddr, with go-multiaddr's reading where the text is silent:
-/// `/ipfs/` is read as `/p2p/`, `p2p` holds the bare multihash, `unix` takes the rest of the text,
+/// `/ipfs/` is read as `/p2p/`, `p2p` holds the bare multihash, `unix` takes the rest of the address,
 /// and trailing slashes are dropped.
 public struct Multiaddr: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// The wire form, 2 to ``sizeMax`` bytes.
@@ -38,6 +38,8 @@ public struct Multiaddr: Hashable, Comparable, Sendable, CustomStringConvertible
         /// The text or the bytes end where the protocol's value belongs.
         case missingValue(MultiaddrProtocol)
         case invalidValue(MultiaddrProtocol, Fault)
+        /// A component behind a path, which takes the rest of an address: no text says this.
+        case componentBehindPath(MultiaddrProtocol)
     }
 
     /// What was wrong with a protocol's value.
@@ -64,7 +66,14 @@ public struct Multiaddr: Hashable, Comparable, Sendable, CustomStringConvertible
             throw .tooLarge(size: bytes.count, limit: Self.sizeMax)
         }
         var position = 0
-        while position < bytes.count { _ = try Component.decode(bytes, at: &position) }
+        var last: MultiaddrProtocol?
+        while position < bytes.count {
+            let component = try Component.decode(bytes, at: &position)
+            // As go-multiaddr. In text whatever is behind a path belongs to it, so that these bytes
+            // would read back from their own text as another address.
+            guard last != .unix else { throw .componentBehindPath(component.protocol) }
+            last = component.protocol
+        }
         self.bytes = bytes.copied()
     }
 
@@ -138,6 +147,7 @@ extension Multiaddr.ParseError: CustomStringConvertible {
         case .malformedVarint(let position): "malformed varint at byte \(position)"
         case .missingValue(let proto): "/\(proto.name) without its value"
         case .invalidValue(let proto, let fault): "/\(proto.name): \(fault)"
+        case .componentBehindPath(let proto): "/\(proto.name) behind a path"
         }
     }
 }

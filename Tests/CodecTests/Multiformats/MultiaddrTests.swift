@@ -111,6 +111,8 @@ import Testing
         ([0x90, 0x03, 1, 0x61], .missingValue(.unix)),
         ([0x90, 0x03, 2, 0x61, 0x62], .invalidValue(.unix, .notAbsolutePath)),
         ([0x90, 0x03, 2, 0x2F, 0x2F], .invalidValue(.unix, .name)),
+        // Found by fuzzing: `/unix/a/tls` is the text of another address.
+        ([0x90, 0x03, 2, 0x2F, 0x61, 0xC0, 0x03], .componentBehindPath(.tls)),
         (
             [UInt8](repeating: 0, count: 513),
             .tooLarge(size: 513, limit: 512)
@@ -126,6 +128,9 @@ import Testing
             try Multiaddr([.dns("a/b")])
         }
         #expect(throws: Multiaddr.ParseError.empty) { try Multiaddr([]) }
+        #expect(throws: Multiaddr.ParseError.componentBehindPath(.unix)) {
+            try Multiaddr([.unix("/a"), .unix("/b")])
+        }
         let long = [Multiaddr.Component](repeating: .tcp(1), count: 171)
         #expect(throws: Multiaddr.ParseError.tooLarge(size: 513, limit: 512)) {
             try Multiaddr(long)
