@@ -49,8 +49,12 @@ extension BodyManifest: SSZContainer {
         isOwn = try fields.next(in: input)
         announcement = try fields.next(in: input)
         held = try fields.next(in: input)
-        self.received = WallTime(milliseconds: Int64(clamping: received))
         guard version == Self.version else { throw .invalidValue("manifest version \(version)") }
+        // Refused rather than clamped: a row that reads as another one was damaged.
+        guard let milliseconds = Int64(exactly: received) else {
+            throw .invalidValue("received \(received) ms after 1970")
+        }
+        self.received = WallTime(milliseconds: milliseconds)
         guard held.count == announcement.shape.chunkCount else {
             throw .invalidValue("\(held.count) bits for \(announcement.shape.chunkCount) chunks")
         }

@@ -202,6 +202,12 @@ private struct BodyContents: SSZContainer {
         #expect(throws: SSZError.invalidValue("manifest version 2")) {
             try BodyManifest(ssz: bytes.span)
         }
+        // Found by fuzzing: times beyond the range were read as its end. `received` is bytes 1 to 8.
+        bytes[0] = BodyManifest.version
+        bytes[8] = 0x80
+        #expect(throws: SSZError.invalidValue("received 9223372036854775813 ms after 1970")) {
+            try BodyManifest(ssz: bytes.span)
+        }
     }
 
     @Test func kindsHaveNames() {
