@@ -50,8 +50,9 @@ extension Kademlia {
         // Entries that nobody needed for a while: do they still live?
         let silentSince = now.instant.advanced(by: .zero - configuration.entryStaleAfter)
         let inFlight = requests.values.reduce(0) { $0 + ($1.purpose == .probe ? 1 : 0) }
-        for entry in table.stale(
-            since: silentSince, limit: max(0, limits.probesInFlightMax - inFlight))
+        let room = min(
+            limits.probesInFlightMax - inFlight, limits.requestsInFlightMax - requests.count)
+        for entry in table.stale(since: silentSince, limit: max(0, room))
         where !isProbing(entry.peer) {
             probe(entry.peer, addresses: entry.addresses, now: now, into: &outputs)
         }

@@ -151,6 +151,38 @@ import Testing
         expectBalance(bench.machine)
     }
 
+    // Found by fuzzing: probes of silent entries took no heed of the requests under way.
+    @Test func probesOfSilentPeersKeepToTheLimitOfRequests() {
+        var configuration = Kademlia.Configuration.test
+        configuration.entryStaleAfter = .seconds(30)
+        var limits = Kademlia.Limits()
+        limits.requestsInFlightMax = 2
+        var bench = Bench(configuration: configuration, limits: limits)
+        for index in 2...5 { _ = bench.addToTable(index) }
+        func answer(_ outputs: [Kademlia.Output], _ bench: inout Bench) {
+            var requests = outputs.requests[...]
+            while let request = requests.popFirst() {
+                requests +=
+                    bench.input(
+                        .responseReceived(request.id, KademliaMessage(kind: .findNode).bytes)
+                    ).requests
+            }
+        }
+        answer(bench.wait(.seconds(1)), &bench)
+        #expect(bench.machine.snapshot(now: bench.now).requestsInFlight == 0)
+        // Just before the sweep a lookup takes all the room there is.
+        _ = bench.wait(.milliseconds(58_500))
+        let asked = bench.input(.command(.init(1), .getClosestPeers(key: Self.key)))
+        #expect(asked.requests.count == 2)
+        let swept = bench.wait(.milliseconds(500))
+        #expect(swept.requests.isEmpty)
+        #expect(bench.machine.snapshot(now: bench.now).requestsInFlight == 2)
+        answer(asked, &bench)
+        // The next sweep finds room.
+        #expect(bench.wait(.seconds(60)).requests.count == 2)
+        expectBalance(bench.machine)
+    }
+
     @Test func privateAddressesFromPublicPeersAreNeitherKeptNorDialled() {
         for policy in [Kademlia.AddressPolicy.public, .local] {
             var configuration = Kademlia.Configuration.test
