@@ -122,6 +122,37 @@ import Testing
         #expect(bench.machine.counters.messagesAccepted == 0)
     }
 
+    // Found by fuzzing: the cache forgets by age and for want of room, whatever is still held.
+    @Test(arguments: [false, true]) func aHeldMessageIsKnownThoughTheCacheForgotIt(byAge: Bool) {
+        let bench = Bench {
+            $0.limits.seenCountMax = byAge ? 100 : 2
+            $0.seenLifetime = .seconds(5)
+        }
+        bench.connect(0)
+        bench.connect(1)
+        bench.drainAll(0..<2)
+        let handle = Self.deliver(bench, from: 0, [1])
+        if byAge {
+            bench.run(.seconds(8))
+            #expect(bench.machine.holdings.seen == 0)
+        } else {
+            for number in UInt8(2)...3 { bench.receive(0, RPC(messages: [RPC.Message([number])])) }
+        }
+        #expect(bench.machine.holdings.pending == (byAge ? 1 : 3))
+        _ = bench.takeOutputs()
+
+        // Neither asked for, which would end in a broken promise of whoever sends it, nor new.
+        bench.receive(1, RPC(ihave: [digestID([1])]))
+        #expect(bench.machine.counters.iwantIDsSent == 0)
+        bench.receive(1, RPC(messages: [RPC.Message([1])]))
+        #expect(bench.machine.counters[.duplicate] == 1)
+        #expect(bench.takeDelivered().isEmpty)
+        bench.handle(.validated(handle, .accept))
+        #expect(bench.machine.counters.messagesAccepted == 1)
+        bench.receive(1, RPC(messages: [RPC.Message([1])]))
+        #expect(bench.machine.counters[.duplicate] == 2)
+    }
+
     @Test func withoutValidationDeliveryIsAcceptance() {
         let bench = Bench { $0.topics[0].validation = .none }
         bench.connect(0)

@@ -197,7 +197,7 @@ extension Gossipsub {
             else { continue }
             for range in rpc.ids[announcement.ids] {
                 let key = hash(frame.extracting(range))
-                if seen.status(key) != nil {
+                if knownStatus(key) != nil {
                     if let index = store.index(key) {
                         noteHolder(index, token, hasDelivered: false)
                         cancelCopy(index, token, .peerHasIt, into: &outputs)

@@ -124,7 +124,7 @@ extension Gossipsub {
             return
         }
         let key = hash(id)
-        if let status = seen.status(key) ?? heldStatus(key) {
+        if let status = knownStatus(key) {
             duplicateReceived(key, status, topic, from: slot, now: now, into: &outputs)
             return
         }
@@ -233,9 +233,12 @@ extension Gossipsub {
         return .success(author)
     }
 
-    /// The status of a message that the cache has forgotten, by age or for want of room, while a copy
-    /// of it is still held: queued for somebody, or waiting for a late verdict.
-    private func heldStatus(_ key: MessageKey) -> SeenCache.Status? {
+    /// What became of a message that came before, nil for a new one.
+    ///
+    /// The cache forgets by age and for want of room, also messages of which a copy is still held:
+    /// queued for somebody, or waiting for a late verdict. Those are no news either.
+    func knownStatus(_ key: MessageKey) -> SeenCache.Status? {
+        if let status = seen.status(key) { return status }
         guard let index = store.index(key) else { return nil }
         return if case .accepted = store[index].phase { .valid } else { .pending }
     }
