@@ -124,6 +124,29 @@ import Testing
         #expect(harness.give(.established(dial, peer(1))).outcomes.count == 2)
     }
 
+    // Found by fuzzing: a name that joined a dial under way was dialed as if it were an address.
+    @Test func aNameThatJoinsADialIsResolvedFirst() {
+        var harness = SwarmHarness()
+        let first = harness.give(
+            .dial(DialID(1), peer(1), [address("/ip4/10.0.0.1/tcp/1")], .routing))
+        let joined = harness.give(
+            .dialAddress(DialID(2), address("/dns4/one.example/tcp/4001/p2p/\(peer(1))")))
+        #expect(joined.dials.isEmpty)
+        #expect(
+            joined.resolutions.map(\.query) == [
+                .addresses(name: "one.example", ip4: true, ip6: false)
+            ])
+        // The dial waits for the name even when everything else has failed.
+        #expect(
+            harness.give(.closed(first.dials[0].id, .networkError, detail: "")).isEmpty)
+        let named = harness.give(
+            .resolved(joined.resolutions[0].id, .addresses([.ip4(IPv4Address(10, 0, 0, 5))])))
+        #expect(named.dials.map(\.address) == ["/ip4/10.0.0.5/tcp/4001"])
+        harness.give(.connected(named.dials[0].id))
+        let done = harness.give(.established(named.dials[0].id, peer(1)))
+        #expect(done.outcomes.count == 2)
+    }
+
     @Test func cancellingTheOnlyAskerEndsTheDial() {
         var harness = SwarmHarness()
         let dial = harness.give(
