@@ -28,6 +28,14 @@ import Testing
         Row("a:\n  - b\n  - 'c: d'\n", ["b", "c: d"]),
         Row("a:\n- b\n\n# between\n- c", ["b", "c"]),
         Row("a:", []),
+        Row("\"a\" : 'b' # c", ["b"]),
+        Row("a: b\r\n\r\n", ["b"]),
+        Row(#"a: "\x07\r""#, ["\u{7}\r"]),
+        // Quotes inside plain items and escaped ones in quoted items: both were cut wrongly.
+        Row("a: [it's, he's]", ["it's", "he's"]),
+        Row(#"a: ["b\"", 'c,d']"#, ["b\"", "c,d"]),
+        // The accent belongs to the value, though it makes one character with the quote.
+        Row("a: \"\u{301}b\"", ["\u{301}b"]),
     ]
 
     @Test(arguments: accepted) func reads(_ row: Row) throws {
@@ -66,6 +74,13 @@ import Testing
         Refusal("a: !!str b", line: 1, "quote it"),
         Refusal("a: |", line: 1, "quote it"),
         Refusal(#"a: "\x""#, line: 1, "unknown escape"),
+        // To other readers of YAML these say something else than they seem to, or nothing.
+        Refusal("a:\n  - b\n    - c", line: 3, "indented otherwise"),
+        Refusal("a: b: c", line: 1, "another mapping"),
+        Refusal("a: [b: c]", line: 1, "mapping inside a list"),
+        Refusal("a: - b", line: 1, "quote it"),
+        Refusal("a: [b] c", line: 1, "follows the list"),
+        Refusal("a: b\u{7}", line: 1, "control character"),
     ]
 
     @Test(arguments: refusals) func refuses(_ row: Refusal) {
@@ -80,6 +95,7 @@ import Testing
 
     @Test(arguments: [
         "", "a b", "a: b", "#a", "it's", "say \"hi\"", "back\\slash", "-x", "a\nb\tc", "é",
+        "\u{301}", "a\r\u{0}\u{7F}b", "\u{2028}", "a\r\n",
     ])
     func whatIsQuotedReadsBack(text: String) throws {
         let read = try SettingsText("a: " + SettingsText.quoted(text))

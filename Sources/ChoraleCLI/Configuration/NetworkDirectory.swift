@@ -1,6 +1,6 @@
-import ChoraleBase
+package import ChoraleBase
 import Crypto
-import PeerIdentity
+package import PeerIdentity
 
 /// A directory that describes a network: what `chorale genesis` writes and `--network` reads.
 ///
@@ -11,15 +11,15 @@ import PeerIdentity
 /// | `validators.yaml` | which node runs which validators |
 /// | `network-digest` | the digest of the three above, in hex |
 /// | `bootnodes.txt`, `boot_enr.yaml`, `nodes.yaml` | nodes to join through: the first that exists is used |
-struct NetworkDirectory: Equatable {
-    var name: String
+package struct NetworkDirectory: Equatable {
+    package var name: String
     /// SHA-256 over the files; its first four bytes are in topic and protocol names.
-    var digest: Bytes32
-    var bootnodes: [Bootnode]
+    package var digest: Bytes32
+    package var bootnodes: [Bootnode]
 
-    static let digestedFiles = ["config.yaml", "genesis.json", "validators.yaml"]
-    static let digestFile = "network-digest"
-    static let bootnodeFiles = ["bootnodes.txt", "boot_enr.yaml", "nodes.yaml"]
+    package static let digestedFiles = ["config.yaml", "genesis.json", "validators.yaml"]
+    package static let digestFile = "network-digest"
+    package static let bootnodeFiles = ["bootnodes.txt", "boot_enr.yaml", "nodes.yaml"]
 
     /// Keys that `config.yaml` may have.
     static let configKeys = [
@@ -34,18 +34,50 @@ struct NetworkDirectory: Equatable {
         guard Files.isDirectory(path) else {
             throw .usage("--network \(path) is not a directory; `chorale genesis` creates one")
         }
-        var contents: [[UInt8]] = []
-        for file in digestedFiles {
+        var files: [String: [UInt8]] = [:]
+        func read(_ file: String, sizeMax: Int) throws(Failure) {
             let full = Files.join(path, file)
-            guard Files.exists(full) else {
+            if Files.exists(full) { files[file] = try Files.read(full, sizeMax: sizeMax) }
+        }
+        for file in digestedFiles { try read(file, sizeMax: 256 << 20) }
+        try read(digestFile, sizeMax: 1024)
+        for file in bootnodeFiles {
+            try read(file, sizeMax: 1 << 20)
+            if files[file] != nil { break }
+        }
+        return try NetworkDirectory(files: files, path: path)
+    }
+
+    /// - Parameters:
+    ///   - files: the contents of those files of the directory that exist, by name.
+    ///   - path: of the directory, for messages.
+    package init(files: [String: [UInt8]], path: String) throws(Failure) {
+        var contents: [[UInt8]] = []
+        for file in Self.digestedFiles {
+            guard let content = files[file] else {
                 throw .usage("\(path) describes no network: \(file) is missing")
             }
-            contents.append(try Files.read(full, sizeMax: 256 << 20))
+            contents.append(content)
         }
-        let digest = Self.digest(contents)
-        try check(digest, Files.join(path, digestFile))
-        let name = try networkName(contents[0], Files.join(path, "config.yaml"))
-        return NetworkDirectory(name: name, digest: digest, bootnodes: try bootnodes(path))
+        digest = Self.digest(contents)
+        if let said = files[Self.digestFile] {
+            try Self.check(digest, said, Files.join(path, Self.digestFile))
+        }
+        name = try Self.networkName(contents[0], Files.join(path, Self.digestedFiles[0]))
+        bootnodes = []
+        for file in Self.bootnodeFiles {
+            guard let content = files[file] else { continue }
+            let full = Files.join(path, file)
+            bootnodes = try BootnodeList.parse(try Self.text(content, full), source: full)
+            break
+        }
+    }
+
+    private static func text(_ bytes: [UInt8], _ path: String) throws(Failure) -> String {
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw .usage("\(path) is not a text in UTF-8")
+        }
+        return text
     }
 
     /// The digest of the files' contents, in the order of ``digestedFiles``.
@@ -58,10 +90,10 @@ struct NetworkDirectory: Equatable {
         return hasher.finish()
     }
 
-    private static func check(_ digest: Bytes32, _ path: String) throws(Failure) {
-        guard Files.exists(path) else { return }
-        let text = try Files.text(path, sizeMax: 1024)
-        let said = text.filter { !$0.isWhitespace }
+    private static func check(
+        _ digest: Bytes32, _ bytes: [UInt8], _ path: String
+    ) throws(Failure) {
+        let said = try text(bytes, path).filter { !$0.isWhitespace }
         guard said == digest.description else {
             throw .usage(
                 "\(path) says \(said.prefix(64)), but the files hash to \(digest): "
@@ -70,9 +102,7 @@ struct NetworkDirectory: Equatable {
     }
 
     private static func networkName(_ bytes: [UInt8], _ path: String) throws(Failure) -> String {
-        guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw .usage("\(path) is not a text in UTF-8")
-        }
+        let text = try text(bytes, path)
         let config: SettingsText
         do throws(SettingsText.SyntaxError) {
             config = try SettingsText(text)
@@ -86,19 +116,10 @@ struct NetworkDirectory: Equatable {
         }
         return config["NETWORK_NAME"]?.values.first ?? "unnamed"
     }
-
-    private static func bootnodes(_ path: String) throws(Failure) -> [Bootnode] {
-        for file in bootnodeFiles {
-            let full = Files.join(path, file)
-            guard Files.exists(full) else { continue }
-            return try BootnodeList.parse(try Files.text(full), source: full)
-        }
-        return []
-    }
 }
 
 /// Bootnodes as flags and files give them.
-enum BootnodeList {
+package enum BootnodeList {
     /// Each entry is a multiaddr, a node record, `@` and a file, or the path of a file.
     static func load(_ entries: [String], source: String) throws(Failure) -> [Bootnode] {
         var nodes: [Bootnode] = []
@@ -125,7 +146,7 @@ enum BootnodeList {
             && Files.exists(entry)
     }
 
-    static func parse(_ text: String, source: String) throws(Failure) -> [Bootnode] {
+    package static func parse(_ text: String, source: String) throws(Failure) -> [Bootnode] {
         let result = Bootnodes.parse(text)
         if let failure = result.failures.first {
             let more = result.failures.count > 1 ? " (and \(result.failures.count - 1) more)" : ""

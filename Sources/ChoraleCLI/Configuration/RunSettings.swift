@@ -2,13 +2,13 @@ import ChoraleBase
 import Codec
 import Crypto
 import Gossipsub
-import Node
-import PeerIdentity
+package import Node
+package import PeerIdentity
 import Swarm
 import Telemetry
 
 /// What `chorale run` was told, checked.
-struct RunSettings {
+package struct RunSettings {
     enum DHTMode: String, CaseIterable { case auto, client, server }
 
     struct HostPort: Equatable, CustomStringConvertible {
@@ -66,7 +66,7 @@ struct RunSettings {
         return try RunSettings(values)
     }
 
-    init(_ values: SettingValues) throws(Failure) {
+    package init(_ values: SettingValues) throws(Failure) {
         let reader = SettingReader(values: values)
         guard let directory = values[.dataDirectory]?.texts.first else {
             throw .usage("give --data-dir, or set \(Setting.dataDirectory.variable)")
@@ -141,7 +141,7 @@ struct RunSettings {
         SHA256.hash(Array("chorale/network/development".utf8)).bytes.prefix(4))
 
     /// What a `Node` is started with.
-    func nodeConfiguration(identity: IdentityKey) -> NodeConfiguration {
+    package func nodeConfiguration(identity: IdentityKey) -> NodeConfiguration {
         var configuration = NodeConfiguration(
             identity: identity, noiseStaticKey: .random(count: 32), networkDigest: networkDigest,
             addressPolicy: addressPolicy, seed: SystemRandom.seed())

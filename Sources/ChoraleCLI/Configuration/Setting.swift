@@ -1,7 +1,7 @@
 /// Everything that `chorale run` can be told: a flag, an environment variable, a line of config.yaml.
 ///
 /// Raw values are the names of flags and keys, and never change.
-enum Setting: String, CaseIterable, Hashable {
+package enum Setting: String, CaseIterable, Hashable {
     case dataDirectory = "data-dir"
     case network
     case networkDigest = "network-digest"
@@ -23,10 +23,10 @@ enum Setting: String, CaseIterable, Hashable {
     case logLevel = "log-level"
     case logFormat = "log-format"
 
-    var name: String { rawValue }
+    package var name: String { rawValue }
 
     /// The environment variable: `CHORALE_MAX_PEERS` for `max-peers`.
-    var variable: String {
+    package var variable: String {
         "CHORALE_"
             + String(
                 name.map { character in character == "-" ? "_" : Character(character.uppercased()) }
@@ -34,7 +34,7 @@ enum Setting: String, CaseIterable, Hashable {
     }
 
     /// Several values: repeated flags, comma lists, YAML lists.
-    var isList: Bool {
+    package var isList: Bool {
         switch self {
         case .bootnodes, .role, .listen, .externalAddress, .gossipTopics: true
         default: false
@@ -42,7 +42,7 @@ enum Setting: String, CaseIterable, Hashable {
     }
 
     /// Relative paths in a file are meant from the file's directory.
-    var isPath: Bool {
+    package var isPath: Bool {
         switch self {
         case .dataDirectory, .network, .nodeKey, .adminSocket: true
         default: false
@@ -50,7 +50,7 @@ enum Setting: String, CaseIterable, Hashable {
     }
 
     /// Where the file is follows from it, so the file cannot say it.
-    var isInFile: Bool { self != .dataDirectory }
+    package var isInFile: Bool { self != .dataDirectory }
 
     static let fileKeys = allCases.filter(\.isInFile).map(\.name)
 }
@@ -59,18 +59,18 @@ enum Setting: String, CaseIterable, Hashable {
 ///
 /// A flag hides the environment, which hides the file, which hides the default. Lists are not merged:
 /// who gives one gives all of it.
-struct SettingValues {
-    struct Value: Equatable {
-        var texts: [String]
-        var origin: Origin
+package struct SettingValues {
+    package struct Value: Equatable {
+        package var texts: [String]
+        package var origin: Origin
     }
 
-    enum Origin: Equatable, CustomStringConvertible {
+    package enum Origin: Equatable, CustomStringConvertible {
         case flag(Setting)
         case environment(Setting)
         case file(String, line: Int)
 
-        var description: String {
+        package var description: String {
             switch self {
             case .flag(let setting): "--\(setting.name)"
             case .environment(let setting): setting.variable
@@ -81,9 +81,9 @@ struct SettingValues {
 
     private var values: [Setting: Value] = [:]
 
-    subscript(setting: Setting) -> Value? { values[setting] }
+    package subscript(setting: Setting) -> Value? { values[setting] }
 
-    init() {}
+    package init() {}
 
     /// Adds what is not given already: call for flags first, then the environment, then the file.
     ///
@@ -93,13 +93,13 @@ struct SettingValues {
         values[setting] = Value(texts: texts, origin: origin)
     }
 
-    mutating func addFlags(_ flags: [(Setting, [String])]) {
+    package mutating func addFlags(_ flags: [(Setting, [String])]) {
         for (setting, texts) in flags where !texts.isEmpty {
             add(setting, texts.flatMap { split($0, setting) }, .flag(setting))
         }
     }
 
-    mutating func addEnvironment(_ environment: [String: String]) {
+    package mutating func addEnvironment(_ environment: [String: String]) {
         for setting in Setting.allCases {
             guard let text = environment[setting.variable] else { continue }
             // Set but empty is how shells unset for one command.
@@ -109,7 +109,7 @@ struct SettingValues {
     }
 
     /// - Parameter path: of the file, for messages and relative paths.
-    mutating func addFile(_ text: String, path: String) throws(Failure) {
+    package mutating func addFile(_ text: String, path: String) throws(Failure) {
         let entries: [SettingsText.Entry]
         do throws(SettingsText.SyntaxError) {
             entries = try SettingsText(text).entries
@@ -147,5 +147,15 @@ struct SettingValues {
     static func directory(of path: String) -> String {
         guard let slash = path.lastIndex(of: "/") else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+}
+
+extension Substring {
+    /// Without spaces and tabs at the ends.
+    fileprivate var trimmed: Substring {
+        var rest = self
+        while let first = rest.first, first == " " || first == "\t" { rest.removeFirst() }
+        while let last = rest.last, last == " " || last == "\t" { rest.removeLast() }
+        return rest
     }
 }

@@ -1,14 +1,14 @@
 /// Why a command did not do what was asked, in one line for a person.
-struct Failure: Error, Hashable, CustomStringConvertible {
-    enum Kind: Hashable {
+package struct Failure: Error, Hashable, CustomStringConvertible {
+    package enum Kind: Hashable {
         /// Exit status 1.
         case failed
         /// Exit status 2: the command line, the environment or a configuration file is wrong.
         case usage
     }
 
-    let kind: Kind
-    let message: String
+    package let kind: Kind
+    package let message: String
 
     init(_ message: String) {
         kind = .failed
@@ -22,5 +22,5 @@ struct Failure: Error, Hashable, CustomStringConvertible {
         self.message = message
     }
 
-    var description: String { message }
+    package var description: String { message }
 }

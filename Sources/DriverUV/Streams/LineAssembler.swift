@@ -4,19 +4,22 @@
 /// person at a terminal may press return.
 ///
 /// Memory: one unfinished line, at most `lineSizeMax` bytes and its end.
-struct LineAssembler: Sendable {
+package struct LineAssembler: Sendable {
     /// The line grew beyond its limit before it ended.
-    struct LineTooLong: Error, Equatable {}
+    package struct LineTooLong: Error, Equatable {}
 
     let lineSizeMax: Int
     private var partial: [UInt8] = []
 
-    init(lineSizeMax: Int) { self.lineSizeMax = lineSizeMax }
+    /// Bytes of the unfinished line.
+    package var bufferedSize: Int { partial.count }
+
+    package init(lineSizeMax: Int) { self.lineSizeMax = lineSizeMax }
 
     /// Takes all of `bytes` and appends the lines that they complete to `lines`.
     ///
     /// Lines completed before the one that is too long are appended too.
-    mutating func append(
+    package mutating func append(
         _ bytes: Span<UInt8>, to lines: inout [[UInt8]]
     ) throws(LineTooLong) {
         for index in bytes.indices {
