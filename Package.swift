@@ -176,7 +176,7 @@ let package = Package(
             dependencies: [
                 "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Multistream",
                 "Noise", "Yamux", "Connection", "Identify", "Swarm", "Kademlia", "Gossipsub",
-                "RequestResponse", "Bodies",
+                "RequestResponse", "Bodies", "Ping", "Node", "DriverUV", "Admin", "ChoraleCLI",
             ], path: "Fuzz/Targets", swiftSettings: strict),
         .executableTarget(
             name: "chorale-fuzz", dependencies: ["ChoraleBase", "FuzzTargets", argumentParser],

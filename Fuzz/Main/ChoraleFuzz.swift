@@ -34,6 +34,9 @@ struct ChoraleFuzz: ParsableCommand {
     @Option(help: "Targets that run at the same time.")
     var jobs = 2
 
+    @Flag(help: "Prints failures and one line at the end, nothing else.")
+    var brief = false
+
     @Option(help: "Runs one file through one target, and nothing else.")
     var replay: String?
 
@@ -61,9 +64,9 @@ struct ChoraleFuzz: ParsableCommand {
         guard !chosen.isEmpty else { throw ValidationError("no target matches --only") }
         let failures = try Supervisor(
             targets: chosen, seconds: seconds, seed: seed, corpus: corpus, crashes: crashes,
-            jobs: max(1, jobs)
+            jobs: max(1, jobs), isBrief: brief
         ).run()
-        print("\(chosen.count - failures) passed, \(failures) failed")
+        print("\(chosen.count) targets: \(chosen.count - failures) passed, \(failures) failed")
         if failures > 0 { throw ExitCode(1) }
     }
 

@@ -10,6 +10,8 @@ struct Supervisor {
     let corpus: String
     let crashes: String
     let jobs: Int
+    /// Whether targets that pass are passed over in silence.
+    let isBrief: Bool
 
     private struct Child {
         let target: FuzzTarget
@@ -25,7 +27,7 @@ struct Supervisor {
         try FileManager.default.createDirectory(
             atPath: scratch, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: scratch) }
-        print(
+        say(
             column("target", 22) + column("runs", 10) + column("runs/s", 9) + column("found", 7)
                 + column("kept", 6) + "slowest")
         var waiting = targets[...]
@@ -77,12 +79,11 @@ struct Supervisor {
             let data = FileManager.default.contents(atPath: child.files + ".out"),
             let result = try? JSONDecoder().decode(Worker.Result.self, from: data)
         {
-            print(
+            say(
                 column(child.target.name, 22) + column("\(result.executions)", 10)
                     + column("\(Int(Double(result.executions) / max(result.seconds, 0.001)))", 9)
                     + column("\(result.features)", 7) + column("\(result.corpus)", 6)
                     + "\(result.slowest) µs")
-            fflush(nil)
             return true
         }
         let input = CrashFile.read(path: child.files + ".run") ?? []
@@ -96,8 +97,17 @@ struct Supervisor {
         print("    \(path)")
         if input.count <= 512 { print("    \(input.map { hex($0) }.joined())") }
         for line in (said ?? "").split(separator: "\n").prefix(6) { print("    \(line)") }
+        let binary = CommandLine.arguments.first ?? "chorale-fuzz"
+        print("    again: \(binary) --target \(child.target.name) --replay \(path)")
         fflush(nil)
         return false
+    }
+
+    /// For people who watch.
+    private func say(_ line: String) {
+        guard !isBrief else { return }
+        print(line)
+        fflush(nil)
     }
 
     private func name(of input: [UInt8]) -> String {

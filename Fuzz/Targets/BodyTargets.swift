@@ -74,7 +74,10 @@ extension FuzzTarget {
         var bodies = Bodies(limits: limits, seed: 1, now: now)
         let built = [sampleBody, otherBody]
         var outputs: [Bodies.Output] = []
-        var requests: [(Bodies.RequestID, ChunksByRootRequest)] = []
+        var requests: [(id: Bodies.RequestID, peer: PeerID, request: ChunksByRootRequest)] = []
+        /// Who may be asked, and whose questions were not answered yet.
+        var able: Set<PeerID> = []
+        var unanswered: [Bodies.ServeID: PeerID] = [:]
         var jobs: [(Bodies.JobID, ChunkCheck)] = []
         var missed: [Bodies.RequestID] = []
         var missedFrom: PeerID?
@@ -94,14 +97,16 @@ extension FuzzTarget {
             switch instruction {
             case 0:
                 bodies.handle(.announced(body.announcement, from: peer), now: now, into: &outputs)
-            case 1: bodies.handle(.peerConnected(peer, canServe: true), now: now, into: &outputs)
+            case 1:
+                able.insert(peer)
+                bodies.handle(.peerConnected(peer, canServe: true), now: now, into: &outputs)
             case 2:
                 bodies.handle(
                     .peerHas(peer, root: body.announcement.root, held: bitmap(&program, body)),
                     now: now, into: &outputs)
             case 3:
                 guard !requests.isEmpty else { continue }
-                let (id, request) = requests[program.below(requests.count)]
+                let (id, _, request) = requests[program.below(requests.count)]
                 let source = built.first { $0.announcement.root == request.root } ?? body
                 let choice = program.byte()
                 let index =
@@ -120,8 +125,13 @@ extension FuzzTarget {
                 bodies.handle(.chunkReceived(id, response), now: now, into: &outputs)
             case 4:
                 guard !requests.isEmpty else { continue }
-                let (id, _) = requests.remove(at: program.below(requests.count))
-                bodies.handle(.requestEnded(id, .finished), now: now, into: &outputs)
+                let (id, asked, _) = requests.remove(at: program.below(requests.count))
+                let ends: [Bodies.RequestEnd] = [
+                    .finished, .finished, .refused(code: 3), .failed, .malformed, .unsupported,
+                ]
+                let end = ends[program.below(ends.count)]
+                if end == .unsupported { able.remove(asked) }
+                bodies.handle(.requestEnded(id, end), now: now, into: &outputs)
             case 5:
                 guard !jobs.isEmpty else { continue }
                 let (id, check) = jobs.remove(at: program.below(jobs.count))
@@ -141,11 +151,16 @@ extension FuzzTarget {
                     held: bitmap(&program, body))
                 guard let request else { continue }
                 serves.append(.init(nextID))
+                unanswered[.init(nextID)] = peer
                 bodies.handle(.serve(.init(nextID), peer, request), now: now, into: &outputs)
             case 8:
                 now.advance(program.duration())
                 bodies.handle(.timeout, now: now, into: &outputs)
             case 9:
+                // Its streams are gone with it.
+                able.remove(peer)
+                requests.removeAll { $0.peer == peer }
+                unanswered = unanswered.filter { $0.value != peer }
                 bodies.handle(.peerDisconnected(peer), now: now, into: &outputs)
                 if missedFrom == peer { missed = [] }
             case 10: bodies.handle(.publish(.init(nextID), body), now: now, into: &outputs)
@@ -156,10 +171,13 @@ extension FuzzTarget {
                     now: now, into: &outputs)
             case 13:
                 guard !serves.isEmpty else { continue }
-                bodies.handle(.serveEnded(serves.removeFirst()), now: now, into: &outputs)
+                let id = serves.removeFirst()
+                unanswered[id] = nil
+                bodies.handle(.serveEnded(id), now: now, into: &outputs)
             case 15:
                 switch program.below(5) {
                 case 0:
+                    able.insert(peer)
                     bodies.handle(
                         .peerConnected(peer, canServe: true, offers: true), now: now,
                         into: &outputs)
@@ -189,12 +207,15 @@ extension FuzzTarget {
                     bodies.handle(.requestEnded(id, .finished), now: now, into: &outputs)
                 }
             default:
+                able.remove(peer)
                 bodies.handle(.peerConnected(peer, canServe: false), now: now, into: &outputs)
             }
             for output in outputs {
                 findings.note("bodies", output)
                 switch output {
-                case .request(let id, _, let request, _): requests.append((id, request))
+                case .request(let id, let peer, let request, _):
+                    require(able.contains(peer), "a request to somebody who cannot be asked")
+                    requests.append((id, peer, request))
                 case .requestAnnouncements(let id, let peer, _, _):
                     missedFrom = peer
                     missed.append(id)
@@ -205,8 +226,15 @@ extension FuzzTarget {
                 case .offer(_, let announcements):
                     require(announcements.count <= limits.offersMax, "offers")
                 case .cancel(let id):
-                    requests.removeAll { $0.0 == id }
+                    let count = requests.count + missed.count
+                    requests.removeAll { $0.id == id }
                     missed.removeAll { $0 == id }
+                    require(
+                        requests.count + missed.count == count - 1, "a request is cancelled twice")
+                case .respond(let id, _):
+                    require(unanswered[id] != nil, "an answer that nobody waits for")
+                case .respondEnd(let id), .refuse(let id, _, _):
+                    require(unanswered.removeValue(forKey: id) != nil, "an answer ends twice")
                 case .verifyChunk(let id, let check): jobs.append((id, check))
                 case .store(let id, let request):
                     store.append((id, request))
@@ -223,6 +251,29 @@ extension FuzzTarget {
                 "requests: \(snapshot.requests)")
             require(snapshot.serves <= limits.servesMax, "serves: \(snapshot.serves)")
             require(snapshot.cacheSize <= limits.cacheSizeMax, "cache: \(snapshot.cacheSize)")
+            require(snapshot.totalSize <= limits.totalSizeMax, "on disk: \(snapshot.totalSize)")
+            let ownSize = built.reduce(0) { $0 + $1.announcement.shape.size }
+            require(
+                snapshot.unstoredSize <= limits.unstoredSizeMax + ownSize * steps,
+                "not stored: \(snapshot.unstoredSize)")
+            if jobs.isEmpty, store.isEmpty {
+                require(snapshot.unstoredSize == 0, "\(snapshot.unstoredSize) bytes of nothing")
+            }
+            // As `Counters` says of them.
+            let counters = bodies.counters
+            require(
+                counters.announcementsReceived
+                    == counters.downloadsStarted + counters.announcementsKnown
+                    + counters.announcementsRefused, "announcements: \(counters)")
+            require(
+                counters.chunksReceived
+                    == counters.chunksVerified + counters.chunksWrong + counters.chunksUnrequested
+                    + counters.chunksDuplicate + counters.chunksLate + UInt64(jobs.count),
+                "chunks: \(counters)")
+            let served = counters.servesAnswered + counters.servesRefused
+            require(
+                (served...served + UInt64(snapshot.serves)).contains(counters.servesReceived),
+                "serves: \(counters)")
         }
         findings.note("bodies", counters: bodies.counters)
 

@@ -32,7 +32,8 @@ public struct FuzzTarget: Sendable {
     public static let all: [FuzzTarget] =
         codecTargets + multiformatTargets + identityTargets + containerTargets + streamTargets
         + noiseTargets + connectionTargets + yamuxTargets + gossipTargets + kademliaTargets
-        + swarmTargets + bodyTargets
+        + swarmTargets + bodyTargets + requestTargets + nodeTargets + adminTargets
+        + configurationTargets
 }
 
 /// What one run came to, as a set of numbers: names of errors and results, and magnitudes of

@@ -94,6 +94,11 @@ extension FuzzTarget {
         var waiting: [Gossipsub.MessageHandle] = []
         var checks: [(Gossipsub.JobID, Gossipsub.SignatureCheck)] = []
         var ids: [[UInt8]] = [[1, 2, 3]]
+        var connected: Set<PeerID> = []
+        var isPaused = false
+        /// Publications without a receipt, and queued ones whose end was not told.
+        var unanswered: Set<Gossipsub.PublishID> = []
+        var published: Set<Gossipsub.PublishID> = []
 
         init(signed: Bool) {
             machine = Gossipsub(
@@ -102,8 +107,15 @@ extension FuzzTarget {
         }
 
         mutating func input(_ input: Gossipsub.Input, _ findings: inout Findings) {
+            switch input {
+            case .peerConnected(let peer, _): connected.insert(peer)
+            case .peerDisconnected(let peer): connected.remove(peer)
+            case .publish(let id, _, data: _, _): unanswered.insert(id)
+            default: break
+            }
             machine.handle(input, now: now, into: &outputs)
             settle(&findings)
+            require(unanswered.isEmpty, "a publication without a receipt")
         }
 
         mutating func settle(_ findings: inout Findings) {
@@ -115,9 +127,22 @@ extension FuzzTarget {
                     if message.needsVerdict { waiting.append(message.handle) }
                     if ids.count < 16 { ids.append(message.id.bytes) }
                 case .checkSignature(let job, let check): checks.append((job, check))
-                case .receipt(_, .queued(let id, _, _)):
+                case .receipt(let publish, let receipt):
+                    require(unanswered.remove(publish) != nil, "a receipt that nobody is owed")
+                    guard case .queued(let id, _, _) = receipt else { continue }
+                    published.insert(publish)
                     if ids.count < 16 { ids.append(id.bytes) }
-                default: break
+                case .published(let publish, _):
+                    require(published.remove(publish) != nil, "a publication ends twice")
+                case .wantsToSend(let peer):
+                    require(connected.contains(peer), "something to send to nobody")
+                case .connect(let peer, _, _):
+                    require(peer != Actors.peers[0], "a connection to ourselves")
+                case .pauseIntake, .resumeIntake:
+                    let isPause = if case .pauseIntake = output { true } else { false }
+                    require(isPaused != isPause, "paused or resumed twice")
+                    isPaused = isPause
+                case .event: break
                 }
             }
             outputs.removeAll(keepingCapacity: true)
@@ -131,10 +156,18 @@ extension FuzzTarget {
             require(holdings.messageSize <= limits.messageSizeTotalMax, "messages: \(holdings)")
             require(holdings.seen <= limits.seenCountMax, "seen: \(holdings)")
             require(holdings.wanted <= limits.wantedCountMax, "wanted: \(holdings)")
+            require(holdings.historySize <= limits.historySizeMax, "history: \(holdings)")
+            let peers = holdings.peers
+            require(holdings.queuedSize <= peers * limits.queueSizePerPeerMax, "\(holdings)")
+            require(holdings.queuedCopies <= peers * limits.queueCountPerPeerMax, "\(holdings)")
+            require(holdings.dontWant <= peers * limits.dontWantPerPeerMax, "\(holdings)")
         }
 
         mutating func pull(_ peer: PeerID, _ findings: inout Findings) {
             var frames = 0
+            if !connected.contains(peer) {
+                require(!machine.hasFrames(for: peer), "frames for nobody")
+            }
             while let frame = machine.dequeue(peer, now: now, into: &outputs) {
                 frames += 1
                 require(frame.size == frame.bytes.count, "a frame of another size")

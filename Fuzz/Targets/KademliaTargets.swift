@@ -111,6 +111,25 @@ extension FuzzTarget {
         for bucket in snapshot.buckets {
             require(bucket.peers.count <= 4, "a bucket of \(bucket.peers.count)")
         }
+        // As `Counters` says of them.
+        let counters = machine.counters
+        require(
+            counters.requestsReceived
+                == counters.requestsAnswered + counters.requestsAcknowledged
+                + counters.refusals.total + counters.requestsCancelled
+                + UInt64(snapshot.putsInValidation), "requests of peers: \(counters)")
+        require(
+            counters.requestsSent
+                == counters.answersReceived + counters.requestsFailed
+                + UInt64(snapshot.requestsInFlight), "requests to peers: \(counters)")
+        require(
+            counters.validationsStarted
+                == counters.validationsAnswered + counters.validationsGivenUp
+                + UInt64(snapshot.validationsInFlight), "validations: \(counters)")
+        let queriesOver = counters.queriesSucceeded + counters.queriesFailed
+        require(
+            counters.queriesStarted >= queriesOver + UInt64(snapshot.queries.count),
+            "queries: \(counters)")
     }
 
     private static func kadRequest(_ input: [UInt8], _ findings: inout Findings) {
@@ -302,10 +321,13 @@ extension FuzzTarget {
             for output in outputs {
                 findings.note("sequence", output)
                 switch output {
-                case .sendRequest(let id, _, _, let message, _, _):
+                case .sendRequest(let id, let to, _, let message, _, _):
+                    require(to != Actors.peers[0], "a request to ourselves")
                     require(message.count <= 16 * 1024, "a request of \(message.count) bytes")
                     requests.append(id)
-                case .cancelRequest(let id): requests.removeAll { $0 == id }
+                case .cancelRequest(let id):
+                    require(requests.contains(id), "a request is cancelled that is over")
+                    requests.removeAll { $0 == id }
                 case .validate(let id, let job): jobs.append((id, job))
                 case .queryFinished(let id, _):
                     require(running.contains(id), "a query ended twice")
@@ -323,6 +345,14 @@ extension FuzzTarget {
             }
             outputs.removeAll(keepingCapacity: true)
             check(machine, now)
+            let snapshot = machine.snapshot(now: now)
+            // Commands that wait for a refresh round have no query of their own.
+            let waiting = running.filter { id in !snapshot.queries.contains { $0.id == id } }
+            let counters = machine.counters
+            require(
+                counters.queriesStarted
+                    == counters.queriesSucceeded + counters.queriesFailed
+                    + UInt64(snapshot.queries.count + waiting.count), "queries: \(counters)")
         }
         findings.note("sequence", counters: machine.counters)
         // With no further answer everything ends by itself.

@@ -88,7 +88,9 @@ extension FuzzTarget {
                 limits: limits),
             seed: 3, now: now)
         var outputs: [Swarm.Output] = []
+        /// Those that the driver has, with the swarm's leave.
         var sockets: [ConnectionID] = []
+        var connected: Set<PeerID> = []
         var resolutions: [ResolutionID] = []
         var dials: Set<DialID> = []
         var nextDial: UInt64 = 1
@@ -193,13 +195,19 @@ extension FuzzTarget {
                     sockets.append(id)
                 case .cancelDial(let id), .close(let id, _):
                     // The driver confirms, once.
-                    if sockets.contains(id) {
-                        sockets.removeAll { $0 == id }
-                        if case .close(_, let reason) = output {
-                            swarm.handle(
-                                .closed(id, reason, detail: ""), now: now, into: &outputs)
-                        }
-                    }
+                    guard sockets.contains(id) else { break }
+                    sockets.removeAll { $0 == id }
+                    let reason: DisconnectReason =
+                        if case .close(_, let reason) = output { reason } else { .networkError }
+                    swarm.handle(.closed(id, reason, detail: ""), now: now, into: &outputs)
+                case .accept(let id):
+                    require(sockets.contains(id), "a handshake on a socket that is gone")
+                case .peerConnected(let peer, let id, _, _):
+                    require(connected.insert(peer).inserted, "a peer is connected twice")
+                    require(peer != Actors.peers[0], "connected to ourselves")
+                    require(sockets.contains(id), "connected by a socket that is gone")
+                case .peerDisconnected(let peer, _):
+                    require(connected.remove(peer) != nil, "a peer is gone that was not there")
                 case .resolve(let id, _): resolutions.append(id)
                 // Dials of the swarm's own have numbers that nobody else takes.
                 case .dialFinished(let id, _) where id.rawValue < 1 << 32:
@@ -211,6 +219,12 @@ extension FuzzTarget {
             }
             outputs.removeAll(keepingCapacity: true)
             require(swarm.socketCount <= limits.socketCountMax, "sockets: \(swarm.socketCount)")
+            require(
+                swarm.socketCount == sockets.count,
+                "\(swarm.socketCount) sockets, and the driver has \(sockets.count)")
+            require(
+                swarm.handshakeCount <= limits.handshakeCountMax + limits.dialCountMax,
+                "handshakes: \(swarm.handshakeCount)")
             require(
                 swarm.store.count <= limits.peerStore.peerCountMax + 8,
                 "peers known: \(swarm.store.count)")
