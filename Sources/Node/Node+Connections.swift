@@ -67,6 +67,8 @@ extension Node {
             connection.machine.inputEnded(into: &events)
             words = connection.machine.closeReason?.label ?? detail
         }
+        // Before the streams end: what their sessions want next must not be put on this connection.
+        connection.isClosing = true
         endStreams(of: connection, now: now, into: &outputs)
         connection.machine.close()
         extraWindowInUse -= connection.extraWindow

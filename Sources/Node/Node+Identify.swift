@@ -124,7 +124,7 @@ extension Node {
         _ stream: Stream, now: Now, into outputs: inout [NodeOutput]
     ) {
         guard let id = stream.connection.peer, let peer = peers[id], !peer.isIdentifyDone,
-            peer.connection === stream.connection
+            peer.connection === stream.connection, !stream.connection.isClosing
         else { return }
         // It would not say. It is a peer all the same, one that speaks nothing we know of.
         identifyDone(id, now: now, into: &outputs)
