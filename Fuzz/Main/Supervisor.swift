@@ -96,7 +96,9 @@ struct Supervisor {
         print(column(child.target.name, 22) + (child.isHung ? "HANGS" : "FAILS") + ", input kept:")
         print("    \(path)")
         if input.count <= 512 { print("    \(input.map { hex($0) }.joined())") }
-        for line in (said ?? "").split(separator: "\n").prefix(6) { print("    \(line)") }
+        // Where it trapped is for `--replay` to show, with names.
+        let words = (said ?? "").split(separator: "\n").prefix { $0 != "Current stack trace:" }
+        for line in words.prefix(6) { print("    \(line)") }
         let binary = CommandLine.arguments.first ?? "chorale-fuzz"
         print("    again: \(binary) --target \(child.target.name) --replay \(path)")
         fflush(nil)

@@ -30,10 +30,10 @@ public struct FuzzTarget: Sendable {
 
     /// Every target, ordered as they are listed and run.
     public static let all: [FuzzTarget] =
-        codecTargets + multiformatTargets + identityTargets + containerTargets + streamTargets
-        + noiseTargets + connectionTargets + yamuxTargets + gossipTargets + kademliaTargets
-        + swarmTargets + bodyTargets + requestTargets + nodeTargets + adminTargets
-        + configurationTargets
+        codecTargets + multiformatTargets + cryptoTargets + identityTargets + containerTargets
+        + streamTargets + noiseTargets + connectionTargets + yamuxTargets + gossipTargets
+        + kademliaTargets + swarmTargets + bodyTargets + requestTargets + nodeTargets
+        + adminTargets + configurationTargets
 }
 
 /// What one run came to, as a set of numbers: names of errors and results, and magnitudes of

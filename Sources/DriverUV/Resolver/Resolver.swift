@@ -399,24 +399,12 @@ private final class DNSQuery {
 
     func answered(status: Int32, reply: UnsafeBufferPointer<UInt8>) {
         guard status == 0 else { return resolver.finish(self, with: ResolverError(status: status)) }
-        var list: UnsafeMutablePointer<ares_txt_ext>?
-        let status = ares_parse_txt_reply_ext(reply.baseAddress, Int32(reply.count), &list)
-        defer { if let list { ares_free_data(list) } }
-        guard status == 0 else { return resolver.finish(self, with: ResolverError(status: status)) }
-        var records: [[UInt8]] = []
-        var node = list
-        while let entry = node {
-            if entry.pointee.record_start != 0 || records.isEmpty {
-                guard records.count < resolver.answerCountMax else { break }
-                records.append([])
-            }
-            let text = UnsafeBufferPointer(start: entry.pointee.txt, count: entry.pointee.length)
-            records[records.count - 1].append(contentsOf: text)
-            node = entry.pointee.next
+        do throws(ResolverError) {
+            let texts = try TextRecords.read(reply, countMax: resolver.answerCountMax)
+            resolver.finish(self, texts: texts)
+        } catch {
+            resolver.finish(self, with: error)
         }
-        let texts = records.compactMap { String(validating: $0, as: UTF8.self) }
-        guard !texts.isEmpty else { return resolver.finish(self, with: .noRecords) }
-        resolver.finish(self, texts: texts)
     }
 }
 
