@@ -5,11 +5,6 @@
 #include <sys/prctl.h>
 #include <uv.h>
 
-// uv_loop_configure is variadic, which Swift does not import.
-static inline int chorale_uv_measure_idle_time(uv_loop_t *loop) {
-    return uv_loop_configure(loop, UV_METRICS_IDLE_TIME);
-}
-
 // Limits how much the kernel takes that it has not yet sent, so that what is queued behind it can
 // still be overtaken.
 static inline int chorale_set_notsent_lowat(int fd, int bytes) {

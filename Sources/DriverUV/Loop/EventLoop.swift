@@ -77,8 +77,8 @@ public final class EventLoop {
     private var writers: [StreamConnection] = []
     private var scratch: [UInt8] = []
 
-    private var turnStart: UInt64 = 0
-    private var idleAtTurnStart: UInt64 = 0
+    /// When the first callback of this turn ran, on libuv's clock; nil while the loop waits.
+    private var turnStart: UInt64?
 
     /// Ignores SIGPIPE for the process: writing to a closed socket is an error code here.
     ///
@@ -93,13 +93,9 @@ public final class EventLoop {
             raw.deallocate()
             throw SystemError(code: status)
         }
-        // Accepted by every libuv since 1.39; without it turns would seem to last as long as waits.
-        let measures = chorale_uv_measure_idle_time(raw)
-        precondition(measures == 0, "libuv measures its idle time")
         readBuffer = .allocate(byteCount: limits.carrySizeMax + limits.readSizeMax, alignment: 64)
         origin = uv_hrtime()
         owner = pthread_self()
-        turnStart = origin
         scratch.reserveCapacity(limits.fillSizeMax)
         signal(SIGPIPE, SIG_IGN)
         do {
@@ -195,7 +191,7 @@ extension EventLoop {
         precondition(!isClosed && !isClosing, "a closed loop does not run")
         isRunning = true
         owner = pthread_self()
-        markTurnStart()
+        turnStart = nil
     }
 
     /// Makes ``run()`` return after this turn.
@@ -286,15 +282,18 @@ extension EventLoop {
         // Else the loop might wait for events, of which there need be none.
         if let stopCondition, stopCondition() { uv_stop(raw) }
 
-        let idle = uv_metrics_idle_time(raw)
-        let elapsed = uv_hrtime() &- turnStart
-        lag.turns.record(nanoseconds: Int64(clamping: elapsed &- (idle &- idleAtTurnStart)))
-        markTurnStart()
+        let end = uv_hrtime()
+        lag.turns.record(nanoseconds: Int64(clamping: end &- (turnStart ?? end)))
+        turnStart = nil
     }
 
-    private func markTurnStart() {
-        turnStart = uv_hrtime()
-        idleAtTurnStart = uv_metrics_idle_time(raw)
+    /// Every callback of libuv begins here: the first one after a wait begins a turn.
+    ///
+    /// libuv can measure its waits itself, but then asks the kernel twice each time it has nothing to
+    /// do: once without waiting and once more to wait.
+    @inline(__always)
+    func callbackBegins() {
+        if turnStart == nil { turnStart = uv_hrtime() }
     }
 
     private func write() {

@@ -60,16 +60,19 @@ public class LoopHandle {
     }
 
     private final func didClose() {
+        loop.callbackBegins()
         state = .closed
         loop.liveHandleCount -= 1
         handleDidClose()
     }
 
-    /// The object behind a handle in a callback.
+    /// The object behind a handle, at the beginning of a callback.
     @inline(__always)
     static func from(_ data: UnsafeMutableRawPointer?) -> Self {
         // libuv calls back only between `adopt` and `didClose`, while it holds a reference.
-        Unmanaged<Self>.fromOpaque(data!).takeUnretainedValue()
+        let handle = Unmanaged<Self>.fromOpaque(data!).takeUnretainedValue()
+        handle.loop.callbackBegins()
+        return handle
     }
 
     /// The last callback of a handle.

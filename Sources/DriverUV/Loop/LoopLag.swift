@@ -1,6 +1,6 @@
 /// How late the loop is, since it started.
 public struct LoopLag: Sendable {
-    /// Time from the kernel reporting events until the loop waits again: how long the next event
+    /// Time from the first callback after a wait until the loop waits again: how long the next event
     /// may have to wait.
     public internal(set) var turns = DurationHistogram()
     /// Time from a timer's deadline until its callback.
