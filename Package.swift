@@ -70,6 +70,7 @@ let package = Package(
     ],
     targets: [
         // C libraries
+        .systemLibrary(name: "CGlibc"),
         cLibrary("CLibuv", "libuv", apt: "libuv1-dev"),
         cLibrary("CSodium", "libsodium", apt: "libsodium-dev"),
         cLibrary("CSnappy", "snappy", apt: "libsnappy-dev"),
@@ -127,7 +128,8 @@ let package = Package(
             ]),
 
         // Drivers
-        module("DriverUV", ["ChoraleBase", "Codec", "CLibuv", "CAres"], settings: base),
+        module(
+            "DriverUV", ["ChoraleBase", "Codec", "CGlibc", "CLibuv", "CAres"], settings: base),
         module("Store", ["ChoraleBase", "ChoraleTypes", "CRocksDB"], settings: base),
         module("Telemetry", ["ChoraleBase", "CMicrohttpd"], settings: base),
         module(

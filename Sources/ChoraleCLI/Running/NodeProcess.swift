@@ -45,6 +45,7 @@ final class NodeProcess {
     private var isDraining = false
 
     init(_ settings: RunSettings) throws(Failure) {
+        ProcessMemory.boundHeap()
         self.settings = settings
         log = Logger(level: settings.logLevel, format: settings.logFormat)
         guard Files.isDirectory(settings.dataDirectory) else {
@@ -166,6 +167,7 @@ final class NodeProcess {
         if case .storeRecovered = event { storeFault = nil }
         log.log(event)
         guard case .started = event else { return }
+        ProcessMemory.releaseStartUpPages()
         log.info(
             "node",
             [
