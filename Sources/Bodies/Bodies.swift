@@ -93,6 +93,7 @@ public struct Bodies: StateMachine, ~Copyable {
     var isScheduleStale = true
     /// Rises with each peer that comes, goes or changes what it can be asked.
     var peerChanges: UInt64 = 0
+    private let layout = PassedByReference()
 
     private var nextRequest: UInt64 = 1
     private var nextJob: UInt64 = 1

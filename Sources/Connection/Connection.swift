@@ -55,6 +55,8 @@ public struct Connection: ~Copyable {
     public internal(set) var closeReason: CloseReason?
     let createdAt: MonotonicInstant
 
+    private let layout = PassedByReference()
+
     /// - Parameters:
     ///   - ephemeral: 32 secret bytes, never used for another connection.
     ///   - inboundProtocols: what the peer's streams may be for.

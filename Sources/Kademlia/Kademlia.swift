@@ -67,6 +67,7 @@ public struct Kademlia: StateMachine, ~Copyable {
     var refreshRound: RefreshRound?
     var refreshAt: MonotonicInstant?
     var sweepAt: MonotonicInstant?
+    private let layout = PassedByReference()
     var isNearlyFull = false
 
     /// Rows to be written, emitted together at the end of each step.

@@ -91,6 +91,8 @@ public struct Node: ~Copyable {
     private var kademliaOutputs: [Kademlia.Output] = []
     private var bodiesOutputs: [Bodies.Output] = []
 
+    private let layout = PassedByReference()
+
     enum Phase {
         case created, running
         case draining(until: MonotonicInstant)

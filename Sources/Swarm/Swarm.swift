@@ -65,6 +65,7 @@ public struct Swarm: StateMachine, ~Copyable {
     var maintenanceAt: MonotonicInstant
     var isLoaded = false
     var isShuttingDown = false
+    private let layout = PassedByReference()
 
     public init(configuration: Configuration, seed: UInt64, now: Now) {
         precondition(

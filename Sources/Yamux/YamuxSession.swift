@@ -80,6 +80,7 @@ public struct YamuxSession: ~Copyable {
     var queuedBytes = 0
     var resets: Deque<Reset> = []
     var pongs: Deque<UInt32> = []
+    private let layout = PassedByReference()
     var goAwayPending: GoAwayCode?
     var goAwaySent = false
     var goAwayReceived = false

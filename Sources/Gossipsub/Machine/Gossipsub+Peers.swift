@@ -16,7 +16,7 @@ extension Gossipsub {
         guard slotByPeer.count < configuration.limits.peerCountMax else { return }
         let slot = freeSlots.popLast() ?? peers.count
         nextSerial += 1
-        var peer = Peer(
+        let peer = Peer(
             id: id, token: PeerToken(slot: slot, serial: nextSerial), connection: connection)
         if let earlier = retained.removeValue(forKey: id) {
             peer.score = earlier.score

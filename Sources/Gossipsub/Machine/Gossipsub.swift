@@ -96,6 +96,8 @@ public struct Gossipsub: StateMachine, ~Copyable {
     var sequenceNumber: UInt64 = 0
     var connectBudget: Int
 
+    private let layout = PassedByReference()
+
     struct HistoryEntry {
         let message: Int
         let key: MessageKey

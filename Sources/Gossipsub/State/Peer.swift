@@ -4,7 +4,10 @@ import PeerIdentity
 
 /// Everything that is known of one connected peer. When the peer goes, this goes, and what its score
 /// needs stays in ``RetainedPeer``.
-struct Peer {
+///
+/// A class with one owner, the machine's table of slots: of a structure this large the compiler
+/// copies all, a dozen references among it, to read one field through an optional.
+final class Peer {
     struct Backoff {
         let topic: Int
         var expires: MonotonicInstant
@@ -78,7 +81,7 @@ struct Peer {
         return oldest.duration(to: now) > .milliseconds(1200)
     }
 
-    mutating func noteOffer(now: MonotonicInstant) {
+    func noteOffer(now: MonotonicInstant) {
         if offeredAt.count >= 8 { offeredAt.removeFirst() }
         offeredAt.append(now)
     }
@@ -87,7 +90,7 @@ struct Peer {
         backoffs.first { $0.topic == topic }?.expires
     }
 
-    mutating func setBackoff(_ topic: Int, until expires: MonotonicInstant) {
+    func setBackoff(_ topic: Int, until expires: MonotonicInstant) {
         if let index = backoffs.firstIndex(where: { $0.topic == topic }) {
             backoffs[index].expires = max(backoffs[index].expires, expires)
         } else {
@@ -95,7 +98,7 @@ struct Peer {
         }
     }
 
-    mutating func beginHeartbeat(tick: UInt64, now: MonotonicInstant) {
+    func beginHeartbeat(tick: UInt64, now: MonotonicInstant) {
         ihaveMessages = 0
         ihaveIDs = 0
         iwantAnswers = 0
@@ -113,7 +116,7 @@ struct Peer {
     }
 
     /// - Returns: false when there is no room, or it was there already.
-    mutating func addDontWant(_ key: MessageKey, until tick: UInt64, countMax: Int) -> Bool {
+    func addDontWant(_ key: MessageKey, until tick: UInt64, countMax: Int) -> Bool {
         if dontWant[key] != nil { return false }
         guard dontWant.count < countMax else { return false }
         dontWant[key] = tick
