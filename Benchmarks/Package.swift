@@ -10,7 +10,11 @@ let package = Package(
     targets: [
         .executableTarget(
             name: "chorale-bench",
-            dependencies: [.product(name: "ChoraleModules", package: "chorale")],
+            dependencies: [
+                .product(name: "ChoraleModules", package: "chorale"),
+                // The program itself, so that one build makes both.
+                .product(name: "chorale", package: "chorale"),
+            ],
             swiftSettings: [
                 .treatAllWarnings(as: .error),
                 .enableUpcomingFeature("ExistentialAny"),

@@ -9,6 +9,7 @@ from .gossip import gossip
 from .lag import lag
 from .memory import memory
 from .micro import micro
+from .network import network
 from .report import Report
 from .system import Stage
 from .throughput import throughput
@@ -17,6 +18,7 @@ MEASUREMENTS: dict[str, Callable[[Stage, Report], None]] = {
     "throughput": throughput,
     "dials": dials,
     "gossip": gossip,
+    "network": network,
     "memory": memory,
     "lag": lag,
     "micro": micro,

@@ -34,6 +34,15 @@ def resident_bytes(pid: int) -> int:
     raise RuntimeError(f"process {pid} has no resident set")
 
 
+def private_bytes(pid: int) -> int:
+    """The part of the resident set that no other process shares: not the pages of libraries."""
+    total = 0
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith(("Private_Clean:", "Private_Dirty:")):
+            total += int(line.split()[1]) * 1024
+    return total
+
+
 def tcp_bytes_sent(pids: Iterable[int]) -> int:
     """Bytes that open TCP sockets of the processes have handed to the network."""
     wanted = set(pids)
@@ -73,20 +82,20 @@ class Stage:
     """Where one measurement's processes live and end."""
 
     def __init__(
-        self, folder: Path, tool: Path, pipeline: Path, p2pd: Path, is_quick: bool
+        self, folder: Path, tool: Path, program: Path, pipeline: Path, p2pd: Path, is_quick: bool
     ) -> None:
-        self.tool, self.pipeline, self.p2pd, self.is_quick = tool, pipeline, p2pd, is_quick
-        self._folder = folder
+        self.tool, self.program, self.pipeline, self.p2pd = tool, program, pipeline, p2pd
+        self.folder, self.is_quick = folder, is_quick
         self.children = Children(folder)
         self._nodes: list[ChoraleNode | GoNode] = []
 
     def chorale(self, name: str, **options: int) -> ChoraleNode:
-        node = ChoraleNode(name, self.children, self.tool, self._folder, **options)
+        node = ChoraleNode(name, self.children, self.tool, self.folder, **options)
         self._nodes.append(node)
         return node
 
     def go(self, name: str) -> GoNode:
-        node = GoNode(name, self.children, self.p2pd, self._folder)
+        node = GoNode(name, self.children, self.p2pd, self.folder)
         self._nodes.append(node)
         node.ready()
         return node

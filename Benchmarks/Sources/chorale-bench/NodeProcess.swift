@@ -14,7 +14,8 @@ import PeerIdentity
 ///     dial ADDRESS                      ok | failed …
 ///     publish SIZE COUNT PER_SECOND     ok, when the last was published
 ///     perf ADDRESS UPLOAD DOWNLOAD      {"seconds": …}
-///     body SIZE                         ok, when it is announced
+///     make SIZE COUNT                   ok, when bodies of random bytes are in memory
+///     body                              ok, when the next of them is announced
 ///     stats                             {…}
 ///     lag                               {…}: the loop's turns since the last such question
 final class NodeProcess {
@@ -27,6 +28,7 @@ final class NodeProcess {
 
     private var identifiedCount = 0
     private var bodiesCompleted = 0
+    private var bodies: [[UInt8]] = []
     private var publishedCount = 0
     private var turnsBefore = DurationHistogram()
     private var publication: Publication?
@@ -41,6 +43,8 @@ final class NodeProcess {
 
     static func run(_ arguments: Arguments) throws {
         guard let path = arguments["control"] else { throw BenchError("--control is missing") }
+        // As `chorale run` does.
+        ProcessMemory.boundHeap()
         let loop = try EventLoop()
         let process = try NodeProcess(
             loop: loop, topic: arguments["topic"] ?? "bench",
@@ -75,6 +79,7 @@ final class NodeProcess {
         switch event {
         case .listening(let address):
             Program.say("{\"address\": \"\(address.text)/p2p/\(host.localPeer)\"}")
+        case .started: ProcessMemory.releaseStartUpPages()
         case .peerIdentified: identifiedCount += 1
         case .bodyCompleted: bodiesCompleted += 1
         case .listenFailed(_, let reason): Program.fail("chorale-bench: \(reason)")
@@ -112,9 +117,14 @@ final class NodeProcess {
                 guard case .perf = reply else { return answer(Self.outcome(reply)) }
                 answer("{\"seconds\": \(start.duration(to: loop.now).inSeconds)}")
             }
-        case ("body", 2) where numbers.count == 1:
-            var random = DeterministicRandom(seed: commandCount)
-            ask(.publishBody(kind: "witness", bytes: random.bytes(count: numbers[0]))) {
+        case ("make", 3) where numbers.count == 2:
+            // Ahead of the measurement, because this keeps the loop busy for long.
+            var random = DeterministicRandom(seed: 1)
+            bodies = (0..<numbers[1]).map { _ in random.bytes(count: numbers[0]) }
+            answer("ok")
+        case ("body", 1):
+            guard let body = bodies.popLast() else { return answer("failed: none is left") }
+            ask(.publishBody(kind: "witness", bytes: body)) {
                 [unowned self] in answer(Self.outcome($0))
             }
         case ("stats", 1): answer(stats())
