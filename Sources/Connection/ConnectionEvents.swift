@@ -101,6 +101,14 @@ extension Connection {
             }
         }
 
+        /// For a person: the label, and what else helps to understand it.
+        public var detail: String {
+            switch self {
+            case .noise(.wrongPeer(_, let actual)): "\(label): \(actual) answers there"
+            default: label
+            }
+        }
+
         private static func label(of error: YamuxSession.SessionError) -> String {
             switch error {
             case .unsupportedVersion: "unsupported_version"

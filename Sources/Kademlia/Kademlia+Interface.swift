@@ -187,7 +187,7 @@ extension Kademlia {
         public let value: [UInt8]
         /// Holders that gave exactly this value, the node itself included.
         public let agreeing: Int
-        /// Peers that answered.
+        /// Who answered: peers, and the node itself when it holds a record. Never less than `agreeing`.
         public let answered: Int
         /// Closest peers that the value is being written back to.
         public let repaired: Int

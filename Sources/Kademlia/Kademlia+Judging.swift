@@ -155,7 +155,7 @@ extension Kademlia {
             .value(
                 FoundValue(
                     key: query.key, value: chosen.bytes, agreeing: chosen.holderCount,
-                    answered: task.answers.count, repaired: repaired)),
+                    answered: task.answeredCount, repaired: repaired)),
             now: now, into: &outputs)
     }
 

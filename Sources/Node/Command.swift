@@ -190,8 +190,20 @@ public struct LimitInfo: Sendable {
 }
 
 public struct CounterInfo: Sendable {
-    public var name: String
+    /// What is counted, such as `swarm_closed`.
+    public var family: String
+    /// The case of an enum that this one counts, such as `remote_closed`; nil when there is one.
+    public var reason: String?
     public var value: UInt64
+
+    public init(_ family: String, reason: String? = nil, _ value: UInt64) {
+        self.family = family
+        self.reason = reason
+        self.value = value
+    }
+
+    /// `swarm_closed_remote_closed`.
+    public var name: String { reason.map { "\(family)_\($0)" } ?? family }
 }
 
 public struct PublicationInfo: Sendable {

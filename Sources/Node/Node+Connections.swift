@@ -211,7 +211,7 @@ extension Node {
             end(connection, code: .normal, into: &outputs)
         case .failed(let reason):
             guard connection.failure == nil else { return }
-            connection.failure = (DisconnectReason(reason), reason.label)
+            connection.failure = (DisconnectReason(reason), reason.detail)
             end(connection, code: .protocolError, into: &outputs)
         }
     }

@@ -191,7 +191,12 @@ extension Node {
             PeerRecord(peerID: localPeer, sequence: recordSequence, addresses: addresses)
             .seal(with: configuration.identity).encoded
         tellKademlia(.listenAddressesChanged(addresses), now: now, into: &outputs)
-        let serves = !addresses.isEmpty
+        let serves =
+            switch configuration.dhtMode {
+            case .auto: !addresses.isEmpty
+            case .client: false
+            case .server: true
+            }
         if serves != isServingDHT {
             isServingDHT = serves
             tellKademlia(.setMode(serves ? .server : .client), now: now, into: &outputs)

@@ -162,59 +162,6 @@ extension Node {
         ]
     }
 
-    func counterInfos() -> [CounterInfo] {
-        var infos: [CounterInfo] = []
-        func add(_ name: String, _ value: UInt64) { infos.append(.init(name: name, value: value)) }
-        add("node_bytes_received", counters.bytesReceived)
-        add("node_bytes_sent", counters.bytesSent)
-        add("node_streams_opened", counters.streamsOpened)
-        add("node_streams_not_opened", counters.streamsNotOpened)
-        add("node_streams_accepted", counters.streamsAccepted)
-        add("node_streams_refused", counters.streamsRefused)
-        add("node_publication_copies_sent", counters.gossipCopiesSent)
-        add("node_publication_copies_shed", counters.gossipCopiesShed)
-        add("node_gossip_streams_overrun", counters.gossipStreamsOverrun)
-        add("node_streams_reset", counters.streamsReset)
-        add("node_identify_malformed", counters.malformedIdentify)
-        add("node_gossip_frames_malformed", counters.malformedGossipFrames)
-        add("node_kademlia_frames_malformed", counters.malformedKademliaFrames)
-        add("node_requests_malformed", counters.malformedRequests)
-        add("node_peer_records_invalid", counters.invalidPeerRecords)
-        add("node_store_failures", counters.storeFailures)
-        add("swarm_dials_started", swarm.counters.dialsStarted)
-        add("swarm_dials_succeeded", swarm.counters.dialsSucceeded)
-        add("swarm_dials_failed", swarm.counters.dialsFailed)
-        add("swarm_attempts_started", swarm.counters.attemptsStarted)
-        add("swarm_accepted", swarm.counters.accepted)
-        for (index, reason) in DisconnectReason.allCases.enumerated() {
-            add("swarm_closed_\(reason.rawValue)", swarm.counters.closed[index])
-        }
-        for (index, scope) in LimitRefusal.Scope.allCases.enumerated() {
-            add("swarm_refused_\(scope.rawValue)", swarm.counters.refused[index])
-        }
-        add("gossip_frames_received", gossip.counters.framesReceived)
-        add("gossip_bytes_received", gossip.counters.bytesReceived)
-        add("gossip_frames_sent", gossip.counters.framesSent)
-        add("gossip_bytes_sent", gossip.counters.bytesSent)
-        add("gossip_messages_received", gossip.counters.messagesReceived)
-        add("gossip_messages_accepted", gossip.counters.messagesAccepted)
-        add("gossip_messages_published", gossip.counters.messagesPublished)
-        add("gossip_copies_sent", gossip.counters.copiesSent)
-        for reason in Gossipsub.DropReason.allCases {
-            add("gossip_dropped_\(reason)", gossip.counters[reason])
-        }
-        for cause in Gossipsub.ScoreCause.allCases where !cause.isCredit {
-            add("gossip_charged_\(cause)", gossip.counters[charged: cause])
-        }
-        for reason in Gossipsub.ShedReason.allCases {
-            add("gossip_shed_\(reason)", gossip.counters[reason])
-        }
-        for (reason, count) in counters.kademliaRefusals.sorted(by: { $0.key < $1.key }) {
-            add("kademlia_refused_\(reason)", count)
-        }
-        return infos
-    }
-
     /// Everything that can be counted or measured, for a metrics page.
     public func metrics(now: Now) -> NodeMetrics {
         NodeMetrics(

@@ -198,8 +198,7 @@ extension Node {
             respond(id, message, into: &outputs)
         case .acknowledge(let id):
             respond(id, nil, into: &outputs)
-        case .refuse(let id, let reason):
-            counters.kademliaRefusals[reason.rawValue, default: 0] += 1
+        case .refuse(let id, _):
             noteRefusal(id, now: now, into: &outputs)
             if let key = requests.takeInbound(id),
                 let stream = connections[key.connection]?.streams[key.stream]

@@ -34,6 +34,8 @@ public struct NodeConfiguration: Sendable {
     public var kademlia: Kademlia.Configuration
     /// The DHT's protocol, by default `/chorale/kad/1.0.0/<digest>`.
     public var kademliaProtocol: String
+    /// Whether this node answers DHT requests, by default when others can reach it.
+    public var dhtMode: DHTMode
     /// Whether `/libp2p/perf/1.0.0` is served. Off on public networks: it gives bandwidth away.
     public var servesPerf: Bool
     /// Whether inbound and outbound speak the Chorale requests (status and so on). Off for nodes
@@ -64,6 +66,7 @@ public struct NodeConfiguration: Sendable {
         self.kademlia = Kademlia.Configuration()
         self.kademlia.addressPolicy = addressPolicy == .local ? .local : .public
         self.kademliaProtocol = "/chorale/kad/1.0.0/\(Hex.encode(networkDigest))"
+        self.dhtMode = .auto
         self.servesPerf = addressPolicy == .local
         self.speaksChorale = true
         self.seed = seed
@@ -74,6 +77,16 @@ public struct NodeConfiguration: Sendable {
     public func topic(_ name: String) -> String {
         "/chorale/\(Hex.encode(networkDigest))/\(name)/ssz_snappy"
     }
+}
+
+/// When a node is a server of the DHT (kad-dht specification, "Client and server mode").
+public enum DHTMode: String, CaseIterable, Sendable {
+    /// A server while the node knows an address at which others can reach it, else a client.
+    case auto
+    /// Never: it asks and does not answer, and is in nobody's routing table.
+    case client
+    /// Always, even while it knows no such address.
+    case server
 }
 
 /// What a node does in its network. A node runs any set.

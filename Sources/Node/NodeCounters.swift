@@ -20,8 +20,6 @@ public struct NodeCounters: Sendable {
     public var announcementsRejected: UInt64 = 0
     public var announcementsIgnored: UInt64 = 0
     public var storeFailures: UInt64 = 0
-    /// By refusal reason.
-    public var kademliaRefusals: [String: UInt64] = [:]
 
     public init() {}
 }

@@ -52,6 +52,8 @@ public struct Bootnodes: Equatable, Sendable {
         case addressWithoutPeerID
         /// A peer id alone.
         case peerIDWithoutAddress
+        /// A file that deploys a network, such as `validator-config.yaml`: its keys are not repeated.
+        case privateKey
         case unknownForm
         case tooManyNodes(limit: Int)
         case textTooLarge(size: Int, limit: Int)
@@ -80,6 +82,11 @@ public struct Bootnodes: Equatable, Sendable {
         }
         let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
         for (index, line) in lines.enumerated() {
+            if holdsPrivateKey(line) {
+                result.failures.append(
+                    Failure(line: index + 1, entry: "privkey", reason: .privateKey))
+                continue
+            }
             for entry in entries(of: line) { result.add(entry, line: index + 1, limits: limits) }
         }
         return result
@@ -159,6 +166,13 @@ extension Bootnodes {
         return rest.split(separator: ",").map(entry).filter { !$0.isEmpty }
     }
 
+    /// Whoever gives the file with all private keys for the list of bootnodes has the wrong file.
+    private static func holdsPrivateKey(_ line: Substring) -> Bool {
+        var rest = trimmed(withoutComment(line))
+        while rest.hasPrefix("- ") { rest = trimmed(rest.dropFirst()) }
+        return rest.hasPrefix("privkey:")
+    }
+
     /// A `#` starts a comment at the start of a line or behind a space, as in YAML and shells.
     private static func withoutComment(_ line: Substring) -> Substring {
         var previous: Character = " "
@@ -216,6 +230,8 @@ extension Bootnodes.Reason: CustomStringConvertible {
         case .address(let error): "not a valid multiaddr (\(error))"
         case .addressWithoutPeerID: "the address must end in /p2p/<peer id>"
         case .peerIDWithoutAddress: "a peer id needs an address before it: /ip4/…/tcp/…/p2p/<id>"
+        case .privateKey:
+            "this file holds private keys and no bootnodes; give nodes.yaml or bootnodes.txt"
         case .unknownForm: "neither a multiaddr nor an enr: record"
         case .tooManyNodes(let limit): "more than \(limit) bootnodes"
         case .textTooLarge(let size, let limit): "\(size) bytes are more than \(limit)"

@@ -128,7 +128,9 @@ import Testing
             return
         }
         #expect(found.value == [7])
+        // The node itself is one of those who answered, and agrees with itself.
         #expect(found.agreeing == 1)
+        #expect(found.answered == 1)
     }
 
     @Test func queriesAreBoundedAndCancelled() {

@@ -218,6 +218,14 @@ import Testing
         }
         #expect(agreed.value == new)
         #expect(agreed.agreeing >= 3)
+        #expect(agreed.agreeing <= agreed.answered)
+        // A holder that asks agrees with itself, and is one of those who answered.
+        let own = network.execute(holder, .getValue(key: prover.recordKey, quorum: nil))
+        guard case .value(let all) = own else {
+            Issue.record("\(String(describing: own))")
+            return
+        }
+        #expect(all.agreeing > 3 && all.agreeing <= all.answered)
     }
 
     /// Two halves of the network hold two contents with one number: no read believes either, until

@@ -222,6 +222,40 @@ import Testing
         #expect(deadline != nil)
     }
 
+    /// Whether a node serves before and after it knows that it can be reached.
+    static let dhtModes: [(DHTMode, before: Bool, after: Bool)] = [
+        (.auto, false, true), (.client, false, false), (.server, true, true),
+    ]
+
+    @Test(arguments: dhtModes)
+    func servesTheDHTAsItsModeSays(mode: DHTMode, before: Bool, after: Bool) throws {
+        var node = Self.node { $0.dhtMode = mode }
+        var outputs: [NodeOutput] = []
+        node.handle(.start, now: Self.now, into: &outputs)
+        let atStart = Self.servesDHT(&node)
+        #expect(atStart == [before, before, before])
+        let address = try Multiaddr("/ip4/127.0.0.1/tcp/4001")
+        node.handle(.listening(ListenerID(1), address), now: Self.now, into: &outputs)
+        let reachable = Self.servesDHT(&node)
+        #expect(reachable == [after, after, after])
+    }
+
+    /// What a node tells its operator, what it tells peers, and what its DHT does: always the same.
+    private static func servesDHT(_ node: inout Node) -> [Bool] {
+        var outputs: [NodeOutput] = []
+        node.handle(.command(CommandID(1), .nodeInfo), now: now, into: &outputs)
+        node.handle(.command(CommandID(2), .dht), now: now, into: &outputs)
+        let name = node.configuration.kademliaProtocol
+        return outputs.flatMap { output -> [Bool] in
+            switch output {
+            case .reply(_, .nodeInfo(let info), _):
+                [info.isServingDHT, info.protocols.contains(name)]
+            case .reply(_, .dht(let info), _): [info.mode == "server"]
+            default: []
+            }
+        }
+    }
+
     @Test func everyCommandGetsOneLastReplyEvenWhenTheNodeIsNotRunning() {
         var node = Self.node()
         var outputs: [NodeOutput] = []

@@ -111,6 +111,14 @@ import Testing
         #expect(result.failures.map(\.reason) == [reason])
     }
 
+    @Test func privateKeysAreNeitherReadNorRepeated() {
+        let text = "validators:\n  - name: a\n    privkey: \"c0ffee\"\n  - privkey: c0ffee\n"
+        let failures = Bootnodes.parse(text).failures
+        #expect(failures.map(\.reason) == [.privateKey, .privateKey])
+        #expect(failures.map(\.line) == [3, 4])
+        #expect(failures.allSatisfy { !$0.description.contains("c0ffee") })
+    }
+
     @Test func everyFailureHasItsLine() {
         let result = Bootnodes.parse("a,b\n\nenode://x\n")
         #expect(result.failures.map(\.line) == [1, 1, 3])

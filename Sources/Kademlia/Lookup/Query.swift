@@ -93,6 +93,12 @@ struct ReadTask: Sendable {
     private(set) var incumbent: Int?
     /// The value in judgement.
     private(set) var judging: Int?
+    /// The node itself holds a record, and so is among the holders of a value.
+    private var holdsOwn = false
+
+    /// Who answered, the node itself included when it holds a record: never fewer than the holders
+    /// of any value.
+    var answeredCount: Int { answers.count + (holdsOwn ? 1 : 0) }
 
     init(quorum: Int, valuesMax: Int) {
         self.quorum = quorum
@@ -101,6 +107,7 @@ struct ReadTask: Sendable {
 
     /// Begins with what the node itself holds, which was judged when it came.
     mutating func begin(held: [UInt8], isEquivocal: Bool) {
+        holdsOwn = true
         values.append(
             Value(bytes: held, verdict: isEquivocal ? .equivocal : .best, holderCount: 1))
         incumbent = 0
