@@ -11,6 +11,11 @@ let isFuzzing = Context.environment["FUZZ"] == "1"
 let fuzzing: [SwiftSetting] =
     isFuzzing ? [.unsafeFlags(["-sanitize=fuzzer"]), .define("LIBFUZZER")] : []
 
+/// `CHORALE_COMMIT=…`: the commit for `chorale --version`, as `make` gives it. Part of the environment
+/// rather than `Context.gitInformation`, because a manifest is evaluated again when its environment
+/// changes and not when the checkout does.
+let commit = (Context.environment["CHORALE_COMMIT"] ?? "").filter { $0.isHexDigit || $0 == "+" }
+
 /// What every Swift target is compiled with.
 let base: [SwiftSetting] =
     fuzzing + [
@@ -79,6 +84,10 @@ let package = Package(
         cLibrary("CLibcrypto", "libcrypto", apt: "libssl-dev"),
         cLibrary("CAres", "libcares", apt: "libc-ares-dev"),
         cLibrary("CMicrohttpd", "libmicrohttpd", apt: "libmicrohttpd-dev"),
+
+        .target(
+            name: "CBuildInfo",
+            cSettings: commit.isEmpty ? [] : [.define("CHORALE_COMMIT", to: "\"\(commit)\"")]),
 
         // Base
         module("ChoraleBase"),
@@ -157,7 +166,7 @@ let package = Package(
             [
                 "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Swarm",
                 "Gossipsub", "Kademlia", "Node", "NodeHost", "DriverUV", "Store", "Telemetry",
-                "Admin", argumentParser,
+                "Admin", "CBuildInfo", argumentParser,
             ], settings: base),
         .executableTarget(
             name: "chorale",
@@ -228,13 +237,16 @@ let package = Package(
                 "Simulator", "Node", "Swarm", "PeerIdentity", "Codec", "ChoraleTypes", "Crypto",
                 "StoreContract",
             ]),
-        tests("Admin", ["Admin", "Codec", "Crypto", "PeerIdentity", "Swarm", "Node", "DriverUV"]),
+        tests(
+            "Admin",
+            [
+                "Admin", "Codec", "Crypto", "PeerIdentity", "Swarm", "Node", "NodeHost", "DriverUV",
+            ]),
         tests(
             "ChoraleCLI",
             [
                 "ChoraleCLI", "chorale", "Admin", "Codec", "Crypto", "PeerIdentity", "Swarm",
-                "Node",
-                "Telemetry", argumentParser,
+                "Node", "NodeHost", "DriverUV", "Store", "Telemetry", argumentParser,
             ]),
         tests(
             "Vector",

@@ -34,6 +34,19 @@ public final class AdminServer {
         public init() {}
     }
 
+    /// Why the server ended a connection, or did not take it.
+    public enum DropReason: String, Hashable, Sendable {
+        /// `connectionsMax` were open.
+        case limit
+        /// Answers waited too long or were too many.
+        case slowReader = "slow_reader"
+        /// A line longer than allowed.
+        case lineTooLong = "line_too_long"
+    }
+
+    /// A connection was dropped; its client only sees the end of the connection.
+    public var onDrop: ((DropReason) -> Void)?
+
     public private(set) var counters = Counters()
     public var requestCounters: AdminDispatcher.Counters { dispatcher.counters }
 
@@ -128,8 +141,17 @@ public final class AdminServer {
             if other.queuedSize > longest.queuedSize { longest = other }
         }
         guard total > options.queueSizeTotalMax else { return }
-        counters.droppedSlow &+= 1
+        drop(.slowReader)
         longest.close()
+    }
+
+    private func drop(_ reason: DropReason) {
+        switch reason {
+        case .limit: counters.refused &+= 1
+        case .slowReader: counters.droppedSlow &+= 1
+        case .lineTooLong: counters.droppedLineTooLong &+= 1
+        }
+        onDrop?(reason)
     }
 
     private func readFile(_ id: CommandID, _ path: String) {
@@ -160,7 +182,7 @@ extension AdminServer: UnixListenerDelegate {
         _ listener: UnixListener, didAccept connection: UnixConnection
     ) -> (any UnixConnectionDelegate)? {
         guard connections.count < options.connectionsMax else {
-            counters.refused &+= 1
+            drop(.limit)
             return nil
         }
         counters.accepted &+= 1
@@ -185,8 +207,8 @@ extension AdminServer: UnixConnectionDelegate {
     public func connectionDidClose(_ connection: UnixConnection, reason: TransportCloseReason) {
         connections.removeValue(forKey: connection.tag)
         switch reason {
-        case .receiverTooSlow, .writeStalled: counters.droppedSlow &+= 1
-        case .lineTooLong: counters.droppedLineTooLong &+= 1
+        case .receiverTooSlow, .writeStalled: drop(.slowReader)
+        case .lineTooLong: drop(.lineTooLong)
         default: break
         }
         dispatcher.disconnected(connection.tag, into: &actions)

@@ -25,11 +25,34 @@ final class TestClock: Sendable {
     private func publish(_ health: Health) {
         var metrics = MetricsSnapshot()
         metrics.counter("chorale_a_b_total", "B", 1)
-        board.publish(metrics, health: health)
+        board.publish(metrics, health: health, info: #"{"id":"a"}"#)
     }
 
-    private func respond(_ method: String, _ path: String) -> TelemetryResponse {
-        TelemetryResponse(method: method, path: path, board: board)
+    private func respond(
+        _ method: String, _ path: String, pages: [TelemetryPage] = TelemetryPage.allCases
+    ) -> TelemetryResponse {
+        TelemetryResponse(method: method, path: path, board: board, pages: pages)
+    }
+
+    @Test func infoIsWhatWasPublished() {
+        #expect(respond("GET", "/info").status == 503)
+        publish(.healthy)
+        let response = respond("GET", "/info")
+        #expect(response.status == 200)
+        #expect(response.contentType == "application/json")
+        #expect(response.body == #"{"id":"a"}"# + "\n")
+    }
+
+    @Test func aServerServesItsOwnPagesOnly() {
+        publish(.healthy)
+        for pages in [[TelemetryPage.metrics, .health], [.health, .info]] {
+            for page in TelemetryPage.allCases {
+                let response = respond("GET", page.rawValue, pages: pages)
+                #expect(response.status == (pages.contains(page) ? 200 : 404))
+                let other = respond("GET", "/", pages: pages)
+                #expect(other.body.contains(page.rawValue) == pages.contains(page))
+            }
+        }
     }
 
     @Test func metricsCarryTheirAge() {
@@ -86,7 +109,7 @@ final class TestClock: Sendable {
     @Test(arguments: ["POST", "PUT", "DELETE", "OPTIONS", "get", ""])
     func otherMethodsAreNotAllowed(method: String) {
         publish(.healthy)
-        for path in ["/metrics", "/health"] {
+        for path in TelemetryPage.allCases.map(\.rawValue) {
             let response = respond(method, path)
             #expect(response.status == 405)
             #expect(response.allow == "GET, HEAD")

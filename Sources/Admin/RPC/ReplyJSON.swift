@@ -9,7 +9,7 @@ enum ReplyJSON {
     /// - Parameter geth: whether the method is one of geth's, which have their own forms.
     static func value(of reply: Reply, geth: Bool) throws(RPCError) -> JSONValue {
         switch reply {
-        case .nodeInfo(let info): return .object(object(info))
+        case .nodeInfo(let info): return .object(info.json)
         case .peers(let peers):
             return .array(peers.map { .object(geth ? gethObject($0) : object($0)) })
         case .added: return .bool(true)
@@ -115,36 +115,6 @@ enum ReplyJSON {
 }
 
 extension ReplyJSON {
-    private static func object(_ info: NodeInfo) -> JSONObject {
-        let listening = info.listenAddresses.first
-        let reachable = info.announcedAddresses.first ?? listening
-        let addresses = info.listenAddresses.map { address in
-            (try? address.withPeerID(info.peer)) ?? address
-        }
-        return [
-            "id": .string("\(info.peer)"),
-            "name": .string(info.agentVersion),
-            "ip": JSONValue(reachable?.ipAddress.map { "\($0)" }),
-            "ports": .object([
-                "discovery": JSONValue(0),
-                "listener": listening?.tcpEndpoint.map { JSONValue($0.port) } ?? .null,
-            ]),
-            "listenAddr": JSONValue(listening?.text),
-            "protocols": .object([
-                "chorale": .object(["network": .string(Hex.encode(info.networkDigest))])
-            ]),
-            "networkDigest": .string(Hex.encode(info.networkDigest)),
-            "roles": JSONValue(info.roles),
-            "addresses": texts(addresses),
-            "announcedAddresses": texts(info.announcedAddresses),
-            "libp2pProtocols": JSONValue(info.protocols),
-            "topics": JSONValue(info.topics),
-            "uptimeMs": JSONValue(info.uptime.wholeMilliseconds),
-            "peerCount": JSONValue(info.peerCount),
-            "servesDHT": .bool(info.isServingDHT),
-        ]
-    }
-
     private static func gethObject(_ peer: PeerInfo) -> JSONObject {
         [
             "id": .string("\(peer.peer)"),

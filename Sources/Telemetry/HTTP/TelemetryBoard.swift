@@ -20,6 +20,7 @@ public final class TelemetryBoard: Sendable {
     private struct Publication {
         let metrics: MetricsSnapshot
         let health: Health
+        let info: String
         let time: ContinuousClock.Instant
     }
 
@@ -30,14 +31,25 @@ public final class TelemetryBoard: Sendable {
 
     init(now: @escaping @Sendable () -> ContinuousClock.Instant) { self.now = now }
 
-    public func publish(_ metrics: MetricsSnapshot, health: Health) {
-        let new = Publication(metrics: metrics, health: health, time: now())
+    /// - Parameter info: a JSON document that says who the node is, for `/info`.
+    public func publish(_ metrics: MetricsSnapshot, health: Health, info: String = "{}") {
+        let new = Publication(metrics: metrics, health: health, info: info, time: now())
         publication.withLock { $0 = new }
     }
 
-    /// The last publication and its age; nil before the first.
-    func latest() -> (metrics: MetricsSnapshot, health: Health, age: Duration)? {
+    /// What was published last.
+    struct Reading {
+        let metrics: MetricsSnapshot
+        let health: Health
+        let info: String
+        let age: Duration
+    }
+
+    /// Nil before the first publication.
+    func latest() -> Reading? {
         guard let latest = publication.withLock({ $0 }) else { return nil }
-        return (latest.metrics, latest.health, latest.time.duration(to: now()))
+        return Reading(
+            metrics: latest.metrics, health: latest.health, info: latest.info,
+            age: latest.time.duration(to: now()))
     }
 }

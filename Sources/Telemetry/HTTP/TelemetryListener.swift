@@ -1,6 +1,6 @@
 import Glibc
 
-/// Why metrics are not served.
+/// Why nothing is served.
 public enum TelemetryServerError: Error, Hashable, Sendable {
     /// Not `HOST:PORT` with a numeric address or `localhost`.
     case badAddress(String)
@@ -13,12 +13,12 @@ extension TelemetryServerError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .badAddress(let text):
-            "`\(text)` is no address for metrics: give HOST:PORT, for example 127.0.0.1:9090 or "
-                + "[::1]:9090"
+            "`\(text)` is no address to serve on: give HOST:PORT with an IP address or localhost, "
+                + "for example 127.0.0.1:9090 or [::1]:9090"
         case .addressInUse(let address):
-            "another program listens on \(address): choose another address for metrics"
+            "\(address) is already in use"
         case .failed(let address, let detail):
-            "metrics cannot be served on \(address): \(detail)"
+            "cannot listen on \(address): \(detail)"
         }
     }
 }

@@ -1,3 +1,13 @@
+/// What a server serves.
+public enum TelemetryPage: String, CaseIterable, Sendable {
+    /// Numbers for Prometheus.
+    case metrics = "/metrics"
+    /// Whether the node does its work, for whoever restarts it or sends it traffic.
+    case health = "/health"
+    /// Who the node is, in JSON.
+    case info = "/info"
+}
+
 /// The answer to one request, without a socket.
 struct TelemetryResponse: Hashable {
     let status: Int
@@ -7,20 +17,26 @@ struct TelemetryResponse: Hashable {
     var allow: String?
 
     private static let text = "text/plain; charset=utf-8"
+    private static let json = "application/json"
 
-    /// - Parameter path: without the query, which has no meaning here.
-    init(method: String, path: String, board: TelemetryBoard) {
-        let isKnown = path == "/metrics" || path == "/health"
-        switch (method, path) {
-        case _ where !isKnown:
-            self.init(404, Self.text, "there is /metrics and /health\n")
-        case ("GET", "/metrics"), ("HEAD", "/metrics"):
-            self.init(metrics: board)
-        case ("GET", "/health"), ("HEAD", "/health"):
-            self.init(health: board)
-        default:
+    /// - Parameters:
+    ///   - path: without the query, which has no meaning here.
+    ///   - pages: what this server serves, in the order in which it lists them.
+    init(method: String, path: String, board: TelemetryBoard, pages: [TelemetryPage]) {
+        guard let page = TelemetryPage(rawValue: path), pages.contains(page) else {
+            let names = pages.map(\.rawValue).joined(separator: " and ")
+            self.init(404, Self.text, "there is \(names)\n")
+            return
+        }
+        guard method == "GET" || method == "HEAD" else {
             self.init(405, Self.text, "only GET and HEAD\n")
             allow = "GET, HEAD"
+            return
+        }
+        switch page {
+        case .metrics: self.init(metrics: board)
+        case .health: self.init(health: board)
+        case .info: self.init(info: board)
         }
     }
 
@@ -43,6 +59,14 @@ struct TelemetryResponse: Hashable {
         self.init(200, PrometheusText.contentType, PrometheusText.encode(metrics))
     }
 
+    private init(info board: TelemetryBoard) {
+        guard let latest = board.latest() else {
+            self.init(unhealthy: "the node is starting")
+            return
+        }
+        self.init(200, Self.json, latest.info + "\n")
+    }
+
     private init(health board: TelemetryBoard) {
         guard let latest = board.latest() else {
             self.init(unhealthy: "the node is starting")
@@ -54,13 +78,13 @@ struct TelemetryResponse: Hashable {
             return
         }
         switch latest.health {
-        case .healthy: self.init(200, "application/json", "{\"status\":\"ok\"}\n")
+        case .healthy: self.init(200, Self.json, "{\"status\":\"ok\"}\n")
         case .unhealthy(let reason): self.init(unhealthy: reason)
         }
     }
 
     private init(unhealthy reason: String) {
         let reason = JSONText.string(reason)
-        self.init(503, "application/json", "{\"status\":\"unhealthy\",\"reason\":\(reason)}\n")
+        self.init(503, Self.json, "{\"status\":\"unhealthy\",\"reason\":\(reason)}\n")
     }
 }

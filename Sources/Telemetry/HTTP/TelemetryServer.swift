@@ -1,7 +1,7 @@
 import CMicrohttpd
 import Glibc
 
-/// Serves `/metrics` and `/health` of a board over HTTP, on a thread of its own.
+/// Serves the pages of a board over HTTP, on a thread of its own.
 ///
 /// Requests are answered from the last publication, so the loop does not notice them. A request
 /// with a body, a head over ``Limits/headSizeMax`` or an idle connection is cut off.
@@ -22,8 +22,12 @@ public final class TelemetryServer: @unchecked Sendable {
     /// What a thread of the HTTP library needs; lives as long as the daemon.
     private final class Context: Sendable {
         let board: TelemetryBoard
+        let pages: [TelemetryPage]
 
-        init(_ board: TelemetryBoard) { self.board = board }
+        init(_ board: TelemetryBoard, _ pages: [TelemetryPage]) {
+            self.board = board
+            self.pages = pages
+        }
     }
 
     /// The address that it listens on, with the port that the system chose for port 0.
@@ -38,11 +42,12 @@ public final class TelemetryServer: @unchecked Sendable {
     public init(
         address: String,
         board: TelemetryBoard,
+        pages: [TelemetryPage] = [.metrics, .health],
         limits: Limits = Limits()
     ) throws(TelemetryServerError) {
         let listener = try TelemetryListener.open(address)
         self.address = listener.address
-        context = Unmanaged.passRetained(Context(board))
+        context = Unmanaged.passRetained(Context(board, pages))
         daemon = chorale_mhd_start(
             listener.descriptor,
             { context, connection, url, method, _, _, size, state in
@@ -87,9 +92,9 @@ public final class TelemetryServer: @unchecked Sendable {
         }
         // A body of what needs none is of unknown length: close.
         guard state.pointee == nil || bodySize.pointee == 0 else { return .NO }
-        let board = Unmanaged<Context>.fromOpaque(context).takeUnretainedValue().board
+        let owner = Unmanaged<Context>.fromOpaque(context).takeUnretainedValue()
         let response = TelemetryResponse(
-            method: verb, path: String(cString: url), board: board)
+            method: verb, path: String(cString: url), board: owner.board, pages: owner.pages)
         return send(response, to: connection)
     }
 
