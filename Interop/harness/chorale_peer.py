@@ -138,8 +138,7 @@ class ChoralePeer(Peer):
             f"--data-dir={self._data}",
             f"--listen=/ip4/127.0.0.1/tcp/{self._port}",
             "--address-policy=local",
-            # A node that can be reached serves the DHT; asking for less is refused.
-            *(["--dht-mode=server"] if dht == "server" else []),
+            f"--dht-mode={dht}",
             "--kad-protocol=/ipfs/kad/1.0.0",
             "--gossip-signing=strict-sign",
             "--no-chorale-requests",
