@@ -7,6 +7,9 @@ JOBS ?= 2
 TEST_BUILD = .build-test
 TEST_FLAGS = -c release -Xswiftc -enable-testing -Xswiftc -assert-config -Xswiftc Debug --scratch-path $(TEST_BUILD) -j $(JOBS)
 
+# For `chorale --version`: nothing when this is no git checkout, or one of another user.
+COMMIT = $(shell git describe --always --exclude '*' --abbrev=12 --dirty=+ 2>/dev/null)
+
 .PHONY: help setup build testnet test unit sim fuzz interop bench format lint clean completions
 
 help: ## this list
@@ -18,7 +21,7 @@ setup: ## install missing Debian packages
 build: ## the release binaries, in .build/release
 	@scripts/setup
 	@printf '\033[1m==>\033[0m building chorale (release)\n'
-	@$(SWIFT) build -c release -j $(JOBS) --product chorale
+	@CHORALE_COMMIT='$(COMMIT)' $(SWIFT) build -c release -j $(JOBS) --product chorale
 
 testnet: build ## a local network of real processes, shown live, ending with a verdict
 	@testnet/run $(ARGS)

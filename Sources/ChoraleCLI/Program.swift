@@ -1,5 +1,6 @@
 import Admin
 import ArgumentParser
+import CBuildInfo
 import ChoraleBase
 import Glibc
 
@@ -16,8 +17,10 @@ public enum Program {
     ///
     /// Results are on standard output; a failure is one line on standard error.
     public static func run(_ arguments: [String]) -> Int32 {
+        Console.reserveStandardFiles()
         signal(SIGPIPE, SIG_IGN)
         do {
+            try checkForEmpty(arguments)
             try checkNames(arguments)
             var command = try Chorale.parseAsRoot(arguments)
             try command.run()
@@ -52,15 +55,36 @@ public enum Program {
         return "chorale: " + (text.hasPrefix(prefix) ? String(text.dropFirst(prefix.count)) : text)
     }
 
+    /// Refuses `--data-dir "$UNSET"`: an empty text is no file, name or number.
+    ///
+    /// Only lists may be empty: `--bootnodes ""` hides what the file says.
+    private static func checkForEmpty(_ arguments: [String]) throws(Failure) {
+        let lists = Setting.allCases.filter(\.isList).map { "--\($0.name)" }
+        for (index, argument) in arguments.enumerated() {
+            let before = index > 0 ? arguments[index - 1] : "chorale"
+            if argument.isEmpty, !lists.contains(before) {
+                throw .usage("an empty argument follows `\(before)`")
+            }
+            if argument.hasPrefix("--"), argument.hasSuffix("="),
+                !lists.contains(String(argument.dropLast()))
+            {
+                throw .usage("`\(argument)` lacks its value")
+            }
+        }
+    }
+
     /// Refuses a command that does not exist with the nearest that does.
     ///
     /// ArgumentParser suggests flags by itself, and calls an unknown command an unexpected argument.
     private static func checkNames(_ arguments: [String]) throws(Failure) {
         var command: any ParsableCommand.Type = Chorale.self
         var path = "chorale"
+        if let first = arguments.first, first.hasPrefix("--") { try checkFlag(first) }
         for argument in arguments {
             let subcommands = command.configuration.subcommands
-            guard !subcommands.isEmpty, !argument.hasPrefix("-"), argument != "help" else { return }
+            guard !subcommands.isEmpty, !argument.hasPrefix("-") else { return }
+            // `chorale help run` names commands, too.
+            if argument == "help", path == "chorale" { continue }
             guard let next = subcommands.first(where: { name(of: $0) == argument }) else {
                 let names = subcommands.map { name(of: $0) }
                 throw .usage(
@@ -72,6 +96,17 @@ public enum Program {
         }
     }
 
+    /// `chorale` itself declares no flags, so ArgumentParser has nothing to suggest for them.
+    private static func checkFlag(_ argument: String) throws(Failure) {
+        let flags = ["--help", "--version", "--generate-completion-script"]
+        let name = argument.prefix { $0 != "=" }
+        guard name != "--", !name.hasPrefix("--experimental-"), !name.hasPrefix("---"),
+            name != "--help-hidden", !flags.contains(String(name))
+        else { return }
+        throw .usage(
+            "`chorale` has no flag `\(name)`" + Suggestion.text(for: String(name), among: flags))
+    }
+
     private static func name(of command: any ParsableCommand.Type) -> String {
         command._commandName
     }
@@ -79,6 +114,11 @@ public enum Program {
 
 enum Version {
     static let number = "0.1.0"
+    /// The commit that was built, with a `+` when the tree had changes; nil when whoever built did
+    /// not say. `make` does, a plain `swift build` does not.
+    static let commit = chorale_build_commit().map { String(cString: $0) }
+    /// What `--version` prints: `0.1.0 (1a2b3c4d5e6f)`.
+    static let text = commit.map { "\(number) (\($0))" } ?? number
     /// How the node names itself to peers.
     static let agent = "chorale/\(number)"
 }
@@ -91,13 +131,13 @@ struct Chorale: ParsableCommand {
         discussion: """
             EXAMPLE
               chorale init --data-dir node
-              chorale run --data-dir node --bootnodes /dns/boot.example/tcp/4001/p2p/12D3KooW…
+              chorale run --data-dir node --bootnodes @bootnodes.txt
               chorale admin peers --data-dir node
 
             Exit status: 0 done, 1 failed, 2 wrong usage. Shell completions:
               chorale --generate-completion-script bash|zsh|fish
             """,
-        version: Version.number,
+        version: Version.text,
         subcommands: [
             InitCommand.self, RunCommand.self, GenesisCommand.self, AdminCommand.self,
             GossipCommand.self, BodyCommand.self, DHTCommand.self, PingCommand.self,

@@ -1,5 +1,6 @@
 import ChoraleBase
 import Codec
+import Crypto
 import Foundation
 import Node
 import PeerIdentity
@@ -18,7 +19,7 @@ import Testing
     static func files(_ network: GenesisNetwork) -> [String] {
         [
             network.config, network.genesis, network.validatorList, network.nodeList,
-            network.bootnodes,
+            network.bootnodes, network.validatorConfig,
         ]
             + network.nodes.map { network.settings(of: $0) + "\($0.identity.peerID)" }
     }
@@ -82,6 +83,31 @@ import Testing
             #expect(key.peerID == node.identity.peerID)
         }
         #expect(throws: Failure.self) { try network.write(to: directory) }
+    }
+
+    @Test func theDeploymentFileHasEveryKeyForItsOwnerOnly() throws {
+        let scratch = try Scratch()
+        let directory = scratch.path + "/net"
+        let network = try Self.plan().network()
+        try network.write(to: directory)
+        let path = directory + "/validator-config.yaml"
+        #expect(Files.mode(path) == 0o600)
+        let text = try Files.text(path)
+        let seeds = text.matches(of: /privkey: "([0-9a-f]{64})"/).compactMap { match in
+            try? Hex.decode(String(match.1))
+        }
+        // Whoever reads the file makes the same nodes.
+        let peers = seeds.map { IdentityKey(ed25519Seed: SecretBytes(copying: $0)).peerID }
+        #expect(peers == network.nodes.map(\.identity.peerID))
+        #expect(text.matches(of: /count: 1\n/).count == network.validators.count)
+        // And nobody takes it for a list of bootnodes.
+        #expect(throws: Failure.self) { try BootnodeList.load([path], source: "--bootnodes") }
+    }
+
+    /// The root of an empty trie, as in every genesis without accounts (Ethereum, yellow paper §4.1).
+    @Test func theStateIsEmpty() throws {
+        let root = "56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421"
+        #expect("\(try Self.plan().network().stateRoot)" == root)
     }
 
     @Test func aChangedFileIsNoticed() throws {

@@ -217,13 +217,11 @@ final class Scratch {
         #expect(limits.socketCountMax >= 2 * limits.peerCountHigh)
     }
 
-    @Test func dhtModesThatCannotBeAreRefused() {
-        let dialer = [(Setting.listen, [""])]
-        #expect(Self.failure(dialer + [(.dhtMode, ["client"])]) == nil)
-        #expect(
-            Self.failure(dialer + [(.dhtMode, ["server"])])?.message.contains("external") == true)
-        let local = [(Setting.addressPolicy, ["local"])]
-        #expect(Self.failure(local + [(.dhtMode, ["server"])]) == nil)
-        #expect(Self.failure(local + [(.dhtMode, ["client"])]) != nil)
+    @Test(arguments: DHTMode.allCases) func anyNodeMayChooseItsPartInTheDHT(mode: DHTMode) throws {
+        let identity = IdentityKey(Ed25519.PrivateKey.random())
+        for listen in ["", RunSettings.defaultListen] {
+            let settings = try Self.load([(.listen, [listen]), (.dhtMode, [mode.rawValue])])
+            #expect(settings.nodeConfiguration(identity: identity).dhtMode == mode)
+        }
     }
 }

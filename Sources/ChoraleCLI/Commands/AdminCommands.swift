@@ -1,5 +1,6 @@
 import Admin
 import ArgumentParser
+import Glibc
 
 struct AdminCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -16,17 +17,14 @@ struct AdminCommand: ParsableCommand {
             FindProver.self,
         ])
 
-    struct Info: AdminQuery {
+    struct Info: WatchedQuery {
         static let configuration = CommandConfiguration(
-            abstract: "Who the node is and where it listens.",
-            discussion: "EXAMPLE\n  chorale admin info --data-dir node --json")
+            "Who the node is and where it listens.",
+            example: "chorale admin info --data-dir node --json")
         @OptionGroup var options: AdminOptions
         @OptionGroup var watching: WatchOptions
-        var repetition: WatchOptions? { watching }
 
-        func request() throws(Failure) -> (method: String, params: JSONObject) {
-            ("admin_nodeInfo", [:])
-        }
+        func call() throws(Failure) -> AdminCall { AdminCall("admin_nodeInfo") }
 
         func lines(_ result: JSONValue) -> [String] {
             let texts = { (name: String) in
@@ -47,17 +45,14 @@ struct AdminCommand: ParsableCommand {
         }
     }
 
-    struct Peers: AdminQuery {
+    struct Peers: WatchedQuery {
         static let configuration = CommandConfiguration(
-            abstract: "Connected peers, a line each.",
-            discussion: "EXAMPLE\n  chorale admin peers --data-dir node --watch")
+            "Connected peers, a line each.",
+            example: "chorale admin peers --data-dir node --watch")
         @OptionGroup var options: AdminOptions
         @OptionGroup var watching: WatchOptions
-        var repetition: WatchOptions? { watching }
 
-        func request() throws(Failure) -> (method: String, params: JSONObject) {
-            ("chorale_peers", [:])
-        }
+        func call() throws(Failure) -> AdminCall { AdminCall("chorale_peers") }
 
         func lines(_ result: JSONValue) -> [String] {
             var table = Table(
@@ -77,14 +72,13 @@ struct AdminCommand: ParsableCommand {
 
     struct AddPeer: AdminQuery {
         static let configuration = CommandConfiguration(
-            abstract: "Connect to a peer and keep it connected.",
-            discussion: "EXAMPLE\n  chorale admin add-peer --data-dir node "
-                + "/ip4/192.0.2.7/tcp/4001/p2p/12D3KooW…")
+            "Connect to a peer and keep it connected.",
+            example: "chorale admin add-peer --data-dir node /ip4/192.0.2.7/tcp/4001/p2p/12D3KooW…")
         @OptionGroup var options: AdminOptions
         @Argument(help: "A multiaddr that ends in /p2p/<peer id>.") var address: String
 
-        func request() throws(Failure) -> (method: String, params: JSONObject) {
-            ("admin_addPeer", ["address": .string(address)])
+        func call() throws(Failure) -> AdminCall {
+            AdminCall("admin_addPeer", ["address": .string(address)])
         }
 
         func lines(_ result: JSONValue) -> [String] { ["connected"] }
@@ -92,13 +86,13 @@ struct AdminCommand: ParsableCommand {
 
     struct RemovePeer: AdminQuery {
         static let configuration = CommandConfiguration(
-            abstract: "Disconnect a peer and do not keep it any longer.",
-            discussion: "EXAMPLE\n  chorale admin remove-peer --data-dir node 12D3KooW…")
+            "Disconnect a peer and do not keep it any longer.",
+            example: "chorale admin remove-peer --data-dir node 12D3KooW…")
         @OptionGroup var options: AdminOptions
         @Argument(help: "A peer id.") var peer: String
 
-        func request() throws(Failure) -> (method: String, params: JSONObject) {
-            ("admin_removePeer", ["peer": .string(peer)])
+        func call() throws(Failure) -> AdminCall {
+            AdminCall("admin_removePeer", ["peer": .string(peer)])
         }
 
         func lines(_ result: JSONValue) -> [String] {
@@ -106,17 +100,14 @@ struct AdminCommand: ParsableCommand {
         }
     }
 
-    struct Mesh: AdminQuery {
+    struct Mesh: WatchedQuery {
         static let configuration = CommandConfiguration(
-            abstract: "Gossip topics with their mesh.",
-            discussion: "EXAMPLE\n  chorale admin mesh --data-dir node")
+            "Gossip topics with their mesh.",
+            example: "chorale admin mesh --data-dir node")
         @OptionGroup var options: AdminOptions
         @OptionGroup var watching: WatchOptions
-        var repetition: WatchOptions? { watching }
 
-        func request() throws(Failure) -> (method: String, params: JSONObject) {
-            ("chorale_mesh", [:])
-        }
+        func call() throws(Failure) -> AdminCall { AdminCall("chorale_mesh") }
 
         func lines(_ result: JSONValue) -> [String] {
             var table = Table("TOPIC", "SUBSCRIBED", "MESH", "FANOUT", "SUBSCRIBERS")
@@ -130,18 +121,17 @@ struct AdminCommand: ParsableCommand {
         }
     }
 
-    struct Scores: AdminQuery {
+    struct Scores: WatchedQuery {
         static let configuration = CommandConfiguration(
-            abstract: "Gossip scores; with a peer id, what moved that peer's score.",
-            discussion: "EXAMPLE\n  chorale admin scores --data-dir node 12D3KooW…")
+            "Gossip scores; with a peer id, what moved that peer's score.",
+            example: "chorale admin scores --data-dir node 12D3KooW…")
         @OptionGroup var options: AdminOptions
         @OptionGroup var watching: WatchOptions
         @Argument(help: "A peer id.") var peer: String?
-        var repetition: WatchOptions? { watching }
 
-        func request() throws(Failure) -> (method: String, params: JSONObject) {
-            guard let peer else { return ("chorale_scores", [:]) }
-            return ("chorale_explainScore", ["peer": .string(peer)])
+        func call() throws(Failure) -> AdminCall {
+            guard let peer else { return AdminCall("chorale_scores") }
+            return AdminCall("chorale_explainScore", ["peer": .string(peer)])
         }
 
         func lines(_ result: JSONValue) -> [String] {
@@ -179,17 +169,14 @@ struct AdminCommand: ParsableCommand {
         }
     }
 
-    struct DHT: AdminQuery {
+    struct DHT: WatchedQuery {
         static let configuration = CommandConfiguration(
-            abstract: "The routing table and what is stored.",
-            discussion: "EXAMPLE\n  chorale admin dht --data-dir node")
+            "The routing table and what is stored.",
+            example: "chorale admin dht --data-dir node")
         @OptionGroup var options: AdminOptions
         @OptionGroup var watching: WatchOptions
-        var repetition: WatchOptions? { watching }
 
-        func request() throws(Failure) -> (method: String, params: JSONObject) {
-            ("chorale_dht", [:])
-        }
+        func call() throws(Failure) -> AdminCall { AdminCall("chorale_dht") }
 
         func lines(_ result: JSONValue) -> [String] {
             var lines = [
@@ -210,17 +197,14 @@ struct AdminCommand: ParsableCommand {
         }
     }
 
-    struct Limits: AdminQuery {
+    struct Limits: WatchedQuery {
         static let configuration = CommandConfiguration(
-            abstract: "Limits, how much of each is used, and how often each refused.",
-            discussion: "EXAMPLE\n  chorale admin limits --data-dir node")
+            "Limits, how much of each is used, and how often each refused.",
+            example: "chorale admin limits --data-dir node")
         @OptionGroup var options: AdminOptions
         @OptionGroup var watching: WatchOptions
-        var repetition: WatchOptions? { watching }
 
-        func request() throws(Failure) -> (method: String, params: JSONObject) {
-            ("chorale_limits", [:])
-        }
+        func call() throws(Failure) -> AdminCall { AdminCall("chorale_limits") }
 
         func lines(_ result: JSONValue) -> [String] {
             var table = Table("LIMIT", "USE", "OF", "REFUSED")
@@ -233,18 +217,15 @@ struct AdminCommand: ParsableCommand {
         }
     }
 
-    struct Counters: AdminQuery {
+    struct Counters: WatchedQuery {
         static let configuration = CommandConfiguration(
-            abstract: "Everything that is counted.",
-            discussion: "EXAMPLE\n  chorale admin counters --data-dir node --json")
+            "Everything that is counted.",
+            example: "chorale admin counters --data-dir node --json")
         @OptionGroup var options: AdminOptions
         @OptionGroup var watching: WatchOptions
         @Flag(help: "Show counters that are zero too.") var all = false
-        var repetition: WatchOptions? { watching }
 
-        func request() throws(Failure) -> (method: String, params: JSONObject) {
-            ("chorale_counters", [:])
-        }
+        func call() throws(Failure) -> AdminCall { AdminCall("chorale_counters") }
 
         func lines(_ result: JSONValue) -> [String] {
             var table = Table("COUNTER", "VALUE")
@@ -257,8 +238,8 @@ struct AdminCommand: ParsableCommand {
 
     struct Events: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Follow what happens to the node.",
-            discussion: "EXAMPLE\n  chorale admin events --data-dir node --json")
+            "Follow what happens to the node.",
+            example: "chorale admin events --data-dir node --json")
         @OptionGroup var options: AdminOptions
 
         func run() throws {
@@ -281,13 +262,13 @@ struct AdminCommand: ParsableCommand {
 
     struct Backup: AdminQuery {
         static let configuration = CommandConfiguration(
-            abstract: "Copy the database, consistently, while the node runs.",
-            discussion: "EXAMPLE\n  chorale admin backup --data-dir node /var/backups/chorale-1")
+            "Copy the database, consistently, while the node runs.",
+            example: "chorale admin backup --data-dir node /var/backups/chorale-1")
         @OptionGroup var options: AdminOptions
         @Argument(help: "A directory that does not exist yet.") var directory: String
 
-        func request() throws(Failure) -> (method: String, params: JSONObject) {
-            ("chorale_backup", ["directory": .string(Files.absolute(directory))])
+        func call() throws(Failure) -> AdminCall {
+            AdminCall("chorale_backup", ["directory": .string(Files.absolute(directory))])
         }
 
         func lines(_ result: JSONValue) -> [String] {
@@ -297,40 +278,47 @@ struct AdminCommand: ParsableCommand {
 
     struct PublishProver: AdminQuery {
         static let configuration = CommandConfiguration(
-            abstract: "Sign this node's prover identity and keep it published in the DHT.",
-            discussion: "EXAMPLE\n  chorale admin publish-prover --data-dir node")
+            "Sign this node's prover identity and keep it published in the DHT.",
+            example: "chorale admin publish-prover --data-dir node")
         @OptionGroup var options: AdminOptions
 
-        func request() throws(Failure) -> (method: String, params: JSONObject) {
-            ("chorale_publishProver", [:])
-        }
+        func call() throws(Failure) -> AdminCall { AdminCall("chorale_publishProver") }
 
-        func lines(_ result: JSONValue) -> [String] { proverLines(result) }
+        func lines(_ result: JSONValue) -> [String] {
+            proverLines(result, "stored by", "peers")
+        }
     }
 
     struct FindProver: AdminQuery {
         static let configuration = CommandConfiguration(
-            abstract: "Find a prover's identity record in the DHT.",
-            discussion: "EXAMPLE\n  chorale admin find-prover --data-dir node 12D3KooW…")
+            "Find a prover's identity record in the DHT.",
+            example: "chorale admin find-prover --data-dir node 12D3KooW…")
         @OptionGroup var options: AdminOptions
         @Argument(help: "A peer id, or an Ed25519 public key in hex.") var prover: String
 
-        func request() throws(Failure) -> (method: String, params: JSONObject) {
-            ("chorale_findProver", ["publicKey": .string(prover)])
+        func call() throws(Failure) -> AdminCall {
+            AdminCall("chorale_findProver", ["publicKey": .string(prover)])
         }
 
-        func lines(_ result: JSONValue) -> [String] { proverLines(result) }
+        func lines(_ result: JSONValue) -> [String] {
+            proverLines(result, "agreed on by", "that answered")
+        }
     }
 }
 
-private func proverLines(_ prover: JSONValue) -> [String] {
+/// - Parameters:
+///   - acknowledged: what the first count says of those that it counts.
+///   - of: what the second one counts.
+private func proverLines(_ prover: JSONValue, _ acknowledged: String, _ of: String) -> [String] {
     let addresses = (prover["addresses"]?.array ?? []).compactMap(\.string)
     var table = Table("public key", prover.text(of: "publicKey"))
     table.add("record key", prover.text(of: "key"))
     table.add("sequence", prover.text(of: "sequence"))
-    table.add("expires", prover.text(of: "expires"))
+    let seconds = Int64(clamping: prover["expires"]?.uint64 ?? 0) - Int64(time(nil))
+    table.add("expires", seconds > 0 ? "in \(Human.duration(seconds: seconds))" : "is expired")
     table.add("addresses", addresses.joined(separator: ", "))
-    table.add("peers agreeing", "\(prover.text(of: "acknowledged")) of \(prover.text(of: "of"))")
+    table.add(
+        acknowledged, "\(prover.text(of: "acknowledged")) of \(prover.text(of: "of")) \(of)")
     return table.lines
 }
 

@@ -43,7 +43,7 @@ struct GenesisCommand: ParsableCommand {
         }
         let count = validators + executors + provers + observers
         guard count > 0 else { throw ValidationError("a network has at least one node") }
-        guard basePort >= 1, basePort + 2 * count - 1 <= 65_535 else {
+        guard (1...65_536 - 2 * count).contains(basePort) else {
             throw ValidationError(
                 "--base-port must leave room for \(2 * count) ports from it to 65535")
         }
@@ -67,7 +67,8 @@ struct GenesisCommand: ParsableCommand {
         if json {
             Console.print(network.json(directory: Files.absolute(output)))
         } else {
-            Console.print("network \(name), digest \(network.digest)\n")
+            Console.print("network \(name), digest \(network.digest)")
+            Console.print("genesis state root 0x\(network.stateRoot)\n")
             Console.print(network.table.lines.joined(separator: "\n"))
             Console.print("\nchorale run --data-dir \(Files.join(output, network.nodes[0].name))")
         }

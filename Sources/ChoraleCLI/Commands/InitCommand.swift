@@ -67,6 +67,7 @@ enum ConfigTemplate {
             # address-policy: public
             # max-peers: \(RunSettings.maxPeersDefault)
             # metrics-address: 127.0.0.1:9464
+            # http-address: 127.0.0.1:9465
             # log-level: info
 
             """

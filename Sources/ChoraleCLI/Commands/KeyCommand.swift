@@ -17,8 +17,8 @@ struct KeyCommand: ParsableCommand {
 
     struct Generate: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Create a key in a new file, and print its peer id.",
-            discussion: "EXAMPLE\n  chorale key generate node.key")
+            "Create a key in a new file, and print its peer id.",
+            example: "chorale key generate node.key")
 
         @Argument(help: "The file to create, with mode 0600.") var file: String
         @Option(help: "ed25519, or secp256k1, which cannot sign prover identities.")
@@ -39,8 +39,8 @@ struct KeyCommand: ParsableCommand {
 
     struct Inspect: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Print the public half of a key: type, peer id, public key.",
-            discussion: "EXAMPLE\n  chorale key inspect node/identity.key --json")
+            "Print the public half of a key: type, peer id, public key.",
+            example: "chorale key inspect node/identity.key --json")
 
         @Argument(help: "A private key in libp2p's protobuf form.") var file: String
         @Flag(help: "Print JSON instead of text.") var json = false

@@ -135,17 +135,17 @@ struct PerfCommand: ParsableCommand {
 }
 
 private func parsedAddress(_ text: String) throws(Failure) -> Multiaddr {
+    let example = "like /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW…"
+    let address: Multiaddr
     do throws(Multiaddr.ParseError) {
-        let address = try Multiaddr(text)
-        guard address.tcpEndpoint != nil || address.dnsaddrName != nil else {
-            throw Multiaddr.ParseError.empty
-        }
-        return address
+        address = try Multiaddr(text)
     } catch {
-        throw .usage(
-            "`\(text)` is not a multiaddr with a TCP port, like /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW…"
-        )
+        throw .usage("`\(text)` is not a multiaddr, \(example): \(error)")
     }
+    guard address.tcpEndpoint != nil || address.dnsaddrName != nil else {
+        throw .usage("`\(text)` has no TCP port to dial, \(example)")
+    }
+    return address
 }
 
 private func thousandths(_ value: Double) -> String {

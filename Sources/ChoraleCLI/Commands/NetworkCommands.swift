@@ -30,16 +30,15 @@ struct GossipCommand: ParsableCommand {
 
     struct Publish: AdminQuery {
         static let configuration = CommandConfiguration(
-            abstract: "Publish a file as one message.",
-            discussion: "EXAMPLE\n  chorale gossip publish --data-dir node --topic demo message.bin"
-        )
+            "Publish a file as one message.",
+            example: "chorale gossip publish --data-dir node --topic demo message.bin")
         @OptionGroup var options: AdminOptions
         @Option(help: "The topic's full name.") var topic: String
         @Argument(help: "A file of at most 1 MiB, or - for standard input.") var file: String
 
-        func request() throws(Failure) -> (method: String, params: JSONObject) {
+        func call() throws(Failure) -> AdminCall {
             let bytes = try content(file, sizeMax: 1 << 20)
-            return (
+            return AdminCall(
                 "chorale_publish",
                 ["topic": .string(topic), "base64": .string(Base64.encode(bytes))]
             )
@@ -55,9 +54,8 @@ struct GossipCommand: ParsableCommand {
 
     struct Subscribe: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Follow a topic.",
-            discussion: "EXAMPLE\n  chorale gossip subscribe --data-dir node --topic demo --count 3"
-        )
+            "Follow a topic.",
+            example: "chorale gossip subscribe --data-dir node --topic demo --count 3")
         @OptionGroup var options: AdminOptions
         @Option(help: "The topic's full name.") var topic: String
         @Option(help: "End after so many messages.") var count: Int?
@@ -107,22 +105,22 @@ struct DHTCommand: ParsableCommand {
         abstract: "Store and find things in the DHT through a running node.",
         discussion: """
             EXAMPLE
-              chorale dht provide --data-dir node bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy
+              chorale dht provide --data-dir node bafkrei…
               chorale dht find-peer --data-dir node 12D3KooW…
             """,
         subcommands: [Put.self, Get.self, Provide.self, Providers.self, FindPeer.self])
 
     struct Put: AdminQuery {
         static let configuration = CommandConfiguration(
-            abstract: "Store a record at the peers closest to its key.",
-            discussion: "EXAMPLE\n  chorale dht put --data-dir node /pk/… key.bin")
+            "Store a record at the peers closest to its key.",
+            example: "chorale dht put --data-dir node /pk/… key.bin")
         @OptionGroup var options: AdminOptions
         @Argument(help: "The key as text, or 0x and hex.") var key: String
         @Argument(help: "A file with the record, or - for standard input.") var file: String
 
-        func request() throws(Failure) -> (method: String, params: JSONObject) {
+        func call() throws(Failure) -> AdminCall {
             let bytes = try content(file, sizeMax: 16 << 10)
-            return (
+            return AdminCall(
                 "chorale_dhtPut", ["key": .string(key), "base64": .string(Base64.encode(bytes))]
             )
         }
@@ -134,8 +132,8 @@ struct DHTCommand: ParsableCommand {
 
     struct Get: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Find the best record of a key; its bytes go to standard output or a file.",
-            discussion: "EXAMPLE\n  chorale dht get --data-dir node /pk/… --output key.bin")
+            "Find the best record of a key; its bytes go to standard output or a file.",
+            example: "chorale dht get --data-dir node /pk/… --output key.bin")
         @OptionGroup var options: AdminOptions
         @Argument(help: "The key as text, or 0x and hex.") var key: String
         @Option(help: "Write the record to a new file.") var output: String?
@@ -155,13 +153,13 @@ struct DHTCommand: ParsableCommand {
 
     struct Provide: AdminQuery {
         static let configuration = CommandConfiguration(
-            abstract: "Announce the node as a provider of some content.",
-            discussion: "EXAMPLE\n  chorale dht provide --data-dir node bafkrei…")
+            "Announce the node as a provider of some content.",
+            example: "chorale dht provide --data-dir node bafkrei…")
         @OptionGroup var options: AdminOptions
         @Argument(help: "A CID.") var cid: String
 
-        func request() throws(Failure) -> (method: String, params: JSONObject) {
-            ("chorale_dhtProvide", ["cid": .string(cid)])
+        func call() throws(Failure) -> AdminCall {
+            AdminCall("chorale_dhtProvide", ["cid": .string(cid)])
         }
 
         func lines(_ result: JSONValue) -> [String] {
@@ -171,13 +169,13 @@ struct DHTCommand: ParsableCommand {
 
     struct Providers: AdminQuery {
         static let configuration = CommandConfiguration(
-            abstract: "Find who provides some content.",
-            discussion: "EXAMPLE\n  chorale dht providers --data-dir node bafkrei…")
+            "Find who provides some content.",
+            example: "chorale dht providers --data-dir node bafkrei…")
         @OptionGroup var options: AdminOptions
         @Argument(help: "A CID.") var cid: String
 
-        func request() throws(Failure) -> (method: String, params: JSONObject) {
-            ("chorale_dhtProviders", ["cid": .string(cid)])
+        func call() throws(Failure) -> AdminCall {
+            AdminCall("chorale_dhtProviders", ["cid": .string(cid)])
         }
 
         func lines(_ result: JSONValue) -> [String] {
@@ -187,13 +185,13 @@ struct DHTCommand: ParsableCommand {
 
     struct FindPeer: AdminQuery {
         static let configuration = CommandConfiguration(
-            abstract: "Find the addresses of a peer.",
-            discussion: "EXAMPLE\n  chorale dht find-peer --data-dir node 12D3KooW…")
+            "Find the addresses of a peer.",
+            example: "chorale dht find-peer --data-dir node 12D3KooW…")
         @OptionGroup var options: AdminOptions
         @Argument(help: "A peer id.") var peer: String
 
-        func request() throws(Failure) -> (method: String, params: JSONObject) {
-            ("chorale_dhtFindPeer", ["peer": .string(peer)])
+        func call() throws(Failure) -> AdminCall {
+            AdminCall("chorale_dhtFindPeer", ["peer": .string(peer)])
         }
 
         func lines(_ result: JSONValue) -> [String] {
@@ -223,39 +221,37 @@ struct BodyCommand: ParsableCommand {
 
     struct Publish: AdminQuery {
         static let configuration = CommandConfiguration(
-            abstract: "Announce a file as a body and serve it.",
-            discussion: "EXAMPLE\n  chorale body publish --data-dir node --kind witness witness.bin"
-        )
+            "Announce a file as a body and serve it.",
+            example: "chorale body publish --data-dir node --kind witness witness.bin")
         @OptionGroup var options: AdminOptions
         @Option(help: "What it is: generic, witness, proof or block.") var kind = "generic"
         @Argument(help: "A file of at most 16 MiB that the node's user can read.") var file: String
 
-        func request() throws(Failure) -> (method: String, params: JSONObject) {
-            ("chorale_publishBody", ["kind": .string(kind), "file": .string(Files.absolute(file))])
+        func call() throws(Failure) -> AdminCall {
+            AdminCall(
+                "chorale_publishBody",
+                ["kind": .string(kind), "file": .string(Files.absolute(file))])
         }
 
         func lines(_ result: JSONValue) -> [String] { BodyCommand.table([result]).lines }
     }
 
-    struct List: AdminQuery {
+    struct List: WatchedQuery {
         static let configuration = CommandConfiguration(
-            abstract: "Bodies that the node holds or is fetching.",
-            discussion: "EXAMPLE\n  chorale body list --data-dir node --watch")
+            "Bodies that the node holds or is fetching.",
+            example: "chorale body list --data-dir node --watch")
         @OptionGroup var options: AdminOptions
         @OptionGroup var watching: WatchOptions
-        var repetition: WatchOptions? { watching }
 
-        func request() throws(Failure) -> (method: String, params: JSONObject) {
-            ("chorale_bodies", [:])
-        }
+        func call() throws(Failure) -> AdminCall { AdminCall("chorale_bodies") }
 
         func lines(_ result: JSONValue) -> [String] { BodyCommand.table(result.array ?? []).lines }
     }
 
     struct Get: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Read a held body; its bytes go to standard output or a file.",
-            discussion: "EXAMPLE\n  chorale body get --data-dir node 3f1c… --output witness.bin")
+            "Read a held body; its bytes go to standard output or a file.",
+            example: "chorale body get --data-dir node 3f1c… --output witness.bin")
         @OptionGroup var options: AdminOptions
         @Argument(help: "The body's root, 32 bytes in hex.") var root: String
         @Option(help: "Write the body to a new file.") var output: String?
@@ -284,8 +280,8 @@ struct BodyCommand: ParsableCommand {
 
     struct Watch: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Follow bodies as they become complete.",
-            discussion: "EXAMPLE\n  chorale body watch --data-dir node --count 1 --json")
+            "Follow bodies as they become complete.",
+            example: "chorale body watch --data-dir node --count 1 --json")
         @OptionGroup var options: AdminOptions
         @Option(help: "End after so many bodies.") var count: Int?
 

@@ -50,24 +50,51 @@ struct WatchOptions: ParsableArguments {
     }
 }
 
+extension CommandConfiguration {
+    /// Of a command that an abstract and one line say enough about.
+    init(_ abstract: String, example: String) {
+        self.init(abstract: abstract, discussion: "EXAMPLE\n  \(example)")
+    }
+}
+
+/// A call to the admin socket.
+struct AdminCall {
+    let method: String
+    let params: JSONObject
+
+    init(_ method: String, _ params: JSONObject = [:]) {
+        self.method = method
+        self.params = params
+    }
+}
+
 /// A command that makes one call and prints its result.
 protocol AdminQuery: ParsableCommand {
     var options: AdminOptions { get }
     /// Nil for commands that are not repeated.
     var repetition: WatchOptions? { get }
-    func request() throws(Failure) -> (method: String, params: JSONObject)
+    func call() throws(Failure) -> AdminCall
     /// Lines for people.
     func lines(_ result: JSONValue) -> [String]
+}
+
+/// One that `--watch` repeats.
+protocol WatchedQuery: AdminQuery {
+    var watching: WatchOptions { get }
+}
+
+extension WatchedQuery {
+    var repetition: WatchOptions? { watching }
 }
 
 extension AdminQuery {
     var repetition: WatchOptions? { nil }
 
     func run() throws {
-        let request = try request()
+        let call = try call()
         let client = try options.client()
         while true {
-            let result = try client.call(request.method, request.params)
+            let result = try client.call(call.method, call.params)
             let isRepeated = repetition?.watch ?? false
             if options.json {
                 Console.print(result)

@@ -14,7 +14,7 @@ struct RunCommand: ParsableCommand {
 
             EXAMPLE
               chorale run --data-dir node --bootnodes @bootnodes.txt
-              chorale run --data-dir node --network mynet --role validator,prover --log-format json
+              chorale run --data-dir node --network mynet --role validator,prover
             """)
 
     @OptionGroup var settings: SettingOptions
@@ -71,7 +71,8 @@ struct SettingOptions: ParsableArguments {
     var gossipSigning: String?
 
     @Option(
-        help: "auto, server or client. (default: auto, which serves when others can reach the node)"
+        help:
+            "auto, client (asks only) or server. (default: auto, which serves if others can reach it)"
     )
     var dhtMode: String?
 
@@ -91,6 +92,10 @@ struct SettingOptions: ParsableArguments {
 
     @Option(help: "HOST:PORT of /metrics and /health, or off. (default: off)")
     var metricsAddress: String?
+
+    @Option(
+        help: "HOST:PORT of the HTTP API, so far /health and /info, or off. (default: off)")
+    var httpAddress: String?
 
     @Option(help: "error, warning, info, debug or trace. (default: info)")
     var logLevel: String?
@@ -121,6 +126,7 @@ struct SettingOptions: ParsableArguments {
             case .servePerf: texts = servePerf.map { [$0] } ?? []
             case .adminSocket: texts = adminSocket.map { [$0] } ?? []
             case .metricsAddress: texts = metricsAddress.map { [$0] } ?? []
+            case .httpAddress: texts = httpAddress.map { [$0] } ?? []
             case .logLevel: texts = logLevel.map { [$0] } ?? []
             case .logFormat: texts = logFormat.map { [$0] } ?? []
             }

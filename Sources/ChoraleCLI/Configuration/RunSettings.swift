@@ -9,8 +9,6 @@ import Telemetry
 
 /// What `chorale run` was told, checked.
 package struct RunSettings {
-    enum DHTMode: String, CaseIterable { case auto, client, server }
-
     struct HostPort: Equatable, CustomStringConvertible {
         var host: String
         var port: UInt16
@@ -39,6 +37,8 @@ package struct RunSettings {
     var adminSocket: String
     /// Nil: no metrics are served.
     var metricsAddress: HostPort?
+    /// Nil: no HTTP API is served.
+    var httpAddress: HostPort?
     var logLevel: LogLevel
     var logFormat: LogFormat
 
@@ -110,30 +110,11 @@ package struct RunSettings {
         servesPerf = try reader.choice(
             .servePerf, [("true", true), ("false", false)], default: addressPolicy == .local)
         metricsAddress = try reader.hostPort(.metricsAddress)
+        httpAddress = try reader.hostPort(.httpAddress)
         logLevel = try reader.choice(
             .logLevel, LogLevel.allCases.map { ($0.rawValue, $0) }, default: .info)
         logFormat = try reader.choice(
             .logFormat, LogFormat.allCases.map { ($0.rawValue, $0) }, default: .text)
-        try checkDHTMode()
-    }
-
-    /// A node serves the DHT exactly when it has an address that others can reach.
-    private func checkDHTMode() throws(Failure) {
-        let announced = externalAddresses + listenAddresses.filter { addressPolicy.allows($0) }
-        // A listener on every interface stands for addresses that only the running node knows.
-        let mayServe = !announced.isEmpty || addressPolicy == .local && !listenAddresses.isEmpty
-        switch dhtMode {
-        case .auto: break
-        case .server where mayServe: break
-        case .client where !mayServe: break
-        case .server:
-            throw .usage(
-                "`dht-mode` server needs an address that others can reach: give --external-address")
-        case .client:
-            throw .usage(
-                "`dht-mode` client: a node that others can reach serves the DHT; "
-                    + "listen on no address to be a client")
-        }
     }
 
     /// Of nodes that were told no network: they find only each other.
@@ -154,6 +135,7 @@ package struct RunSettings {
         configuration.gossipTopics = gossipTopics
         configuration.servesPerf = servesPerf
         configuration.speaksChorale = speaksChorale
+        configuration.dhtMode = dhtMode
         if let kadProtocol { configuration.kademliaProtocol = kadProtocol }
         if signsGossip {
             configuration.gossip.signaturePolicy = .strictSign(Gossipsub.SigningKey(identity))

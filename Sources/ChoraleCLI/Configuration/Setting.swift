@@ -20,6 +20,7 @@ package enum Setting: String, CaseIterable, Hashable {
     case servePerf = "serve-perf"
     case adminSocket = "admin-socket"
     case metricsAddress = "metrics-address"
+    case httpAddress = "http-address"
     case logLevel = "log-level"
     case logFormat = "log-format"
 

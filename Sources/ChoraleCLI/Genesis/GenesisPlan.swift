@@ -66,6 +66,14 @@ struct GenesisNetwork {
         let metricsPort: UInt16
 
         var identity: IdentityKey { IdentityKey(key) }
+        /// The Ed25519 seed, for the one file that holds keys as text.
+        var seedHex: String {
+            key.seed.withSpan { span in
+                var bytes: [UInt8] = []
+                for index in span.indices { bytes.append(span[index]) }
+                return Hex.encode(bytes)
+            }
+        }
         var address: String { "/ip4/127.0.0.1/tcp/\(port)/p2p/\(identity.peerID)" }
     }
 
@@ -113,6 +121,9 @@ struct GenesisNetwork {
         return text
     }
 
+    /// Root of the state trie of ``genesis``, whose `alloc` is empty: the hash of an empty trie.
+    var stateRoot: Bytes32 { Keccak256.hash([0x80]) }
+
     var digest: Bytes32 {
         NetworkDirectory.digest([config, genesis, validatorList].map { Array($0.utf8) })
     }
@@ -122,6 +133,32 @@ struct GenesisNetwork {
     var nodeList: String {
         var text = "# Every node of the network at its start.\n"
         for node in nodes { text += "- name: \(node.name)\n  multiaddr: \(node.address)\n" }
+        return text
+    }
+
+    /// What tools that deploy lean networks read: every node with its private key, so the file is for
+    /// its owner only.
+    var validatorConfig: String {
+        var text = """
+            # Private keys of all nodes: for whoever deploys the network, and nobody else.
+            keyType: ed25519
+            validators:
+
+            """
+        for node in nodes {
+            text += """
+                  - name: \(node.name)
+                    # peer id \(node.identity.peerID)
+                    privkey: "\(node.seedHex)"
+                    enrFields:
+                      ip: 127.0.0.1
+                      tcp: \(node.port)
+                    metricsPort: \(node.metricsPort)
+                    isAggregator: false
+                    count: \(node.role == .validator ? 1 : 0)
+
+                """
+        }
         return text
     }
 
@@ -152,6 +189,8 @@ struct GenesisNetwork {
             ("bootnodes.txt", bootnodes),
         ]
         for (file, text) in files { try Files.create(Files.join(directory, file), text) }
+        try Files.create(
+            Files.join(directory, "validator-config.yaml"), validatorConfig, mode: 0o600)
         for node in nodes {
             let home = Files.join(directory, node.name)
             try Files.createDirectory(home, mode: 0o700)
@@ -174,6 +213,7 @@ struct GenesisNetwork {
         .object([
             "name": .string(name), "digest": .string("\(digest)"),
             "shortDigest": .string(Hex.encode(digest.bytes.prefix(4))),
+            "stateRoot": .string("0x\(stateRoot)"),
             "genesisTime": JSONValue(genesisTime), "directory": .string(directory),
             "bootnodes": .array([.string(nodes[0].address)]),
             "nodes": .array(

@@ -25,6 +25,7 @@ extension LogKey {
     static let connection = LogKey("connection")
     static let key = LogKey("key")
     static let serving = LogKey("serving")
+    static let paths = LogKey("paths")
 }
 
 extension Logger {

@@ -2,14 +2,31 @@ import Admin
 import ChoraleBase
 import DriverUV
 import Node
+import Store
 import Telemetry
 
-/// What `/metrics` shows of a node. Names are listed in docs/metrics.md.
+/// Everything that is read once a second for `/metrics`.
+struct MetricsReading {
+    var node: NodeMetrics
+    var lag: LoopLag
+    var requests: AdminDispatcher.Counters
+    var admin: AdminServer.Counters
+    var adminConnectionCount: Int
+    var store: StoreCounters
+}
+
+/// What `/metrics` shows of a node. docs/metrics.md lists all of it, and a test compares the two.
 enum NodeMetricsPage {
-    static func snapshot(
-        _ node: NodeMetrics, lag: LoopLag, admin: AdminDispatcher.Counters
-    ) -> MetricsSnapshot {
+    static func snapshot(_ reading: MetricsReading) -> MetricsSnapshot {
         var page = MetricsSnapshot()
+        addState(of: reading.node, to: &page)
+        addLimits(reading.node.limits, to: &page)
+        addCounters(reading.node.counters, to: &page)
+        addProgram(reading, to: &page)
+        return page
+    }
+
+    private static func addState(of node: NodeMetrics, to page: inout MetricsSnapshot) {
         page.gauge("chorale_node_uptime_seconds", "Time since start", seconds(node.info.uptime))
         page.gauge("chorale_swarm_peers", "Connected peers", Double(node.info.peerCount))
         page.gauge("chorale_swarm_sockets", "Open sockets", Double(node.connectionCount))
@@ -19,56 +36,134 @@ enum NodeMetricsPage {
             "chorale_gossip_mesh_peers", "Mesh peers of all topics together",
             Double(node.meshSizes.map(\.size).reduce(0, +)))
         page.gauge(
-            "chorale_dht_table_peers", "Peers in the routing table", Double(node.dht.peerCount))
+            "chorale_kademlia_table_peers", "Peers in the routing table",
+            Double(node.dht.peerCount))
         page.gauge(
-            "chorale_dht_records", "Value records held", Double(node.dht.recordCount))
+            "chorale_kademlia_records", "Value records held", Double(node.dht.recordCount))
         page.gauge(
-            "chorale_dht_record_bytes", "Bytes of value records held", Double(node.dht.recordBytes))
+            "chorale_kademlia_record_bytes", "Size of the value records held",
+            Double(node.dht.recordBytes))
         page.gauge(
-            "chorale_dht_provider_records", "Provider records held",
+            "chorale_kademlia_provider_records", "Provider records held",
             Double(node.dht.providerCount))
         page.gauge(
-            "chorale_dht_serving_flag", "1 when this node answers DHT requests",
+            "chorale_kademlia_serving_flag", "1 while this node answers DHT requests, else 0",
             node.info.isServingDHT ? 1 : 0)
+    }
+
+    private static func addLimits(_ limits: [LimitInfo], to page: inout MetricsSnapshot) {
+        let samples = { (value: (LimitInfo) -> MetricValue) in
+            limits.map { limit in
+                MetricSample(
+                    MetricLabel("limit", CaseName(rawValue: limit.name)), value: value(limit))
+            }
+        }
+        page.gauge(
+            "chorale_node_limit_use", "How much of a limit is used",
+            samples { .integer(UInt64(clamping: $0.use)) })
+        page.gauge(
+            "chorale_node_limit_max", "The limit", samples { .integer(UInt64(clamping: $0.limit)) })
+        page.counter(
+            "chorale_node_limit_refused_total", "What was refused because of a limit",
+            samples { .integer($0.refused) })
+    }
+
+    /// Counters of one family are samples of one metric, apart by their reason.
+    private static func addCounters(_ counters: [CounterInfo], to page: inout MetricsSnapshot) {
+        var rest = counters[...]
+        while let first = rest.first {
+            let members = rest.prefix { $0.family == first.family }
+            rest = rest.dropFirst(members.count)
+            page.counter(
+                "chorale_\(first.family)_total",
+                CounterMeanings.texts[first.family] ?? first.family,
+                members.map { counter in
+                    guard let reason = counter.reason else {
+                        return MetricSample(.integer(counter.value))
+                    }
+                    let name = CaseName(rawValue: snakeCase(reason))
+                    return MetricSample(
+                        MetricLabel("reason", name), value: .integer(counter.value))
+                })
+        }
+    }
+
+    private static func addProgram(_ reading: MetricsReading, to page: inout MetricsSnapshot) {
         page.gauge(
             "chorale_loop_turn_p99_seconds", "99th percentile of the length of a turn of the loop",
-            Double(lag.turns.percentile(99)) / 1e9)
+            Double(reading.lag.turns.percentile(99)) / 1e9)
         page.gauge(
             "chorale_loop_lateness_p99_seconds", "99th percentile of how late timers fire",
-            Double(lag.timerLateness.percentile(99)) / 1e9)
-        page.counter("chorale_admin_requests_total", "Requests on the admin socket", admin.requests)
+            Double(reading.lag.timerLateness.percentile(99)) / 1e9)
+        page.counter(
+            "chorale_store_requests_total", "Requests to the database",
+            samples([
+                ("write", reading.store.writes), ("get", reading.store.gets),
+                ("scan", reading.store.scans), ("checkpoint", reading.store.checkpoints),
+            ]))
+        page.counter(
+            "chorale_store_failures_total", "Requests that the database did not carry out",
+            samples([
+                ("disk_full", reading.store.failuresDiskFull),
+                ("corrupt", reading.store.failuresCorrupt),
+                ("input_output", reading.store.failuresInputOutput),
+            ]))
+        page.counter(
+            "chorale_store_written_bytes_total", "Keys and values that were written",
+            reading.store.bytesWritten)
+        page.counter(
+            "chorale_store_read_bytes_total", "Keys and values that were read",
+            reading.store.bytesRead)
+        page.counter(
+            "chorale_store_recoveries_total",
+            "Times that the database was opened again after the disk had been full",
+            reading.store.recoveries)
+        page.gauge(
+            "chorale_admin_connections", "Open connections of the admin socket",
+            Double(reading.adminConnectionCount))
+        page.counter(
+            "chorale_admin_connections_total", "Connections that the admin socket accepted",
+            reading.admin.accepted)
+        page.counter(
+            "chorale_admin_dropped_total", "Connections that the admin socket ended or refused",
+            samples([
+                ("limit", reading.admin.refused), ("slow_reader", reading.admin.droppedSlow),
+                ("line_too_long", reading.admin.droppedLineTooLong),
+            ]))
+        page.counter(
+            "chorale_admin_requests_total", "Requests on the admin socket",
+            reading.requests.requests)
         page.counter(
             "chorale_admin_requests_refused_total", "Admin requests answered with an error at once",
-            admin.refused)
-        for limit in node.limits {
-            let name = "chorale_limit_" + snakeCase(limit.name)
-            page.gauge(name, "Use of the limit \(limit.name)", Double(limit.use))
-            page.gauge(name + "_max", "The limit \(limit.name)", Double(limit.limit))
-            page.counter(
-                name + "_refused_total", "Refusals because of \(limit.name)", limit.refused)
+            reading.requests.refused)
+    }
+
+    private static func samples(_ counts: [(StaticString, UInt64)]) -> [MetricSample] {
+        counts.map { reason, count in
+            MetricSample(MetricLabel("reason", constant: reason), value: .integer(count))
         }
-        for counter in node.counters {
-            page.counter(
-                "chorale_" + snakeCase(counter.name) + "_total", "Count of \(counter.name)",
-                counter.value)
-        }
-        return page
     }
 
     private static func seconds(_ duration: Duration) -> Double {
         Double(duration.wholeNanoseconds) / 1e9
     }
 
-    /// Counters of enum cases carry Swift's `camelCase`; metric names are `snake_case`.
+    /// Some enum cases carry Swift's `camelCase`; label values are `snake_case`.
     static func snakeCase(_ name: String) -> String {
         var result = ""
+        var previous: Character = "_"
         for character in name {
-            if character.isUppercase {
-                result += "_" + character.lowercased()
-            } else {
-                result.append(character)
-            }
+            // An abbreviation is one word: `invalidMessageID`.
+            if character.isUppercase, previous.isLowercase { result += "_" }
+            result += character.lowercased()
+            previous = character
         }
         return result
     }
+}
+
+/// The name of a case or of a limit, from a list that the node fixes at build time: nothing that a
+/// peer could choose becomes a label.
+private struct CaseName: RawRepresentable, Sendable {
+    let rawValue: String
 }

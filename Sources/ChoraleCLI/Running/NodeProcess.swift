@@ -1,6 +1,7 @@
 import Admin
 import ChoraleBase
 import ChoraleTypes
+import Codec
 import DriverUV
 import Glibc
 import Node
@@ -26,6 +27,10 @@ private struct StoreBridge: StoreExecutor {
 final class NodeProcess {
     /// SIGTERM to exit is at most five seconds; the node drains for three, and closing takes the rest.
     private static let drainPatience: Duration = .seconds(4)
+    /// How long a node may be without peers until its log says so, at first and then again.
+    private static let alonePatience: (first: Duration, again: Duration) = (
+        .seconds(5), .seconds(300)
+    )
 
     private let settings: RunSettings
     private let identity: IdentityKey
@@ -36,12 +41,16 @@ final class NodeProcess {
     private var admin: AdminServer?
     private var drainTimer: LoopTimer?
     private let board = TelemetryBoard()
-    private var metricsServer: TelemetryServer?
+    private var servers: [TelemetryServer] = []
     private var secondTimer: LoopTimer?
     /// Why the database does not work, while it does not.
     private var storeFault: String?
     private var listensOwed: Int
+    private var peerCount = 0
+    /// When to say that nobody is there; nil while somebody is.
+    private var aloneWarningAt: MonotonicInstant?
     private var startFailure: Failure?
+    private var isStarted = false
     private var isDraining = false
 
     init(_ settings: RunSettings) throws(Failure) {
@@ -100,7 +109,8 @@ final class NodeProcess {
         } catch {
             throw Failure("cannot watch for signals: \(error)")
         }
-        try openMetrics()
+        try openServers()
+        isStarted = true
         host.start()
         everySecond()
         loop.run()
@@ -116,32 +126,90 @@ final class NodeProcess {
         } catch {
             throw Failure("no admin socket: \(error)")
         }
-    }
-
-    private func openMetrics() throws(Failure) {
-        guard let address = settings.metricsAddress else { return }
-        do throws(TelemetryServerError) {
-            let server = try TelemetryServer(address: address.description, board: board)
-            metricsServer = server
-            log.info("serving metrics", [.address: LogValue(server.address)])
-        } catch {
-            throw Failure("no metrics server: \(error)")
+        admin?.onDrop = { [log] reason in
+            log.warning("an admin client was dropped", [.reason: LogValue(reason.rawValue)])
         }
     }
 
-    /// Publishes metrics for whoever asks within the next second, and writes log lines that waited.
+    private func openServers() throws(Failure) {
+        let metrics = settings.metricsAddress
+        let http = settings.httpAddress
+        // One address may serve both.
+        if let metrics, metrics == http {
+            try serve([.metrics, .health, .info], on: metrics, for: .metricsAddress)
+            return
+        }
+        if let metrics { try serve([.metrics, .health], on: metrics, for: .metricsAddress) }
+        if let http { try serve([.health, .info], on: http, for: .httpAddress) }
+    }
+
+    private func serve(
+        _ pages: [TelemetryPage], on address: RunSettings.HostPort, for setting: Setting
+    ) throws(Failure) {
+        do throws(TelemetryServerError) {
+            let server = try TelemetryServer(
+                address: address.description, board: board, pages: pages)
+            servers.append(server)
+            log.info(
+                "serving HTTP",
+                [
+                    .address: LogValue(server.address),
+                    .paths: LogValue(pages.map(\.rawValue).joined(separator: " ")),
+                ])
+        } catch {
+            throw Failure(
+                "cannot serve HTTP: \(error)" + Self.advice(port: address.port, setting))
+        }
+    }
+
+    /// Who has the port, if somebody has, and what to do.
+    private static func advice(port: UInt16?, _ setting: Setting) -> String {
+        guard let port, let holder = PortHolder.find(port: port) else {
+            return "; another address is given with --\(setting.name)"
+        }
+        return ", held by \(holder): stop it, or give another address with --\(setting.name)"
+    }
+
+    /// Publishes what is served for whoever asks within the next second, and writes log lines that
+    /// waited.
     private func everySecond() {
         log.flush()
-        if metricsServer != nil {
-            let page = NodeMetricsPage.snapshot(
-                host.metrics(), lag: loop.lag,
-                admin: admin?.requestCounters ?? AdminDispatcher.Counters())
-            board.publish(page, health: health)
-        }
+        if !servers.isEmpty { publish() }
+        warnWhenAlone()
         if secondTimer == nil {
             secondTimer = LoopTimer(loop: loop) { [unowned self] in everySecond() }
         }
         secondTimer?.schedule(at: loop.now.advanced(by: .seconds(1)))
+    }
+
+    /// An operator with a wrong list of bootnodes should not have to guess.
+    private func warnWhenAlone() {
+        let bootnodeCount = settings.bootnodes.count { $0.peerID != identity.peerID }
+        guard peerCount == 0, bootnodeCount > 0, !isDraining else {
+            aloneWarningAt = nil
+            return
+        }
+        let due = aloneWarningAt ?? loop.now.advanced(by: Self.alonePatience.first)
+        guard loop.now >= due else {
+            aloneWarningAt = due
+            return
+        }
+        aloneWarningAt = loop.now.advanced(by: Self.alonePatience.again)
+        log.warning(
+            "no peer is connected: do the bootnodes run, and can this machine reach them?",
+            [.count: LogValue(bootnodeCount)])
+    }
+
+    private func publish() {
+        let node = host.metrics()
+        let reading = MetricsReading(
+            node: node, lag: loop.lag,
+            requests: admin?.requestCounters ?? AdminDispatcher.Counters(),
+            admin: admin?.counters ?? AdminServer.Counters(),
+            adminConnectionCount: admin?.connectionCount ?? 0, store: store.counters)
+        board.publish(
+            NodeMetricsPage.snapshot(reading), health: health,
+            info: JSONValue.object(node.info.json).text)
     }
 
     private var health: Health {
@@ -158,9 +226,13 @@ final class NodeProcess {
             listensOwed -= 1
         case .listenFailed(let address, let reason) where listensOwed > 0 && startFailure == nil:
             // An operator who asked for an address must not find a node that nobody can reach.
-            startFailure = Failure("cannot listen on \(address): \(reason)")
+            startFailure = Failure(
+                "cannot listen on \(address): \(reason)"
+                    + Self.advice(port: address.tcpEndpoint?.port, .listen))
             loop.stop()
             return
+        case .peerConnected: peerCount += 1
+        case .peerDisconnected: peerCount -= 1
         default: break
         }
         if case .storeFailed(let reason) = event { storeFault = reason }
@@ -204,12 +276,12 @@ final class NodeProcess {
     private func close() {
         drainTimer?.close()
         secondTimer?.close()
-        metricsServer?.stop()
+        for server in servers { server.stop() }
         admin?.close()
         host.close()
         loop.close()
         store.close()
-        if startFailure == nil { log.info("stopped") }
+        if isStarted, startFailure == nil { log.info("stopped") }
         log.flush()
     }
 }

@@ -116,7 +116,11 @@ final class AdminClient {
             if count < 0, errno == EAGAIN {
                 throw Failure("the node did not answer within \(Self.answerSeconds) s")
             }
-            guard count > 0 else { throw Failure("the node closed the connection") }
+            guard count > 0 else {
+                throw Failure(
+                    "the node closed the connection: it stopped, or it dropped this client "
+                        + "(its log says why)")
+            }
             unread.append(contentsOf: chunk[..<count])
         }
     }

@@ -25,12 +25,29 @@ enum Console {
                 rest = rest.dropFirst(count)
             } else if errno == EPIPE, descriptor == STDOUT_FILENO {
                 exit(0)
+            } else if errno != EINTR, errno != EAGAIN, descriptor == STDOUT_FILENO {
+                // A result that nobody gets is no result.
+                error(
+                    "chorale: cannot write to standard output: \(String(cString: strerror(errno)))")
+                exit(Program.Status.failed)
             } else if errno == EAGAIN {
                 var poller = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
                 poll(&poller, 1, 1000)
             } else if errno != EINTR {
                 return
             }
+        }
+    }
+
+    /// Occupies standard descriptors that whoever started us closed.
+    ///
+    /// Otherwise the next file or socket would get the number, and results would be written into it.
+    /// Opened the wrong way round, so that using them still fails.
+    static func reserveStandardFiles() {
+        for (descriptor, flags) in [(0, O_WRONLY), (1, O_RDONLY), (2, O_WRONLY)] as [(Int32, Int32)]
+        where fcntl(descriptor, F_GETFD) < 0 {
+            // The lowest free number is this one: those below are open by now.
+            _ = open("/dev/null", flags)
         }
     }
 

@@ -46,5 +46,17 @@ enum KeyFile {
         SecretBytes(copying: try Files.read(path, sizeMax: IdentityKey.encodedSizeMax))
     }
 
-    private static func words(_ error: KeyError) -> String { "\(error)" }
+    private static func words(_ error: KeyError) -> String {
+        switch error {
+        case .cannotSign(let type):
+            "a key of type \(type) can be checked and not used for signing; "
+                + "`chorale key generate` makes one that can"
+        case .halvesDiffer: "its public half does not belong to the private one: it is damaged"
+        case .wrongSize(let type, let size): "\(size) bytes are no key of type \(type)"
+        case .unknownType(let number): "key type \(number) is unknown"
+        case .tooLarge(let size, let limit): "\(size) bytes, and a key has at most \(limit)"
+        case .protobuf, .unexpectedField: "it is not a key in libp2p's protobuf form"
+        case .secp256k1, .rsa, .notP256, .malformedPrivateKey: "the key in it is malformed"
+        }
+    }
 }
