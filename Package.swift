@@ -96,6 +96,9 @@ let package = Package(
         module("Crypto", ["ChoraleBase", "CSodium", "CLibcrypto", "CSecp256k1"], settings: base),
         module("Codec", ["ChoraleBase", "CSnappy"]),
 
+        // Execution
+        module("Execution", ["ChoraleBase", "Crypto", "Codec"]),
+
         // Types
         module("PeerIdentity", ["ChoraleBase", "Crypto", "Codec"]),
         module("ChoraleTypes", ["ChoraleBase", "Crypto", "Codec", "PeerIdentity"]),
@@ -205,6 +208,7 @@ let package = Package(
         tests("ChoraleBase", []),
         tests("Crypto", ["Crypto"]),
         tests("Codec", ["Codec"]),
+        tests("Execution", ["Execution", "Crypto", "Codec"]),
         tests("PeerIdentity", ["PeerIdentity", "Crypto", "Codec"]),
         tests("ChoraleTypes", ["ChoraleTypes", "PeerIdentity", "Crypto", "Codec"]),
         tests("Multistream", ["Multistream"]),

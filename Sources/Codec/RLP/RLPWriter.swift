@@ -12,14 +12,7 @@ public struct RLPWriter: Sendable {
     /// Continues after `bytes`.
     public init(appendingTo bytes: consuming [UInt8]) { self.bytes = bytes }
 
-    public mutating func bytes(_ value: Span<UInt8>) {
-        if value.count == 1, value[0] < 0x80 {
-            bytes.append(value[0])
-            return
-        }
-        appendHeader(base: 0x80, size: value.count)
-        bytes.append(contentsOf: value)
-    }
+    public mutating func bytes(_ value: Span<UInt8>) { Self.append(value, to: &bytes) }
 
     public mutating func bytes(_ value: [UInt8]) { bytes(value.span) }
 
@@ -66,15 +59,36 @@ public struct RLPWriter: Sendable {
         }
     }
 
-    private mutating func appendHeader(base: UInt8, size: Int) {
+    // MARK: Parts, for encoders that know their sizes beforehand
+
+    /// Appends a byte string as an item.
+    public static func append(_ value: Span<UInt8>, to output: inout [UInt8]) {
+        if value.count == 1, value[0] < 0x80 {
+            output.append(value[0])
+            return
+        }
+        appendHeader(.bytes, size: value.count, to: &output)
+        output.append(contentsOf: value)
+    }
+
+    /// Appends what stands before a payload of `size` bytes.
+    public static func appendHeader(
+        _ kind: RLPItem.Kind, size: Int, to output: inout [UInt8]
+    ) {
+        let base: UInt8 = kind == .bytes ? 0x80 : 0xC0
         if size < 56 {
-            bytes.append(base + UInt8(size))
+            output.append(base + UInt8(size))
             return
         }
         let lengthSize = (Int.bitWidth - size.leadingZeroBitCount + 7) / 8
-        bytes.append(base + 55 + UInt8(lengthSize))
+        output.append(base + 55 + UInt8(lengthSize))
         for index in 0..<lengthSize {
-            bytes.append(UInt8(truncatingIfNeeded: size >> (8 * (lengthSize - 1 - index))))
+            output.append(UInt8(truncatingIfNeeded: size >> (8 * (lengthSize - 1 - index))))
         }
+    }
+
+    /// Bytes that ``appendHeader(_:size:to:)`` appends.
+    public static func headerSize(_ size: Int) -> Int {
+        size < 56 ? 1 : 1 + (Int.bitWidth - size.leadingZeroBitCount + 7) / 8
     }
 }

@@ -1,0 +1,236 @@
+import ChoraleBase
+
+extension Trie {
+    /// One entry as it shall be.
+    public struct Change: Hashable, Sendable {
+        public var key: [UInt8]
+        /// nil, or empty, for no entry.
+        public var value: [UInt8]?
+
+        public init(key: [UInt8], value: [UInt8]?) {
+            self.key = key
+            self.value = value
+        }
+
+        var isDeletion: Bool { value?.isEmpty ?? true }
+    }
+
+    /// Which of a batch's changes come first.
+    ///
+    /// The resulting trie is the same. What differs is which nodes are read: a branch that loses an
+    /// entry before it gains another collapses in between, which opens its sibling, so that a witness
+    /// made for one order may be incomplete for the other.
+    public enum ChangeOrder: Hashable, Sendable {
+        /// As today's execution clients do.
+        case updatesFirst
+        /// As the first draft of the witness protocol says.
+        case deletionsFirst
+    }
+
+    /// Makes every entry of `changes` what it shall be.
+    ///
+    /// - Parameter changes: each key at most once; their order does not matter.
+    /// - Complexity: O(n · depth), and one reading of each node on the way.
+    public mutating func apply(
+        _ changes: [Change], order: ChangeOrder = .updatesFirst,
+        from source: borrowing some TrieNodeSource
+    ) throws(TrieError) {
+        let deletesFirst = order == .deletionsFirst
+        for isDeletion in [deletesFirst, !deletesFirst] {
+            for change in changes where change.isDeletion == isDeletion {
+                try set(change.key.span, to: change.value ?? [], from: source)
+            }
+        }
+    }
+
+    /// Sets one entry; an empty value removes it.
+    public mutating func set(
+        _ key: Span<UInt8>, to value: [UInt8], from source: borrowing some TrieNodeSource
+    ) throws(TrieError) {
+        let key = TrieKey(key)
+        if value.isEmpty {
+            if let node = try delete(rootNode, key, at: 0, from: source) { rootNode = node }
+        } else {
+            let kept = try keep(value.span)
+            if let node = try insert(rootNode, key, at: 0, kept, from: source) { rootNode = node }
+        }
+    }
+
+    // Both return the node that takes the place of `id`, or nil when nothing has changed: then every
+    // reference on the way up stands. They recurse once a nibble at most.
+
+    private mutating func insert(
+        _ id: TrieNodeID, _ key: TrieKey, at depth: Int, _ value: TrieBytes,
+        from source: borrowing some TrieNodeSource
+    ) throws(TrieError) -> TrieNodeID? {
+        try resolve(id, from: source)
+        switch nodes[id.index] {
+        case .nothing, .stub:
+            return try add(.leaf(path: try suffix(key, from: depth), value: value))
+
+        case .leaf(let path, let old):
+            let common = commonPrefix(path, key, at: depth)
+            if common == path.count, depth + common == key.count {
+                guard !isEqual(old, value) else { return nil }
+                touch(id, .leaf(path: path, value: value))
+                return id
+            }
+            var (children, branchValue) = Self.emptyBranch
+            if common == path.count {
+                branchValue = old
+            } else {
+                let nibble = Int(bytes[path.start + common])
+                children[nibble] = try add(
+                    .leaf(path: path.dropping(common + 1), value: old))
+            }
+            try place(value, key, at: depth + common, &children, &branchValue)
+            return try below(
+                path.prefix(common), try add(.branch(children: children, value: branchValue)))
+
+        case .extension(let path, let child):
+            let common = commonPrefix(path, key, at: depth)
+            if common == path.count {
+                guard
+                    let new = try insert(child, key, at: depth + common, value, from: source)
+                else { return nil }
+                touch(id, .extension(path: path, child: new))
+                return id
+            }
+            var (children, branchValue) = Self.emptyBranch
+            let nibble = Int(bytes[path.start + common])
+            children[nibble] = try below(path.dropping(common + 1), child)
+            try place(value, key, at: depth + common, &children, &branchValue)
+            return try below(
+                path.prefix(common), try add(.branch(children: children, value: branchValue)))
+
+        case .branch(var children, let old):
+            guard depth < key.count else {
+                guard !isEqual(old, value) else { return nil }
+                touch(id, .branch(children: children, value: value))
+                return id
+            }
+            let nibble = Int(key[depth])
+            guard
+                let new = try insert(children[nibble], key, at: depth + 1, value, from: source)
+            else { return nil }
+            children[nibble] = new
+            touch(id, .branch(children: children, value: old))
+            return id
+        }
+    }
+
+    private mutating func delete(
+        _ id: TrieNodeID, _ key: TrieKey, at depth: Int, from source: borrowing some TrieNodeSource
+    ) throws(TrieError) -> TrieNodeID? {
+        try resolve(id, from: source)
+        switch nodes[id.index] {
+        case .nothing, .stub:
+            return nil
+
+        case .leaf(let path, _):
+            guard path.count == key.count - depth,
+                commonPrefix(path, key, at: depth) == path.count
+            else { return nil }
+            return .nothing
+
+        case .extension(let path, let child):
+            guard commonPrefix(path, key, at: depth) == path.count,
+                let new = try delete(child, key, at: depth + path.count, from: source)
+            else { return nil }
+            return try joined(path, new, from: source)
+
+        case .branch(var children, var value):
+            if depth == key.count {
+                guard value.count > 0 else { return nil }
+                value = .none
+            } else {
+                let nibble = Int(key[depth])
+                guard let new = try delete(children[nibble], key, at: depth + 1, from: source)
+                else { return nil }
+                children[nibble] = new
+            }
+            return try collapse(id, children, value, from: source)
+        }
+    }
+
+    /// The branch `id` with its new places, or what replaces it when only one of them is taken.
+    private mutating func collapse(
+        _ id: TrieNodeID, _ children: [16 of TrieNodeID], _ value: TrieBytes,
+        from source: borrowing some TrieNodeSource
+    ) throws(TrieError) -> TrieNodeID {
+        var only: Int?
+        var count = value.count > 0 ? 1 : 0
+        for index in 0..<16 where children[index] != .nothing {
+            only = index
+            count += 1
+        }
+        guard count < 2 else {
+            touch(id, .branch(children: children, value: value))
+            return id
+        }
+        guard let only else { return try add(.leaf(path: .none, value: value)) }
+        return try joined(keep([UInt8(only)].span), children[only], from: source)
+    }
+
+    /// What stands for `path` followed by `child`: the two become one unless the child is a branch.
+    ///
+    /// The child is looked at, which is why removing an entry may need a sibling that was not touched.
+    private mutating func joined(
+        _ path: TrieBytes, _ child: TrieNodeID, from source: borrowing some TrieNodeSource
+    ) throws(TrieError) -> TrieNodeID {
+        try resolve(child, from: source)
+        switch nodes[child.index] {
+        case .leaf(let rest, let value):
+            return try add(.leaf(path: try concatenation(path, rest), value: value))
+        case .extension(let rest, let next):
+            return try add(.extension(path: try concatenation(path, rest), child: next))
+        case .branch, .nothing, .stub:
+            return try add(.extension(path: path, child: child))
+        }
+    }
+
+    /// `node` behind `path`, which may be empty; `node` is a branch, looked at or not.
+    private mutating func below(
+        _ path: TrieBytes, _ node: TrieNodeID
+    ) throws(TrieError) -> TrieNodeID {
+        path.count == 0 ? node : try add(.extension(path: path, child: node))
+    }
+
+    /// Puts a new value into a branch that begins `depth` nibbles down its key.
+    private mutating func place(
+        _ value: TrieBytes, _ key: TrieKey, at depth: Int,
+        _ children: inout [16 of TrieNodeID], _ branchValue: inout TrieBytes
+    ) throws(TrieError) {
+        guard depth < key.count else {
+            branchValue = value
+            return
+        }
+        children[Int(key[depth])] = try add(
+            .leaf(path: try suffix(key, from: depth + 1), value: value))
+    }
+
+    private static var emptyBranch: (children: [16 of TrieNodeID], value: TrieBytes) {
+        (.init(repeating: .nothing), .none)
+    }
+
+    private mutating func suffix(_ key: TrieKey, from depth: Int) throws(TrieError) -> TrieBytes {
+        try reserve(key.count - depth)
+        let start = bytes.count
+        for index in depth..<key.count { bytes.append(key[index]) }
+        return TrieBytes(start: start, count: key.count - depth)
+    }
+
+    private mutating func concatenation(
+        _ first: TrieBytes, _ second: TrieBytes
+    ) throws(TrieError) -> TrieBytes {
+        try reserve(first.count + second.count)
+        let start = bytes.count
+        for index in first.range { bytes.append(bytes[index]) }
+        for index in second.range { bytes.append(bytes[index]) }
+        return TrieBytes(start: start, count: first.count + second.count)
+    }
+
+    private func isEqual(_ first: TrieBytes, _ second: TrieBytes) -> Bool {
+        first.count == second.count && bytes[first.range].elementsEqual(bytes[second.range])
+    }
+}

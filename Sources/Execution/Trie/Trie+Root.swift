@@ -1,0 +1,155 @@
+public import ChoraleBase
+import Codec
+import Crypto
+
+extension Trie {
+    /// The root hash. What was computed before and has not changed since is not computed again.
+    public mutating func root() -> Bytes32 {
+        guard rootNode != .nothing else { return Self.emptyRoot }
+        var scratch: [UInt8] = []
+        refer(to: rootNode, &scratch)
+        switch references[rootNode.index] {
+        case .hash(let hash): return hash
+        // A root is hashed however small it is.
+        case .embedded(let encoding): return Keccak256.hash(bytes.span.extracting(encoding.range))
+        case .unknown, .empty: return Self.emptyRoot
+        }
+    }
+
+    /// Every node that is not from the source, by its hash: what a store needs to hold the trie.
+    ///
+    /// Nodes that a later change replaced are not among them. The root is, also when it is small.
+    public mutating func forEachNewNode(_ body: (Bytes32, [UInt8]) -> Void) {
+        let root = root()
+        guard rootNode != .nothing else { return }
+        var known: Set<Bytes32> = []
+        for hash in resolved { known.insert(hash) }
+        var open = [rootNode]
+        while let id = open.popLast() {
+            let isRoot = id == rootNode
+            switch (nodes[id.index], references[id.index]) {
+            case (.stub, _), (.nothing, _): continue
+            case (_, .hash(let hash)):
+                guard !known.contains(hash) else { continue }
+                body(hash, encoding(of: id))
+            case (_, .embedded) where isRoot && !known.contains(root):
+                body(root, encoding(of: id))
+            case (_, .embedded), (_, .unknown), (_, .empty): break
+            }
+            switch nodes[id.index] {
+            case .extension(_, let child): open.append(child)
+            case .branch(let children, _):
+                for index in 0..<16 where children[index] != .nothing {
+                    open.append(children[index])
+                }
+            case .nothing, .stub, .leaf: break
+            }
+        }
+    }
+
+    /// Computes a node's reference, and those below it that are unknown.
+    private mutating func refer(to id: TrieNodeID, _ scratch: inout [UInt8]) {
+        guard references[id.index] == .unknown else { return }
+        switch nodes[id.index] {
+        case .nothing, .stub, .leaf: break
+        case .extension(_, let child): refer(to: child, &scratch)
+        case .branch(let children, _):
+            for index in 0..<16 where children[index] != .nothing {
+                refer(to: children[index], &scratch)
+            }
+        }
+        // The children's references stand now, so one buffer serves all.
+        scratch.removeAll(keepingCapacity: true)
+        encode(id, into: &scratch)
+        if scratch.count < 32 {
+            let start = bytes.count
+            bytes.append(contentsOf: scratch)
+            references[id.index] = .embedded(TrieBytes(start: start, count: scratch.count))
+        } else {
+            references[id.index] = .hash(Keccak256.hash(scratch.span))
+        }
+    }
+
+    private func encoding(of id: TrieNodeID) -> [UInt8] {
+        var encoding: [UInt8] = []
+        encode(id, into: &encoding)
+        return encoding
+    }
+
+    /// Appends a node whose children's references are known.
+    private func encode(_ id: TrieNodeID, into output: inout [UInt8]) {
+        switch nodes[id.index] {
+        case .nothing, .stub:
+            output.append(0x80)
+        case .leaf(let path, let value):
+            appendListHeader(compactSize(path) + itemSize(value), to: &output)
+            appendCompact(path, isLeaf: true, to: &output)
+            appendItem(value, to: &output)
+        case .extension(let path, let child):
+            appendListHeader(compactSize(path) + referenceSize(child), to: &output)
+            appendCompact(path, isLeaf: false, to: &output)
+            appendReference(child, to: &output)
+        case .branch(let children, let value):
+            var size = itemSize(value)
+            for index in 0..<16 { size += referenceSize(children[index]) }
+            appendListHeader(size, to: &output)
+            for index in 0..<16 { appendReference(children[index], to: &output) }
+            appendItem(value, to: &output)
+        }
+    }
+
+    // MARK: Items
+
+    private func referenceSize(_ id: TrieNodeID) -> Int {
+        switch references[id.index] {
+        case .hash: 33
+        case .embedded(let encoding): encoding.count
+        case .empty, .unknown: 1
+        }
+    }
+
+    private func appendReference(_ id: TrieNodeID, to output: inout [UInt8]) {
+        switch references[id.index] {
+        case .hash(let hash):
+            output.append(0xA0)
+            output.append(contentsOf: hash.storage.span)
+        case .embedded(let encoding):
+            output.append(contentsOf: bytes.span.extracting(encoding.range))
+        case .empty, .unknown:
+            output.append(0x80)
+        }
+    }
+
+    private func itemSize(_ value: TrieBytes) -> Int {
+        if value.count == 1, bytes[value.start] < 0x80 { return 1 }
+        return RLPWriter.headerSize(value.count) + value.count
+    }
+
+    private func appendItem(_ value: TrieBytes, to output: inout [UInt8]) {
+        RLPWriter.append(bytes.span.extracting(value.range), to: &output)
+    }
+
+    /// Size of a path in hex-prefix form as an RLP item.
+    private func compactSize(_ path: TrieBytes) -> Int {
+        let size = path.count / 2 + 1
+        // The first byte is below 0x40, so alone it is its own encoding.
+        return size == 1 ? 1 : RLPWriter.headerSize(size) + size
+    }
+
+    private func appendCompact(_ path: TrieBytes, isLeaf: Bool, to output: inout [UInt8]) {
+        let size = path.count / 2 + 1
+        if size > 1 { RLPWriter.appendHeader(.bytes, size: size, to: &output) }
+        let isOdd = path.count & 1 == 1
+        let flag: UInt8 = (isLeaf ? 0x20 : 0) | (isOdd ? 0x10 : 0)
+        output.append(isOdd ? flag | bytes[path.start] : flag)
+        var index = path.start + (isOdd ? 1 : 0)
+        while index < path.range.upperBound {
+            output.append(bytes[index] << 4 | bytes[index + 1])
+            index += 2
+        }
+    }
+
+    private func appendListHeader(_ size: Int, to output: inout [UInt8]) {
+        RLPWriter.appendHeader(.list, size: size, to: &output)
+    }
+}

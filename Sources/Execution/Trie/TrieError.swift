@@ -1,0 +1,60 @@
+public import ChoraleBase
+public import Codec
+
+/// Why a trie could not answer. A trie that threw is no longer of use.
+public enum TrieError: Error, Hashable, Sendable {
+    /// The node with this hash is needed and the source does not have it.
+    ///
+    /// Not absence: whatever lies below the node is unknown.
+    case missing(Bytes32)
+    /// The node with this hash is not what a trie can contain.
+    case malformed(Bytes32, TrieNodeFault)
+    /// The trie would hold more bytes of paths and values than ``Trie/Limits/byteCountMax``.
+    case tooLarge(limit: Int)
+    /// The trie would hold more nodes than ``Trie/Limits/nodeCountMax``.
+    case tooManyNodes(limit: Int)
+}
+
+/// What is wrong with the encoding of a trie node.
+public enum TrieNodeFault: Error, Hashable, Sendable {
+    case rlp(RLPError)
+    /// A node has two items or seventeen.
+    case itemCount(Int)
+    /// The path of a leaf or extension is empty, has an unknown flag, or a padding that is not zero.
+    case path
+    /// An extension without a path.
+    case emptyExtension
+    /// What an extension leads to is not a branch.
+    case extensionWithoutBranch
+    /// A leaf without a value.
+    case emptyValue
+    /// A branch with less than two of its seventeen places taken.
+    case sparseBranch
+    /// A reference that is neither empty, nor 32 bytes, nor a node.
+    case reference(size: Int)
+    /// A node inside another although its encoding has 32 bytes or more.
+    case embeddedTooLarge(Int)
+}
+
+/// Where a trie finds its nodes.
+///
+/// A source answers for the hash of bytes, never for a place in a trie, so one source serves any
+/// number of tries.
+public protocol TrieNodeSource {
+    /// Calls `body` with the encoding whose Keccak-256 is `hash`; nil without calling it when there
+    /// is none.
+    ///
+    /// - Precondition for the implementer: the bytes hash to `hash`. Tries do not check it again.
+    func withNode<Result, Failure: Error>(
+        _ hash: Bytes32, _ body: (Span<UInt8>) throws(Failure) -> Result
+    ) throws(Failure) -> Result?
+}
+
+/// A source without nodes, for tries that are built from nothing.
+public struct NoTrieNodes: TrieNodeSource, Sendable {
+    public init() {}
+
+    public func withNode<Result, Failure: Error>(
+        _ hash: Bytes32, _ body: (Span<UInt8>) throws(Failure) -> Result
+    ) throws(Failure) -> Result? { nil }
+}
