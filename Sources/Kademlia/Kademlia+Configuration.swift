@@ -140,13 +140,29 @@ extension Kademlia {
         /// Validations in flight for one peer's puts.
         public var validationsPerPeerMax = 8
 
-        /// Puts a peer may make per second, and at once.
+        /// Puts and announcements a peer may make per second, and at once. Those beyond are refused.
         public var putsPerSecond = 4
-        public var putBurst: Int64 = 8
-        /// Other requests a peer may make per second, and at once. A lookup asks each peer once, a
-        /// refresh of 16 buckets may ask a neighbour 16 times.
+        public var putBurst: Int64 = 32
+        /// Requests of any kind a peer may make per second, and at once. A lookup asks each peer once,
+        /// but in a network of ten everybody is asked by every lookup.
         public var requestsPerSecond = 50
-        public var requestBurst: Int64 = 100
+        public var requestBurst: Int64 = 200
+        /// Refusals for excess per second, and at once, that are put down to haste; beyond them it is
+        /// a flood and a fault. Ten times what is allowed: a client without pacing in a local
+        /// network gets there only if it never pauses.
+        public var excessPerSecond = 500
+        public var excessBurst: Int64 = 2000
+
+        /// Puts and announcements sent to one peer per second, and at once: below what it allows,
+        /// so that delays on the way cannot make an excess of them.
+        public var putsSentPerSecond = 3
+        public var putsSentBurst: Int64 = 8
+        /// Other requests sent to one peer per second, and at once.
+        public var requestsSentPerSecond = 40
+        public var requestsSentBurst: Int64 = 80
+        /// Requests of either kind that wait for their turn at one peer: a put at most 21 s, a third
+        /// of a query's time. More fail with ``RPCFailure/localLimit``.
+        public var pacedRequestsPerPeerMax = 64
         /// Peers whose rates are remembered; above it the one idle for longest is forgotten.
         public var ratedPeersMax = 8192
 
@@ -162,6 +178,8 @@ extension Kademlia {
         public var providersMax = 65_536
         /// Providers of one key.
         public var providersPerKeyMax = 64
+        /// Providers of one key in one IP group (/16, /32), under the public policy.
+        public var providersPerGroupMax = 3
         /// Provider records of one peer.
         public var providersPerPeerMax = 4096
         /// Keys this node itself publishes or provides.

@@ -9,11 +9,15 @@ extension Kademlia {
         public var requestsCancelled: UInt64 = 0
         public internal(set) var refusals = RefusalCounters()
 
-        /// Requests sent to peers. Equals answers (or, where none is expected, requests that were
-        /// handed over) + failures + in flight now.
+        /// Requests to peers, those that wait for their turn included. Equals answers (or, where none
+        /// is expected, requests that were handed over) + failures + withdrawn + in flight now.
         public var requestsSent: UInt64 = 0
         public var answersReceived: UInt64 = 0
         public var requestsFailed: UInt64 = 0
+        /// Of those that failed, requests for which too many waited for their turn at the peer.
+        public var requestsCrowdedOut: UInt64 = 0
+        /// Requests that waited for their turn when their query ended.
+        public var requestsWithdrawn: UInt64 = 0
         /// Reports about requests that were not awaited any more.
         public var lateReports: UInt64 = 0
 

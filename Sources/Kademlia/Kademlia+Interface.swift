@@ -138,7 +138,10 @@ extension Kademlia {
         case equivocation
         /// ADD_PROVIDER without an entry for the sender itself.
         case notTheProvider
+        /// More requests than a peer may make. Says nothing worse of it than haste.
         case rateLimited
+        /// Many times more.
+        case flooding
         case tooManyValidations
         case validationTimedOut
         case perPeerLimit
@@ -146,6 +149,20 @@ extension Kademlia {
         case perKeyLimit
         /// The store is full of records that are closer to this node.
         case storeFull
+
+        /// Whether the request was wrong in itself, so that its sender should be held to account.
+        /// The others befall honest peers: they are in haste, or do not know what we hold.
+        public var isRequesterFault: Bool {
+            switch self {
+            case .malformed, .unknownType, .keyTooLong, .keyMismatch, .valueTooLarge,
+                .invalidRecord, .notTheProvider, .flooding:
+                true
+            case .clientMode, .noNamespace, .staleRecord, .equivocation, .rateLimited,
+                .tooManyValidations, .validationTimedOut, .perPeerLimit, .perOwnerLimit,
+                .perKeyLimit, .storeFull:
+                false
+            }
+        }
     }
 
     /// What a peer did wrong. The caller decides the penalty.
@@ -156,6 +173,7 @@ extension Kademlia {
         case invalidRecordStored
         /// The same, as the answer to a read.
         case invalidRecordServed
+        /// A flood: ten times the requests allowed, and more.
         case rateExceeded
     }
 

@@ -390,6 +390,7 @@ extension Kademlia {
         guard let index = index(of: handle) else { return }
         let query = queries.remove(at: index)
         abandonJobs(of: handle)
+        withdrawUnsent(of: handle)
         if case .failed = result {
             counters.queriesFailed += 1
         } else {

@@ -5,24 +5,70 @@ import PeerIdentity
 
 // Requests to peers and what becomes of them.
 extension Kademlia {
+    /// Sends a request as soon as it is the peer's turn.
     mutating func send(
         _ message: KademliaMessage, to peer: PeerID, addresses: [Multiaddr],
         for purpose: PendingRequest.Purpose, now: Now, into outputs: inout [Output]
     ) {
         let id = RPCID(nextRequest)
         nextRequest += 1
-        requests[id] = PendingRequest(
-            peer: peer, addresses: addresses, purpose: purpose, kind: message.kind,
-            overdueAt: now.instant.advanced(by: configuration.requestPatience),
-            deadline: now.instant.advanced(by: configuration.requestDeadline))
         counters.requestsSent += 1
+        let isPut = message.kind == .putValue || message.kind == .addProvider
+        let turn = pacer.turn(of: peer, isPut: isPut, now: now.instant)
+        let sendAt = turn ?? now.instant
+        var request = PendingRequest(
+            peer: peer, addresses: addresses, purpose: purpose, kind: message.kind,
+            sendAt: sendAt, overdueAt: sendAt.advanced(by: configuration.requestPatience),
+            deadline: sendAt.advanced(by: configuration.requestDeadline))
+        guard turn != nil else {
+            counters.requestsCrowdedOut += 1
+            crowdedOut.append(request)
+            return
+        }
+        let bytes = message.encoded(sizeMax: limits.messageSizeMax)
+        if sendAt > now.instant {
+            request.unsent = bytes
+            requests[id] = request
+        } else {
+            requests[id] = request
+            hand(over: id, request, bytes, into: &outputs)
+        }
+    }
+
+    private func hand(
+        over id: RPCID, _ request: PendingRequest, _ message: [UInt8],
+        into outputs: inout [Output]
+    ) {
         outputs.append(
             .sendRequest(
-                id, to: peer, addresses: addresses,
-                message: message.encoded(sizeMax: limits.messageSizeMax),
+                id, to: request.peer, addresses: request.addresses, message: message,
                 // go, rust and nim close the stream after ADD_PROVIDER without a word.
-                expectsAnswer: message.kind != .addProvider,
+                expectsAnswer: request.kind != .addProvider,
                 deadline: configuration.requestDeadline))
+    }
+
+    /// Each may make its query try another peer, which may be crowded too; a query tries nobody
+    /// more than twice.
+    mutating func failCrowdedOut(now: Now, into outputs: inout [Output]) {
+        while !crowdedOut.isEmpty {
+            let requests = crowdedOut
+            crowdedOut = []
+            for request in requests { failed(request, .localLimit, now: now, into: &outputs) }
+        }
+    }
+
+    /// Requests of a query that has ended, before their turn came.
+    mutating func withdrawUnsent(of handle: UInt64) {
+        let withdrawn = requests.filter {
+            switch $0.value.purpose {
+            case .lookup(handle), .write(handle): $0.value.unsent != nil
+            case .lookup, .write, .repair, .probe: false
+            }
+        }
+        for id in withdrawn.keys {
+            requests.removeValue(forKey: id)
+            counters.requestsWithdrawn += 1
+        }
     }
 
     mutating func responseReceived(
@@ -121,11 +167,17 @@ extension Kademlia {
         }
     }
 
-    /// Requests that have waited too long, in the order in which they were sent.
+    /// Requests whose turn has come or that have waited too long, in the order in which they were
+    /// made.
     mutating func expireRequests(now: Now, into outputs: inout [Output]) {
         let due = requests.filter { $0.value.nextDeadline <= now.instant }
         for (id, request) in due {
-            if request.deadline <= now.instant {
+            if let message = request.unsent {
+                // Withdrawn, if an earlier one of this loop ended its query.
+                guard requests[id] != nil else { continue }
+                requests[id]?.unsent = nil
+                hand(over: id, request, message, into: &outputs)
+            } else if request.deadline <= now.instant {
                 // An earlier one of this loop may have ended it.
                 guard requests.removeValue(forKey: id) != nil else { continue }
                 outputs.append(.cancelRequest(id))

@@ -14,9 +14,8 @@ extension Kademlia {
             refuse(id, .clientMode, into: &outputs)
             return
         }
-        guard takeToken(from: peer, isPut: false, now: now) else {
-            outputs.append(.peerFault(peer, .rateExceeded))
-            refuse(id, .rateLimited, into: &outputs)
+        if let refusal = exceeded(by: peer, isPut: false, now: now, into: &outputs) {
+            refuse(id, refusal, into: &outputs)
             return
         }
         let message: KademliaMessage
@@ -77,25 +76,33 @@ extension Kademlia {
 
     // MARK: Rates
 
-    private mutating func takeToken(from peer: PeerID, isPut: Bool, now: Now) -> Bool {
+    /// Takes the token that a request costs.
+    ///
+    /// - Returns: why to refuse the request, or nil when there was a token. Only a flood is a fault.
+    private mutating func exceeded(
+        by peer: PeerID, isPut: Bool, now: Now, into outputs: inout [Output]
+    ) -> RefusalReason? {
+        func bucket(_ capacity: Int64, perSecond: Int) -> TokenBucket {
+            TokenBucket(
+                capacity: capacity, interval: .nanoseconds(1_000_000_000 / max(1, perSecond)),
+                now: now.instant)
+        }
         var rate =
             rates[peer]
             ?? PeerRates(
-                puts: TokenBucket(
-                    capacity: limits.putBurst,
-                    interval: .nanoseconds(1_000_000_000 / max(1, limits.putsPerSecond)),
-                    now: now.instant),
-                requests: TokenBucket(
-                    capacity: limits.requestBurst,
-                    interval: .nanoseconds(1_000_000_000 / max(1, limits.requestsPerSecond)),
-                    now: now.instant),
+                puts: bucket(limits.putBurst, perSecond: limits.putsPerSecond),
+                requests: bucket(limits.requestBurst, perSecond: limits.requestsPerSecond),
+                excess: bucket(limits.excessBurst, perSecond: limits.excessPerSecond),
                 usedAt: now.instant)
         rate.usedAt = now.instant
         let isAllowed =
             isPut ? rate.puts.take(now: now.instant) : rate.requests.take(now: now.instant)
+        let isFlood = !isAllowed && !rate.excess.take(now: now.instant)
         if rates[peer] == nil, rates.count >= limits.ratedPeersMax { forgetIdleRates(now: now) }
         rates[peer] = rate
-        return isAllowed
+        guard isFlood else { return isAllowed ? nil : .rateLimited }
+        outputs.append(.peerFault(peer, .rateExceeded))
+        return .flooding
     }
 
     /// Forgets peers whose buckets are full again anyway, or if there are none the older half.
@@ -189,15 +196,16 @@ extension Kademlia {
         {
             answer.providerPeers.append(own)
         }
+        var known: [KademliaMessage.Peer] = []
         for provider in providers.providers(of: key, wall: now.wall) {
-            guard answer.providerPeers.count < limits.closerPeersAcceptedMax else { break }
             let addresses =
                 provider.addresses.isEmpty
                 ? connected[provider.peer]?.addresses ?? [] : provider.addresses
-            if let peer = describe(provider.peer, addresses, to: remote) {
-                answer.providerPeers.append(peer)
-            }
+            if let peer = describe(provider.peer, addresses, to: remote) { known.append(peer) }
         }
+        let room = limits.closerPeersAcceptedMax - answer.providerPeers.count
+        // Not the latest: whoever announces itself most often would be all that anybody sees.
+        answer.providerPeers += known.count > room ? random.sample(known, count: room) : known
         answer.closerPeers = closerPeers(to: key, for: requester)
         respond(id, answer, into: &outputs)
     }
@@ -208,9 +216,8 @@ extension Kademlia {
         _ id: InboundRequestID, _ message: KademliaMessage, from peer: PeerID, now: Now,
         into outputs: inout [Output]
     ) {
-        guard takeToken(from: peer, isPut: true, now: now) else {
-            outputs.append(.peerFault(peer, .rateExceeded))
-            refuse(id, .rateLimited, into: &outputs)
+        if let refusal = exceeded(by: peer, isPut: true, now: now, into: &outputs) {
+            refuse(id, refusal, into: &outputs)
             return
         }
         guard let record = message.record, !record.key.isEmpty else {
@@ -313,14 +320,20 @@ extension Kademlia {
         respond(id, answer, into: &outputs)
     }
 
+    /// The network that a provider is counted in: where it is connected from, or after a restart the
+    /// first that it named.
+    func providerGroup(_ addresses: [Multiaddr], remote: IPAddress?) -> IPPrefix? {
+        guard configuration.addressPolicy == .public else { return nil }
+        return addressRules.groups(of: addresses, remote: remote).first
+    }
+
     private mutating func addProvider(
         _ id: InboundRequestID, _ message: KademliaMessage, from peer: PeerID, now: Now,
         into outputs: inout [Output]
     ) {
         // Announcements are writes, and rated as such.
-        guard takeToken(from: peer, isPut: true, now: now) else {
-            outputs.append(.peerFault(peer, .rateExceeded))
-            refuse(id, .rateLimited, into: &outputs)
+        if let refusal = exceeded(by: peer, isPut: true, now: now, into: &outputs) {
+            refuse(id, refusal, into: &outputs)
             return
         }
         guard !message.key.isEmpty, message.key.count <= limits.providerKeySizeMax else {
@@ -338,7 +351,8 @@ extension Kademlia {
             source: live?.remote)
         let provider = StoredProvider(
             key: message.key, peer: peer, addresses: addresses,
-            expiry: now.wall.advanced(by: configuration.providerTimeToLive))
+            expiry: now.wall.advanced(by: configuration.providerTimeToLive),
+            group: providerGroup(addresses, remote: live?.remote))
         let insertion = providers.insert(provider, wall: now.wall)
         for eviction in insertion.evicted {
             if eviction.reason == .expired {

@@ -46,6 +46,7 @@ extension Kademlia {
             writes.append(StoredRows.delete(StoredRows.key(provider: name)))
         }
         forgetIdleRates(now: now)
+        pacer.forgetIdle(now: now.instant)
 
         // Entries that nobody needed for a while: do they still live?
         let silentSince = now.instant.advanced(by: .zero - configuration.entryStaleAfter)
@@ -310,8 +311,9 @@ extension Kademlia {
                 record.value.count <= namespace.valueSizeMax
             else { return false }
             return records.insert(record, wall: now.wall).refusal == nil
-        case .provider(let provider):
+        case .provider(var provider):
             guard provider.expiry > now.wall else { return false }
+            provider.group = providerGroup(provider.addresses, remote: nil)
             return providers.insert(provider, wall: now.wall).refusal == nil
         case .tablePeer(let peer, let addresses):
             let usable = addressRules.filter(addresses, source: nil)

@@ -60,6 +60,11 @@ public struct Kademlia: StateMachine, ~Copyable {
     var nextHandle: UInt64 = 1
     var requests: OrderedDictionary<RPCID, PendingRequest> = [:]
     var nextRequest: UInt64 = 1
+    /// When each peer may be sent the next request.
+    var pacer: RequestPacer
+    /// Requests that found too many others waiting. They fail at the end of the step, so that no
+    /// query changes while it is being advanced.
+    var crowdedOut: [PendingRequest] = []
     var jobs: OrderedDictionary<JobID, PendingJob> = [:]
     var nextJob: UInt64 = 1
     var rates: OrderedDictionary<PeerID, PeerRates> = [:]
@@ -91,6 +96,7 @@ public struct Kademlia: StateMachine, ~Copyable {
         localPoint = KeyPoint(key: localPeer.multihash)
         addressRules = AddressRules(policy: configuration.addressPolicy, limits: limits)
         decodeLimits = KademliaMessage.DecodeLimits(limits)
+        pacer = RequestPacer(limits: limits)
         table = RoutingTable(
             local: localPoint, bucketSize: configuration.bucketSize, limits: limits)
         records = RecordStore(local: localPoint, localPeer: localPeer, limits: limits)
@@ -150,6 +156,7 @@ public struct Kademlia: StateMachine, ~Copyable {
         }
         startProbes(now: now, into: &outputs)
         advanceStarved(now: now, into: &outputs)
+        failCrowdedOut(now: now, into: &outputs)
         if !writes.isEmpty {
             outputs.append(.store(writes))
             writes.removeAll()
@@ -187,12 +194,17 @@ extension Kademlia {
         let addresses: [Multiaddr]
         let purpose: Purpose
         let kind: KademliaMessage.Kind
-        /// The record that is to be stored, whose echo is awaited.
+        let sendAt: MonotonicInstant
         let overdueAt: MonotonicInstant
         let deadline: MonotonicInstant
+        /// The message, until `sendAt`.
+        var unsent: [UInt8]?
         var isOverdue = false
 
-        var nextDeadline: MonotonicInstant { isOverdue ? deadline : min(overdueAt, deadline) }
+        var nextDeadline: MonotonicInstant {
+            if unsent != nil { return sendAt }
+            return isOverdue ? deadline : min(overdueAt, deadline)
+        }
     }
 
     struct PendingJob: Sendable {
@@ -212,6 +224,8 @@ extension Kademlia {
     struct PeerRates: Sendable {
         var puts: TokenBucket
         var requests: TokenBucket
+        /// What is refused for want of a token takes one here.
+        var excess: TokenBucket
         var usedAt: MonotonicInstant
     }
 

@@ -60,7 +60,8 @@ extension Node {
     }
 
     private mutating func respond(
-        _ id: Kademlia.InboundRequestID, _ message: [UInt8]?, into outputs: inout [NodeOutput]
+        _ id: Kademlia.InboundRequestID, _ message: [UInt8]?, now: Now,
+        into outputs: inout [NodeOutput]
     ) {
         guard let key = requests.takeInbound(id),
             let stream = connections[key.connection]?.streams[key.stream]
@@ -70,7 +71,12 @@ extension Node {
         while let first = stream.pendingRequests.first, let answer = stream.readyAnswers[first] {
             stream.pendingRequests.removeFirst()
             stream.readyAnswers.removeValue(forKey: first)
-            if let answer { _ = stream.connection.write(stream, VarintFrame.encoded(answer)) }
+            guard let answer else { continue }
+            // Without this answer the next one would be taken for it.
+            guard stream.connection.write(stream, VarintFrame.encoded(answer)) else {
+                abandon(stream, .resourceLimitExceeded, .finished, now: now, into: &outputs)
+                return
+            }
         }
         if stream.isReadClosed, stream.pendingRequests.isEmpty {
             closeWrite(stream, into: &outputs)
@@ -110,7 +116,11 @@ extension Node {
             tellKademlia(.rpcFailed(rpc.id, .localLimit), now: now, into: &outputs)
             return
         }
-        _ = stream.connection.write(stream, VarintFrame.encoded(rpc.message))
+        guard stream.connection.write(stream, VarintFrame.encoded(rpc.message)) else {
+            abandon(stream, .resourceLimitExceeded, .finished, now: now, into: &outputs)
+            tellKademlia(.rpcFailed(rpc.id, .localLimit), now: now, into: &outputs)
+            return
+        }
         if rpc.expectsAnswer {
             requests.sent(rpc.id, on: stream.key)
             // Half-closing at once is legal, but go-libp2p's and py-libp2p's servers read until an
@@ -161,8 +171,8 @@ extension Node {
         tellKademlia(.rpcFailed(id, failure), now: now, into: &outputs)
     }
 
-    /// A refused request costs its sender something: honest peers have few, and whoever has hundreds
-    /// is not kept, even when it speaks no gossip and so has no score.
+    /// A request that is wrong in itself costs its sender something: honest peers have few, and
+    /// whoever has hundreds is not kept, even when it speaks no gossip and so has no score.
     private mutating func noteRefusal(
         _ id: Kademlia.InboundRequestID, now: Now, into outputs: inout [NodeOutput]
     ) {
@@ -195,16 +205,17 @@ extension Node {
                 abandon(stream, .noError, .finished, now: now, into: &outputs)
             }
         case .respond(let id, let message):
-            respond(id, message, into: &outputs)
+            respond(id, message, now: now, into: &outputs)
         case .acknowledge(let id):
-            respond(id, nil, into: &outputs)
-        case .refuse(let id, _):
-            noteRefusal(id, now: now, into: &outputs)
+            respond(id, nil, now: now, into: &outputs)
+        case .refuse(let id, let reason):
+            if reason.isRequesterFault { noteRefusal(id, now: now, into: &outputs) }
             if let key = requests.takeInbound(id),
                 let stream = connections[key.connection]?.streams[key.stream]
             {
                 stream.pendingRequests.removeAll { $0 == id }
-                abandon(stream, .badRequest, .finished, now: now, into: &outputs)
+                let code: StreamResetCode = reason == .rateLimited ? .rateLimited : .badRequest
+                abandon(stream, code, .finished, now: now, into: &outputs)
             }
         case .validate(let id, let job):
             outputs.append(.run(.recordValidation(id, job)))

@@ -58,7 +58,9 @@ extension Node {
     mutating func renew(
         key: [UInt8], previous: [UInt8], now: Now, into outputs: inout [NodeOutput]
     ) {
-        guard let record = proverRecords[key], let identity = configuration.identity.ed25519 else {
+        guard let identity = configuration.identity.ed25519,
+            let record = proverRecords[key] ?? earlierProverRecord(previous, key: key, identity)
+        else {
             tellKademlia(.renewed(key: key, value: nil), now: now, into: &outputs)
             return
         }
@@ -71,6 +73,20 @@ extension Node {
                 with: identity, now: now.wall, life: configuration.limits.proverRecordLife)
         proverRecords[key] = fresh
         tellKademlia(.renewed(key: key, value: fresh.sszEncoded()), now: now, into: &outputs)
+    }
+
+    /// A record that an earlier run of this node published, which the store kept.
+    ///
+    /// - Returns: nil when it is not ours to sign: another key's, or for another network.
+    private func earlierProverRecord(
+        _ value: [UInt8], key: [UInt8], _ identity: Ed25519.PrivateKey
+    ) -> ProverIdentityRecord? {
+        guard let record = try? ProverIdentityRules.decode(value),
+            record.content.proverKey.bytes == identity.publicKey.bytes,
+            record.content.network == configuration.networkDigestVector,
+            record.content.recordKey == key
+        else { return nil }
+        return record
     }
 
     mutating func proverPublished(

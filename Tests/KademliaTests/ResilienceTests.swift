@@ -228,6 +228,36 @@ import Testing
         #expect(all.agreeing > 3 && all.agreeing <= all.answered)
     }
 
+    /// Our own copy is no second opinion.
+    @Test func aQuorumCountsPeersOnly() {
+        var bench = Bench()
+        let key = Array("/x/quorum".utf8)
+        let peers = [bench.addToTable(2), bench.addToTable(3)]
+        _ = bench.put(key, [5], from: peers[0])
+        var answer = KademliaMessage(kind: .getValue, key: key)
+        answer.record = .init(key: key, value: [5], timeReceived: nil)
+
+        for quorum in 1...2 {
+            let id = Kademlia.QueryID(UInt64(quorum))
+            let asked = bench.input(.command(id, .getValue(key: key, quorum: quorum)))
+            #expect(asked.results.isEmpty)
+            let requests = asked.requests.filter { $0.message.kind == .getValue }
+            #expect(requests.count == 2)
+            var results: [Kademlia.QueryResult] = []
+            var needed = 0
+            for request in requests where results.isEmpty {
+                needed += 1
+                results = bench.input(.responseReceived(request.id, answer.bytes)).results
+            }
+            #expect(needed == quorum)
+            guard case .value(let found)? = results.first else {
+                Issue.record("\(results)")
+                continue
+            }
+            #expect(found.agreeing == quorum + 1)
+        }
+    }
+
     /// Two halves of the network hold two contents with one number: no read believes either, until
     /// the owner counts on.
     @Test func contradictingRecordsAreBelievedByNobody() {

@@ -270,25 +270,55 @@ import Testing
         var bench = Bench()
         let peer = bench.peer()
         var stored = 0
+        var faults = 0
         for index in 0..<50 {
             let outputs = bench.put(Array("/x/\(index)".utf8), [1], from: peer)
             stored += outputs.responses.count
+            faults += outputs.faults.count
         }
-        #expect(stored == 8)
+        #expect(stored == 32)
         _ = bench.wait(.seconds(1))
         for index in 50..<100 {
             let outputs = bench.put(Array("/x/\(index)".utf8), [1], from: peer)
             stored += outputs.responses.count
+            faults += outputs.faults.count
         }
-        #expect(stored == 12)
+        #expect(stored == 36)
 
         let other = bench.peer()
         var answered = 0
         for _ in 0..<500 {
-            answered += bench.request(KademliaMessage(kind: .ping), from: other).responses.count
+            let outputs = bench.request(KademliaMessage(kind: .ping), from: other)
+            answered += outputs.responses.count
+            faults += outputs.faults.count
         }
-        #expect(answered == 100)
-        #expect(bench.machine.counters.refusals[.rateLimited] > 0)
+        #expect(answered == 200)
+        #expect(bench.machine.counters.refusals[.rateLimited] == 364)
+        // Haste is refused; it is nobody's fault.
+        #expect(faults == 0)
+        #expect(!Kademlia.RefusalReason.rateLimited.isRequesterFault)
+        expectBalance(bench.machine)
+    }
+
+    /// Twenty times the rate, for seconds.
+    @Test func aFloodIsAFault() {
+        var bench = Bench()
+        let peer = bench.peer()
+        var faultAt: MonotonicInstant?
+        for _ in 0..<1000 {
+            bench.now.instant = bench.now.instant.advanced(by: .milliseconds(10))
+            for _ in 0..<10 {
+                let outputs = bench.request(KademliaMessage(kind: .ping), from: peer)
+                guard !outputs.faults.isEmpty else { continue }
+                #expect(outputs.faults == [.rateExceeded])
+                #expect(outputs.refusals == [.flooding])
+                faultAt = faultAt ?? bench.now.instant
+            }
+        }
+        // 2,000 refused too many, less those that 10 s forgive.
+        #expect(faultAt != nil)
+        #expect((faultAt ?? .zero).duration(to: .zero) < .seconds(-3))
+        #expect(Kademlia.RefusalReason.flooding.isRequesterFault)
         expectBalance(bench.machine)
     }
 

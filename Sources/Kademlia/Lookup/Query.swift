@@ -217,9 +217,13 @@ struct ReadTask: Sendable {
         }
     }
 
+    /// Enough peers agree. Our own copy is no second opinion: it may be what is to be checked.
     var hasQuorum: Bool {
         guard quorum > 0, judging == nil, let chosen else { return false }
-        return chosen.holderCount >= quorum
+        let agreeing = answers.count { answer in
+            answer.value.map { values[$0].bytes == chosen.bytes } ?? false
+        }
+        return agreeing >= quorum
     }
 
     var isEquivocal: Bool { values.contains { $0.verdict == .equivocal } }

@@ -1,5 +1,6 @@
 import ChoraleBase
 import Codec
+import OrderedCollections
 import PeerIdentity
 
 /// One peer's announcement that it provides what a key names.
@@ -8,6 +9,8 @@ struct StoredProvider: Equatable, Sendable {
     let peer: PeerID
     let addresses: [Multiaddr]
     let expiry: WallTime
+    /// The network that it is counted in; nil where networks are not counted.
+    var group: IPPrefix?
 }
 
 /// The provider records this node holds for the network.
@@ -16,7 +19,9 @@ struct StoredProvider: Equatable, Sendable {
 ///   1. One record per key and provider.
 ///   2. Records of a key, of a provider and in all are within their limits.
 ///   3. Room is made by what has expired, then by what is farthest from this node. Within a key the
-///      earliest to expire makes room for a later one.
+///      network with most providers makes room, and there the earliest to expire.
+///   4. No IP group has more than `providersPerGroupMax` records of a key, so that one network's
+///      identities, which cost nothing, cannot drive the others out.
 ///
 /// Memory: `providersMax` records of a key, an id and at most 1 KiB of addresses.
 struct ProviderStore: Sendable {
@@ -83,9 +88,8 @@ struct ProviderStore: Sendable {
             {
                 return Insertion(refusal: .perPeerLimit)
             }
-            let peers = peersByKey[provider.key] ?? []
-            if peers.count >= limits.providersPerKeyMax {
-                let oldest = peers.first { $0 != localPeer }
+            if let crowd = crowd(against: provider) {
+                let oldest = crowd.first { $0 != localPeer }
                 let oldestName = oldest.map { Name(key: provider.key, peer: $0) }
                 guard let oldestName, let slot = slots[oldestName],
                     slot.provider.expiry < provider.expiry
@@ -122,6 +126,26 @@ struct ProviderStore: Sendable {
         byExpiry.insert(provider.expiry, generation: generation, name: name)
         compact()
         return insertion
+    }
+
+    /// Who has to make room for one more provider of a key, the earliest announced first; nil when
+    /// there is room.
+    private func crowd(against provider: StoredProvider) -> [PeerID]? {
+        let peers = peersByKey[provider.key] ?? []
+        func group(_ peer: PeerID) -> IPPrefix? {
+            slots[Name(key: provider.key, peer: peer)]?.provider.group
+        }
+        if let own = provider.group {
+            let neighbours = peers.filter { group($0) == own }
+            if neighbours.count >= limits.providersPerGroupMax { return neighbours }
+        }
+        guard peers.count >= limits.providersPerKeyMax else { return nil }
+        var groups: OrderedDictionary<IPPrefix?, [PeerID]> = [:]
+        for peer in peers { groups[group(peer), default: []].append(peer) }
+        // Among equals the one whose first provider announced itself earliest.
+        var fullest: [PeerID] = []
+        for members in groups.values where members.count > fullest.count { fullest = members }
+        return fullest
     }
 
     mutating func remove(_ name: Name) {
