@@ -229,8 +229,9 @@ let package = Package(
         tests(
             "Node",
             [
-                "Node", "Gossipsub", "Swarm", "Crypto", "PeerIdentity", "Codec", "ChoraleTypes",
-                "Connection", "Multistream", "Noise", "Yamux", "Identify", "RequestResponse",
+                "Node", "Bodies", "Gossipsub", "Swarm", "Crypto", "PeerIdentity", "Codec",
+                "ChoraleTypes", "Connection", "Multistream", "Noise", "Yamux", "Identify",
+                "RequestResponse",
             ]),
         tests("DriverUV", ["DriverUV", "Codec"]),
         tests("Store", ["Store", "ChoraleTypes", "StoreContract", "CRocksDB"]),

@@ -193,8 +193,7 @@ extension Bodies {
                 row.key == BodyManifest.key(root: manifest.announcement.root)
             else {
                 counters.rowsMalformed += 1
-                store(
-                    .write([.delete(.witness, key: row.key)], sync: false), .upkeep, into: &outputs)
+                dropRow(row.key, into: &outputs)
                 continue
             }
             guard bodies[manifest.announcement.root] == nil else { continue }
@@ -216,6 +215,16 @@ extension Bodies {
         }
         waiting = []
         if peers.values.contains(where: \.offers) { lookForMissed(now: now.instant) }
+    }
+
+    /// Deletes a manifest that cannot be read, and the chunks that nobody would find without it.
+    private mutating func dropRow(_ key: [UInt8], into outputs: inout [Output]) {
+        var writes = [StoreWrite.delete(.witness, key: key)]
+        if let root = Bytes32(key.span) {
+            let range = StoredChunk.keys(of: root)
+            writes.append(.deleteRange(.chunk, from: range.from, to: range.to))
+        }
+        store(.write(writes, sync: false), .upkeep, into: &outputs)
     }
 
     // MARK: Leaving

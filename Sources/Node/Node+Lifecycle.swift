@@ -16,7 +16,7 @@ import RequestResponse
 import Swarm
 import Yamux
 
-/// Start, stop, and what the store holds for us.
+/// Start, stop, and what workers found out.
 extension Node {
     mutating func start(now: Now, into outputs: inout [NodeOutput]) {
         guard case .created = phase else { return }
@@ -27,7 +27,7 @@ extension Node {
             outputs.append(.listen(ListenerID(UInt32(index)), address))
         }
         for family in [ColumnFamily.peer, .dht, .witness] {
-            loadPage(of: family, after: nil, into: &outputs)
+            loadPage(.init(family: family), into: &outputs)
         }
         for node in configuration.bootnodes {
             tell(.learned(node.peerID, node.addresses, .bootnode), now: now, into: &outputs)
@@ -63,88 +63,6 @@ extension Node {
         }
         phase = .stopped
         outputs.append(.stopped)
-    }
-
-    // MARK: Storage
-
-    mutating func store(
-        _ request: StoreRequest, for owner: StorageTable.Owner, into outputs: inout [NodeOutput]
-    ) {
-        outputs.append(.store(storage.add(owner), request))
-    }
-
-    private mutating func loadPage(
-        of family: ColumnFamily, after key: [UInt8]?, into outputs: inout [NodeOutput]
-    ) {
-        store(
-            .scan(
-                family, from: key.map { $0 + [0] } ?? [], to: nil, rowCountMax: 1024,
-                sizeMax: 1 << 20),
-            for: .load(family), into: &outputs)
-    }
-
-    mutating func stored(
-        _ id: StoreRequestID, _ reply: StoreReply, now: Now, into outputs: inout [NodeOutput]
-    ) {
-        guard let owner = storage.take(id) else { return }
-        noteHealth(reply, into: &outputs)
-        switch owner {
-        case .load(let family):
-            loaded(family, reply, now: now, into: &outputs)
-        case .bodies(let inner):
-            tellBodies(.storeReplied(inner, reply), now: now, into: &outputs)
-        case .backup(let command, let directory):
-            switch reply {
-            case .failed(let failure):
-                finish(command, .failed(.init(.unavailable, "\(failure)")), into: &outputs)
-            default:
-                finish(command, .backedUp(directory: directory), into: &outputs)
-            }
-        case .swarm, .kademlia, .meta:
-            break
-        }
-    }
-
-    private mutating func noteHealth(_ reply: StoreReply, into outputs: inout [NodeOutput]) {
-        switch reply {
-        case .failed(let failure):
-            counters.storeFailures += 1
-            if case .diskFull = failure {
-                if !storage.isFull {
-                    storage.isFull = true
-                    outputs.append(.event(.storeFailed("\(failure)")))
-                }
-            } else {
-                outputs.append(.event(.storeFailed("\(failure)")))
-            }
-        case .written where storage.isFull:
-            storage.isFull = false
-            outputs.append(.event(.storeRecovered))
-        default:
-            break
-        }
-    }
-
-    private mutating func loaded(
-        _ family: ColumnFamily, _ reply: StoreReply, now: Now, into outputs: inout [NodeOutput]
-    ) {
-        var rows: [StoreRow] = []
-        var hasMore = false
-        if case .rows(let page, let more) = reply {
-            rows = page
-            hasMore = more && !page.isEmpty
-        }
-        switch family {
-        case .peer:
-            tell(.loaded(rows, isLast: !hasMore), now: now, into: &outputs)
-        case .dht:
-            tellKademlia(.loaded(rows), now: now, into: &outputs)
-        case .witness:
-            tellBodies(.loaded(rows, isLast: !hasMore), now: now, into: &outputs)
-        case .meta, .chunk:
-            break
-        }
-        if hasMore { loadPage(of: family, after: rows.last?.key, into: &outputs) }
     }
 
     // MARK: Workers

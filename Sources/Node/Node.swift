@@ -62,7 +62,8 @@ public struct Node: ~Copyable {
     /// The number of our latest signed peer record; wall-clock milliseconds, so that it rises across
     /// restarts without being stored.
     var recordSequence: UInt64 = 0
-    var metadataSequence: UInt64 = 1
+    /// The number of our metadata, likewise: it changes only at a start, with the roles.
+    let metadataSequence: UInt64
     /// That record, signed; told in identify.
     var ownRecord: [UInt8]?
     let announcementTopic: Gossipsub.Topic
@@ -117,6 +118,7 @@ public struct Node: ~Copyable {
             random: random.fork())
         bodies = Bodies(limits: configuration.limits.bodies, seed: random.next(), now: now)
         self.random = random
+        metadataSequence = UInt64(clamping: now.wall.milliseconds)
         credentials = NoiseCredentials(
             identity: configuration.identity, staticKey: configuration.noiseStaticKey)
         requestProtocols = configuration.speaksChorale ? RequestProtocol.all : []
@@ -138,6 +140,7 @@ public struct Node: ~Copyable {
         deadline = earliest(deadline, bodies.nextDeadline)
         deadline = earliest(deadline, connectionTimers.next)
         deadline = earliest(deadline, streamTimers.next)
+        deadline = earliest(deadline, storage.nextDeadline)
         return earliest(deadline, requestScheduler.nextDeadline)
     }
 
@@ -192,6 +195,7 @@ public struct Node: ~Copyable {
             streamTimerFired(key, now: now, into: &outputs)
         }
         expireRequests(now: now, into: &outputs)
+        storageTimeout(now: now, into: &outputs)
     }
 
     // MARK: Bytes

@@ -141,6 +141,13 @@ public struct NodeLimits: Sendable {
     /// node buffer besides 256 KiB a stream.
     public var extraWindowMax = 128 << 20
     public var bodies = Bodies.Limits()
+    /// Between a failure of the store and a write that shows whether it works again.
+    public var storeProbeInterval: Duration = .seconds(10)
+    /// Until a page of rows that could not be read at start is asked for again; doubles each time.
+    public var loadRetryDelay: Duration = .seconds(1)
+    public var loadRetryDelayMax: Duration = .seconds(60)
+    /// Attempts to read known peers and DHT records, after which the node goes on without them.
+    public var loadAttemptsMax = 5
     /// Life of the prover identity record; renewed at a third of it.
     public var proverRecordLife: Duration = .seconds(3600)
 

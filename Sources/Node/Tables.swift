@@ -111,33 +111,6 @@ struct RequestTable {
     }
 }
 
-/// Which machine a store request belongs to.
-struct StorageTable {
-    enum Owner {
-        case swarm
-        case kademlia
-        case bodies(StoreRequestID)
-        /// A page of rows read at start, and where its column family goes.
-        case load(ColumnFamily)
-        case backup(CommandID, String)
-        case meta
-    }
-
-    private var owners: [StoreRequestID: Owner] = [:]
-    private var next: UInt64 = 1
-    /// The last request failed for want of room: intake of new bodies and records waits.
-    var isFull = false
-
-    mutating func add(_ owner: Owner) -> StoreRequestID {
-        let id = StoreRequestID(next)
-        next += 1
-        owners[id] = owner
-        return id
-    }
-
-    mutating func take(_ id: StoreRequestID) -> Owner? { owners.removeValue(forKey: id) }
-}
-
 /// Commands under way.
 struct CommandTable {
     enum Work {

@@ -8,13 +8,15 @@ import Glibc
 /// threading rule covers it. `close` must be called before the last reference goes away: references
 /// live longer than one reads off the code, and the lock must be free at a known moment.
 final class RocksDatabase {
-    private let handle: OpaquePointer
+    let handle: OpaquePointer
     private let settings: RocksSettings
     /// Every family of the database, also those of later releases, which are left alone.
     private let families: [OpaquePointer]
     /// The families of this release, in the order of `ColumnFamily.allCases`.
     private let known: [OpaquePointer]
     private var isClosed = false
+    /// Ranges that were deleted and still take room in tables.
+    var leftovers = Leftovers()
 
     /// Opens the database in `directory`, which must exist, or creates one there.
     init(directory: String, options: StoreOptions) throws(RocksError) {
@@ -173,7 +175,7 @@ final class RocksDatabase {
         try check { error in rocksdb_checkpoint_create(checkpoint, directory, 0, error) }
     }
 
-    private subscript(_ family: ColumnFamily) -> OpaquePointer {
+    subscript(_ family: ColumnFamily) -> OpaquePointer {
         switch family {
         case .meta: known[0]
         case .peer: known[1]
@@ -186,7 +188,7 @@ final class RocksDatabase {
 
 extension [UInt8] {
     /// The bytes as C's characters, for the duration of `body`.
-    fileprivate func withCharacters<Result>(
+    func withCharacters<Result>(
         _ body: (UnsafeBufferPointer<CChar>) -> Result
     ) -> Result {
         withUnsafeBytes { body($0.assumingMemoryBound(to: CChar.self)) }

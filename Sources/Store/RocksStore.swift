@@ -3,8 +3,8 @@ import Synchronization
 
 /// The node's database: RocksDB behind values.
 ///
-///     open ──(a write meets a full disk)──▶ full ──(room again)──▶ open
-///       └──────────────(close)──▶ closed ◀──(close)──┘
+///     open ──(a write fails)──▶ refusing ──(opened again)──▶ open
+///       └─────────(close)──▶ closed ◀──(close)──┘
 ///
 /// Invariants:
 ///   1. A batch is applied whole or not at all. (RocksDB's write batch, one record of its log.)
@@ -26,9 +26,10 @@ public final class RocksStore: @unchecked Sendable {
 
     private enum State {
         case open(RocksDatabase)
-        /// RocksDB refuses all writes once one has failed, until it is opened again. The database
-        /// can still be read, unless opening it again has failed.
-        case full(RocksDatabase?)
+        /// RocksDB refuses all writes once one has failed, be it for want of room, of descriptors or
+        /// because of the disk, until it is opened again. The database can still be read, unless
+        /// opening it again has failed.
+        case refusing(RocksDatabase?, StoreFailure)
         case closed
     }
 
@@ -36,6 +37,9 @@ public final class RocksStore: @unchecked Sendable {
     private let options: StoreOptions
     /// Bytes written since the last look at the disk.
     private var sizeSinceLook = StoreOptions.freeSpaceInterval
+    /// Not before this is the database opened again, unless room was made: an opening replays the
+    /// log, and a disk that is broken would keep the store doing nothing else.
+    private var reopenAt: ContinuousClock.Instant?
     private let isBusy = Atomic<Bool>(false)
     private let shared = Mutex(StoreCounters())
 
@@ -143,8 +147,8 @@ public final class RocksStore: @unchecked Sendable {
 
     private func closeDatabase() {
         switch state {
-        case .open(let database), .full(let database?): database.close()
-        case .full(nil), .closed: break
+        case .open(let database), .refusing(let database?, _): database.close()
+        case .refusing(nil, _), .closed: break
         }
     }
 
@@ -179,28 +183,30 @@ public final class RocksStore: @unchecked Sendable {
     }
 
     private func write(_ writes: [StoreWrite], sync: Bool) throws(StoreFailure) {
-        try admit(writes)
-        try onDatabase { database throws(RocksError) in try database.write(writes, sync: sync) }
+        let onlyDeletes = writes.allSatisfy(\.onlyDeletes)
+        if case .refusing(_, let failure) = state { try reopen(after: failure, onlyDeletes) }
+        let database = try database()
+        try admit(onlyDeletes)
+        do throws(RocksError) {
+            try database.write(writes, sync: sync)
+        } catch {
+            let failure = error.failure(in: directory)
+            // Damage does not go away by opening again.
+            if error.kind != .corrupt { state = .refusing(database, failure) }
+            throw failure
+        }
         sizeSinceLook += writes.reduce(0) { $0 + $1.size }
+        database.reclaim(after: writes)
     }
 
     /// Refuses what the disk has no room for, before RocksDB runs into it.
-    private func admit(_ writes: [StoreWrite]) throws(StoreFailure) {
-        switch state {
-        case .closed: return
-        case .open:
-            guard sizeSinceLook >= StoreOptions.freeSpaceInterval else { return }
-            guard !isShortOfSpace else {
-                if writes.allSatisfy(\.onlyDeletes) { return }
-                throw .diskFull(path: directory)
-            }
-            sizeSinceLook = 0
-        case .full:
-            guard !isShortOfSpace, Self.canOpen(directory) else {
-                throw .diskFull(path: directory)
-            }
-            try reopen()
+    private func admit(_ onlyDeletes: Bool) throws(StoreFailure) {
+        guard sizeSinceLook >= StoreOptions.freeSpaceInterval else { return }
+        guard !isShortOfSpace else {
+            if onlyDeletes { return }
+            throw .diskFull(path: directory)
         }
+        sizeSinceLook = 0
     }
 
     private var isShortOfSpace: Bool {
@@ -209,33 +215,47 @@ public final class RocksStore: @unchecked Sendable {
     }
 
     /// Leaves RocksDB's read-only state, which only a new opening does at a time of our choice.
-    private func reopen() throws(StoreFailure) {
+    ///
+    /// For deletes it is tried even on a full disk: they are what makes room.
+    private func reopen(after failure: StoreFailure, _ onlyDeletes: Bool) throws(StoreFailure) {
+        let isShort = isShortOfSpace
+        if case .diskFull = failure, isShort, !onlyDeletes { throw failure }
+        guard Self.canOpen(directory) else { throw .diskFull(path: directory) }
+        let hasNewRoom = if case .diskFull = failure { !isShort } else { false }
+        let now = ContinuousClock.now
+        if !hasNewRoom, let reopenAt, now < reopenAt { throw failure }
+        reopenAt = now.advanced(by: StoreOptions.reopenInterval)
         // The old one first: it holds the lock.
         closeDatabase()
-        state = .full(nil)
+        state = .refusing(nil, failure)
         do throws(RocksError) {
             state = .open(try RocksDatabase(directory: directory, options: options))
         } catch {
-            throw error.failure(in: directory)
+            let failure = error.failure(in: directory)
+            state = .refusing(nil, failure)
+            throw failure
         }
         sizeSinceLook = StoreOptions.freeSpaceInterval
         shared.withLock { $0.recoveries += 1 }
     }
 
+    /// The database, opened again if an attempt to do so left none.
+    private func database() throws(StoreFailure) -> RocksDatabase {
+        if case .refusing(nil, let failure) = state { try reopen(after: failure, true) }
+        switch state {
+        case .open(let database), .refusing(let database?, _): return database
+        case .refusing(nil, let failure): throw failure
+        case .closed: throw .inputOutput("the database \(directory) is closed")
+        }
+    }
+
     private func onDatabase<Result>(
         _ body: (RocksDatabase) throws(RocksError) -> Result
     ) throws(StoreFailure) -> Result {
-        let database: RocksDatabase
-        switch state {
-        case .open(let open): database = open
-        case .full(let open?): database = open
-        case .full(nil): throw .diskFull(path: directory)
-        case .closed: throw .inputOutput("the database \(directory) is closed")
-        }
+        let database = try database()
         do throws(RocksError) {
             return try body(database)
         } catch {
-            if error.kind == .diskFull { state = .full(database) }
             throw error.failure(in: directory)
         }
     }

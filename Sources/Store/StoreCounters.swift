@@ -14,7 +14,7 @@ public struct StoreCounters: Hashable, Sendable {
     public var failuresDiskFull: UInt64 = 0
     public var failuresCorrupt: UInt64 = 0
     public var failuresInputOutput: UInt64 = 0
-    /// Times the database was opened again after the disk had been full.
+    /// Times the database was opened again after a write had failed.
     public var recoveries: UInt64 = 0
 
     public init() {}

@@ -21,7 +21,8 @@ public struct StoreOptions: Hashable, Sendable {
     ///
     /// RocksDB needs room to make room: the log of changes may have to be replayed into tables
     /// (``writeAheadLogSizeMax``), and a compaction writes its result before it deletes its
-    /// sources. Writes that only delete are let through until the disk is really full.
+    /// sources. Writes that only delete are let through until less is left than an opening needs
+    /// (2 MiB).
     public var freeSpaceMin = 32 << 20
 
     public init() {}
@@ -35,4 +36,7 @@ public struct StoreOptions: Hashable, Sendable {
     ///
     /// Below it RocksDB is not even tried, because it aborts when its text log meets a full disk.
     static let freeSpaceToOpen = 2 << 20
+
+    /// Between two openings after failures, unless there is room again.
+    static let reopenInterval: Duration = .seconds(1)
 }

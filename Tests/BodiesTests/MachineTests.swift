@@ -242,6 +242,8 @@ extension BodyBuilder.Built {
 
     @Test func damagedRowsAreDeletedAndGoodOnesAreServedAtOnce() {
         let built = Bench.built(1)
+        let damaged = Bench.built(2).announcement.root
+        let range = StoredChunk.keys(of: damaged)
         let manifest = BodyManifest(
             announcement: built.announcement, received: WallTime(milliseconds: BodyNetwork.epoch),
             held: ChunkBitmap(repeating: true, count: 4), isOwn: false)
@@ -253,12 +255,18 @@ extension BodyBuilder.Built {
                     StoreRow(key: root.bytes, value: manifest.sszEncoded()),
                     StoreRow(key: [1], value: manifest.sszEncoded()),
                     StoreRow(key: [2], value: [1, 2, 3]),
+                    StoreRow(key: damaged.bytes, value: [1, 2, 3]),
                 ], isLast: true))
+        // With a manifest go its chunks, which nobody would find again.
         #expect(
             outputs.writes.map(\.writes) == [
                 [.delete(.witness, key: [1])], [.delete(.witness, key: [2])],
+                [
+                    .delete(.witness, key: damaged.bytes),
+                    .deleteRange(.chunk, from: range.from, to: range.to),
+                ],
             ])
-        #expect(bench.machine.counters.rowsMalformed == 2)
+        #expect(bench.machine.counters.rowsMalformed == 3)
         let again = bench.tell(.announced(built.announcement, from: Bench.peer(1)))
         #expect(again.isEmpty)
         let served = bench.tell(

@@ -367,30 +367,6 @@ import Testing
         #expect(failure.message.contains("limit is 2"))
     }
 
-    @Test func aFullDiskIsReportedOnceAndSoIsItsEnd() {
-        var node = Self.node()
-        var outputs: [NodeOutput] = []
-        node.handle(.start, now: Self.now, into: &outputs)
-        let ids = outputs.compactMap { output -> StoreRequestID? in
-            if case .store(let id, _) = output { id } else { nil }
-        }
-        #expect(ids.count == 3)
-        outputs = []
-        node.handle(
-            .stored(ids[0], .failed(.diskFull(path: "/x"))), now: Self.now, into: &outputs)
-        node.handle(
-            .stored(ids[1], .failed(.diskFull(path: "/x"))), now: Self.now, into: &outputs)
-        node.handle(.stored(ids[2], .written), now: Self.now, into: &outputs)
-        let words = outputs.compactMap { output -> String? in
-            switch output {
-            case .event(.storeFailed): "failed"
-            case .event(.storeRecovered): "recovered"
-            default: nil
-            }
-        }
-        #expect(words == ["failed", "recovered"])
-    }
-
     /// Bytes for a connection that is not there, and answers nobody asked for, change nothing.
     @Test func lateInputsAreHarmless() {
         var node = Self.node()

@@ -124,6 +124,38 @@ struct StoreDiskFullTests {
         again.close()
     }
 
+    /// Who deletes the oldest bodies because the disk is full must be able to.
+    @Test func deletesPassAfterTheDiskWasReallyFull() throws {
+        let disk = try #require(SmallDisk())
+        var options = StoreOptions()
+        options.freeSpaceMin = 0
+        let directory = disk.path + "/db"
+        let store = try RocksStore.open(directory: directory, options: options)
+        try disk.fill(leaving: 3 << 20)
+        let (rowCount, failure) = try fill(store)
+        #expect(failure == .diskFull(path: directory))
+        store.close()
+        // The same again with a reserve: now the store knows itself to be short of room throughout.
+        try disk.makeRoom()
+        options.freeSpaceMin = 8 << 20
+        let again = try RocksStore.open(directory: directory, options: options)
+        defer { again.close() }
+        #expect(again.execute(put(rowCount)) == .written)
+        // Within the interval between two looks, so that RocksDB meets the end itself.
+        try disk.fill(leaving: 64 << 10)
+        let (fullCount, end) = try fill(again, from: rowCount + 1)
+        #expect(end == .diskFull(path: directory))
+        let ballast = disk.path + "/ballast"
+        try FileManager.default.removeItem(atPath: ballast)
+        try disk.fill(leaving: 4 << 20)
+        #expect(again.execute(put(fullCount)) == .failed(.diskFull(path: directory)))
+        let before = countRows(again)
+        let first = StoreWrite.delete(.chunk, key: [0, 0])
+        #expect(again.execute(.write([first], sync: true)) == .written)
+        #expect(countRows(again) == before - 1)
+        #expect(again.execute(put(fullCount)) == .failed(.diskFull(path: directory)))
+    }
+
     @Test func openingOnAFullDiskSaysSo() throws {
         let disk = try #require(SmallDisk())
         try disk.fill(leaving: 0)
