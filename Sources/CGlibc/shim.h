@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 // mallopt is not part of Swift's Glibc module.
@@ -16,6 +17,15 @@ static inline int chorale_mallopt(int parameter, int value) { return mallopt(par
 static const int chorale_arena_max = M_ARENA_MAX;
 static const int chorale_mmap_threshold = M_MMAP_THRESHOLD;
 static const int chorale_trim_threshold = M_TRIM_THRESHOLD;
+
+// What names the limit has a type that differs between C and Swift.
+static inline int chorale_get_descriptor_limit(struct rlimit *limit) {
+    return getrlimit(RLIMIT_NOFILE, limit);
+}
+
+static inline int chorale_set_descriptor_limit(const struct rlimit *limit) {
+    return setrlimit(RLIMIT_NOFILE, limit);
+}
 
 // Whether the loader changed pages of segments that may not be written: they differ from the file.
 static inline int chorale_has_text_relocations(const struct dl_phdr_info *info) {

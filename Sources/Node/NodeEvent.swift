@@ -8,6 +8,8 @@ public enum NodeEvent: Sendable {
     case started(PeerID)
     case listening(Multiaddr)
     case listenFailed(Multiaddr, reason: String)
+    /// Sockets cannot be accepted, for want of descriptors for instance; told at most every 10 s.
+    case acceptFailed(Multiaddr, reason: String)
     case peerConnected(PeerID, Direction, Multiaddr)
     case peerDisconnected(PeerID, DisconnectReason)
     case peerIdentified(PeerID, agentVersion: String)

@@ -47,6 +47,7 @@ public final class NodeHost {
     private var listeners: [TCPListener] = []
     private var acceptedCount: UInt64 = 0
     private var inlineSignatures = 0
+    private var acceptFailureTold: MonotonicInstant?
     private var timer: LoopTimer?
     private var workers: WorkerPool<JobResult>?
     private var storeWorker: SerialWorker<StoreJob, StoreAnswer>?
@@ -97,12 +98,7 @@ public final class NodeHost {
                     for answer in answers { handle(.stored(answer.id, answer.reply)) }
                 })
         }
-        loop.onTurnEnd = { [unowned self] in inlineSignatures = 0 }
-        loop.onTurnFlushed = { [unowned self] in
-            // What filling caused: a connection is never closed while it is being asked for bytes.
-            if !outputs.isEmpty { performOutputs() }
-            timer?.schedule(at: node.nextDeadline)
-        }
+        loop.addTurnObserver(self)
     }
 
     public var localPeer: PeerID { node.localPeer }
@@ -121,8 +117,7 @@ public final class NodeHost {
 
     /// Ends threads and sockets. The loop can be closed afterwards.
     public func close() {
-        loop.onTurnEnd = nil
-        loop.onTurnFlushed = nil
+        loop.removeTurnObserver(self)
         for listener in listeners { listener.close() }
         listeners = []
         for connection in connections.values { connection.close() }
@@ -286,6 +281,16 @@ public final class NodeHost {
     }
 }
 
+extension NodeHost: EventLoop.TurnObserver {
+    public func turnEnded() { inlineSignatures = 0 }
+
+    public func turnFlushed() {
+        // What filling caused: a connection is never closed while it is being asked for bytes.
+        if !outputs.isEmpty { performOutputs() }
+        timer?.schedule(at: node.nextDeadline)
+    }
+}
+
 extension NodeHost: TCPListenerDelegate {
     public func listener(
         _ listener: TCPListener, didAccept connection: TCPConnection
@@ -302,9 +307,12 @@ extension NodeHost: TCPListenerDelegate {
     }
 
     public func listener(_ listener: TCPListener, didFailToAccept error: SystemError) {
-        onEvent?(
-            .listenFailed(
-                Self.multiaddr(listener.address), reason: "could not accept: \(error)"))
+        // It happens at each attempt of everybody.
+        guard acceptFailureTold.map({ $0.duration(to: loop.now) >= .seconds(10) }) ?? true else {
+            return
+        }
+        acceptFailureTold = loop.now
+        onEvent?(.acceptFailed(Self.multiaddr(listener.address), reason: "\(error)"))
     }
 }
 

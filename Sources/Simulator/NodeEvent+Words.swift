@@ -12,6 +12,7 @@ extension NodeEvent {
         case .started(let peer): "started \(peer)"
         case .listening(let address): "listening \(address.text)"
         case .listenFailed(let address, let reason): "listen-failed \(address.text) \(reason)"
+        case .acceptFailed(let address, let reason): "accept-failed \(address.text) \(reason)"
         case .peerConnected(let peer, let direction, let address):
             "peer-connected \(peer) \(direction.rawValue) \(address.text)"
         case .peerDisconnected(let peer, let reason):

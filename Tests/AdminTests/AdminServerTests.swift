@@ -139,6 +139,10 @@ import Testing
             #expect(
                 try bench.call(client, "chorale_subscribe", ["topic": .string("t")]).string != nil)
         }
+        // Of topics that nobody here has used a node does not tell which peers have them.
+        let former = try publisher.connect()
+        _ = try publisher.call(former, "chorale_subscribe", ["topic": .string("t")])
+        former.close()
         #expect(
             try publisher.call(sender, "admin_addPeer", ["address": address]) == .bool(true))
         // Until then what the other node publishes goes to nobody.

@@ -5,6 +5,20 @@ import Testing
 
 @testable import DriverUV
 
+private final class Observer: EventLoop.TurnObserver {
+    private let ended: () -> Void
+    private let flushed: () -> Void
+
+    init(ended: @escaping () -> Void = {}, flushed: @escaping () -> Void = {}) {
+        self.ended = ended
+        self.flushed = flushed
+    }
+
+    func turnEnded() { ended() }
+
+    func turnFlushed() { flushed() }
+}
+
 @Suite struct EventLoopTests {
     @Test func aTimerNeverFiresEarly() throws {
         try withLoop { loop in
@@ -67,8 +81,9 @@ import Testing
     @Test func turnEndRunsAfterCallbacksInOrder() throws {
         try withLoop { loop in
             var trace: [String] = []
-            loop.onTurnEnd = { trace.append("end") }
-            loop.onTurnFlushed = { trace.append("flushed") }
+            let observer = Observer(
+                ended: { trace.append("end") }, flushed: { trace.append("flushed") })
+            loop.addTurnObserver(observer)
             loop.afterCallbacks {
                 trace.append("deferred")
                 // Runs in the next turn, and the loop does not wait for an event first.
@@ -80,10 +95,29 @@ import Testing
         }
     }
 
+    /// Two machines on one loop: neither takes the other's turns away, and who leaves is not called.
+    @Test func severalObserversShareALoop() throws {
+        try withLoop { loop in
+            var counts = [0, 0]
+            let observers = [
+                Observer(flushed: { counts[0] += 1 }), Observer(flushed: { counts[1] += 1 }),
+            ]
+            for observer in observers { loop.addTurnObserver(observer) }
+            loop.afterCallbacks {}
+            try loop.drive { counts[0] > 0 }
+            #expect(counts[0] == counts[1])
+            loop.removeTurnObserver(observers[0])
+            let before = counts
+            loop.afterCallbacks {}
+            try loop.drive { counts[1] > before[1] }
+            #expect(counts[0] == before[0])
+        }
+    }
+
     @Test func stopEndsTheTurnFirst() throws {
         try withLoop { loop in
             var ends = 0
-            loop.onTurnEnd = { ends += 1 }
+            loop.addTurnObserver(Observer(ended: { ends += 1 }))
             var endsAtStop = -1
             let timer = LoopTimer(loop: loop) {
                 endsAtStop = ends

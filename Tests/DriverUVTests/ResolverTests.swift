@@ -161,17 +161,41 @@ import Testing
     @Test func queriesAreBounded() throws {
         var limits = Resolver.Limits()
         limits.queryCountMax = 3
+        limits.waitingCountMax = 4
         limits.answerCountMax = 4
         try withResolver(limits: limits) { loop, resolver, _ in
             var answers: [Result<[IPAddress], ResolverError>] = []
-            for _ in 0..<5 {
+            for _ in 0..<10 {
                 resolver.addresses(of: "many.test", family: .ip4) { answers.append($0) }
             }
-            try loop.drive { answers.count == 5 }
+            let cancelled = resolver.addresses(of: "many.test") { _ in Issue.record("cancelled") }
+            resolver.cancel(cancelled)
+            try loop.drive { answers.count == 10 }
             let refused = answers.filter { $0 == .failure(.tooManyQueries) }
-            #expect(refused.count == 2)
+            #expect(refused.count == 3)
             let sizes = answers.compactMap { try? $0.get().count }
-            #expect(sizes == [4, 4, 4])
+            #expect(sizes == Array(repeating: 4, count: 7))
+        }
+    }
+
+    /// Whoever waits has its whole time when its turn comes.
+    @Test func thoseThatWaitAreAskedWhenOthersTimeOut() throws {
+        var limits = Resolver.Limits()
+        limits.queryCountMax = 1
+        limits.attemptTimeout = .milliseconds(30)
+        limits.tryCount = 1
+        try withResolver(limits: limits) { loop, resolver, server in
+            server.isSilent.store(true, ordering: .relaxed)
+            var first: Result<[IPAddress], ResolverError>?
+            var second: Result<[IPAddress], ResolverError>?
+            resolver.addresses(of: "both.test", family: .ip4) {
+                first = $0
+                server.isSilent.store(false, ordering: .relaxed)
+            }
+            resolver.addresses(of: "four.test", family: .ip4) { second = $0 }
+            try loop.drive { second != nil }
+            #expect(first == .failure(.timedOut))
+            #expect(second == .success([.ip4(IPv4Address(192, 0, 2, 3))]))
         }
     }
 

@@ -11,6 +11,7 @@ extension NodeEvent {
         case .started: "started"
         case .listening: "listening"
         case .listenFailed: "listen_failed"
+        case .acceptFailed: "accept_failed"
         case .peerConnected: "peer_connected"
         case .peerDisconnected: "peer_disconnected"
         case .peerIdentified: "peer_identified"
@@ -41,7 +42,7 @@ extension NodeEvent {
         case .started(let peer), .graylisted(let peer): return ["peer": .string("\(peer)")]
         case .listening(let address), .observedAddress(let address):
             return ["address": .string(address.text)]
-        case .listenFailed(let address, let reason):
+        case .listenFailed(let address, let reason), .acceptFailed(let address, let reason):
             return ["address": .string(address.text), "reason": .string(reason)]
         case .peerConnected(let peer, let direction, let address):
             return [

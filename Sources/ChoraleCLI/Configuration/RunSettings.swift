@@ -122,6 +122,9 @@ package struct RunSettings {
         SHA256.hash(Array("chorale/network/development".utf8)).bytes.prefix(4))
 
     /// What a `Node` is started with.
+    /// Twice the peers, because both sides may dial, and handshakes under way.
+    var socketCountMax: Int { peerCountMax * 2 + Swarm.Limits().handshakeCountMax }
+
     package func nodeConfiguration(identity: IdentityKey) -> NodeConfiguration {
         var configuration = NodeConfiguration(
             identity: identity, noiseStaticKey: .random(count: 32), networkDigest: networkDigest,
@@ -145,9 +148,7 @@ package struct RunSettings {
         configuration.swarm.peerCountLow = max(1, peerCountMax * 3 / 4)
         configuration.swarm.peerCountTarget = min(
             configuration.swarm.peerCountTarget, configuration.swarm.peerCountLow)
-        // Twice the peers, because both sides may dial, and handshakes under way.
-        configuration.swarm.socketCountMax =
-            peerCountMax * 2 + configuration.swarm.handshakeCountMax
+        configuration.swarm.socketCountMax = socketCountMax
         if addressPolicy == .local {
             // A whole network on one machine comes from one address.
             configuration.swarm.socketsPerGroupMax = configuration.swarm.socketCountMax

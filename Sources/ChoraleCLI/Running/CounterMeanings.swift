@@ -6,7 +6,11 @@ enum CounterMeanings {
         "node_streams_opened": "Streams that this node opened",
         "node_streams_not_opened": "Streams that could not be opened or negotiated",
         "node_streams_accepted": "Streams that peers opened",
+        "node_streams_refused": "Streams beyond what a peer may open",
         "node_streams_reset": "Streams that ended with a reset",
+        "node_publication_copies_sent": "Copies of own publications that left for a peer",
+        "node_publication_copies_shed":
+            "Copies of own publications given up for want of time or room",
         "node_identify_malformed": "Identify messages that could not be read",
         "node_gossip_frames_malformed": "Frames of gossip streams that could not be read",
         "node_kademlia_frames_malformed": "Frames of DHT streams that could not be read",

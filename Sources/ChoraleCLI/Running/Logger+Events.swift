@@ -39,6 +39,10 @@ extension Logger {
         case .listening(let address): info("listening", [.address: LogValue(address)])
         case .listenFailed(let address, let reason):
             error("cannot listen", [.address: LogValue(address), .reason: LogValue(reason)])
+        case .acceptFailed(let address, let reason):
+            error(
+                "connections are refused: is the limit of open files (ulimit -n) too low?",
+                [.address: LogValue(address), .reason: LogValue(reason)])
         case .peerConnected(let peer, let direction, let address):
             info(
                 "peer connected",

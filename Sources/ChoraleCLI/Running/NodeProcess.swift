@@ -32,6 +32,9 @@ final class NodeProcess {
         .seconds(5), .seconds(300)
     )
 
+    /// Files of the database, admin and HTTP clients, the loop's own, and what libraries open.
+    private static let descriptorsBesidePeers = 192
+
     private let settings: RunSettings
     private let identity: IdentityKey
     private let log: Logger
@@ -62,6 +65,7 @@ final class NodeProcess {
                 "\(settings.dataDirectory) is not a directory: "
                     + "`chorale init --data-dir \(settings.dataDirectory)` creates the node")
         }
+        try Self.checkDescriptors(settings)
         identity = try KeyFile.load(settings.keyPath)
         listensOwed = settings.listenAddresses.count
         let store: RocksStore
@@ -79,6 +83,18 @@ final class NodeProcess {
         } catch {
             store.close()
             throw Failure("cannot start: \(error)")
+        }
+    }
+
+    /// A node that runs out of descriptors refuses peers and cannot write; better not to start.
+    private static func checkDescriptors(_ settings: RunSettings) throws(Failure) {
+        let allowed = ProcessDescriptors.raiseLimit()
+        let needed = settings.socketCountMax + descriptorsBesidePeers
+        guard allowed >= needed else {
+            throw Failure(
+                "\(settings.peerCountMax) peers need \(needed) open files, and this process may "
+                    + "have \(allowed): raise the limit (`ulimit -Hn`, or LimitNOFILE= of systemd), "
+                    + "or give fewer --\(Setting.maxPeers.name)")
         }
     }
 
@@ -274,6 +290,10 @@ final class NodeProcess {
     }
 
     private func close() {
+        // From here on nobody listens to signals: closing the database may wait for a slow disk, and
+        // whoever asks again is not made to wait for it too.
+        signal(SIGTERM, SIG_DFL)
+        signal(SIGINT, SIG_DFL)
         drainTimer?.close()
         secondTimer?.close()
         for server in servers { server.stop() }

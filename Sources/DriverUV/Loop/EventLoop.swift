@@ -8,7 +8,7 @@ import Glibc
 ///
 ///      timers ─▶ turn end ─▶ wait for events ─▶ reads, accepts, mailboxes ─▶ closes ─┐
 ///        ▲          │                                                                │
-///        │          └ resume readers, `onTurnEnd`, fill and write, `onTurnFlushed`   │
+///        │          └ resume readers, `turnEnded`, fill and write, `turnFlushed`     │
 ///        └────────────────────────────────────────────────────────────────────────────┘
 ///
 /// 1. Everything that callbacks of one turn cause is written at that turn's end: one write per
@@ -21,6 +21,15 @@ import Glibc
 ///
 /// Not `Sendable`: threads reach a loop only through a ``Mailbox``.
 public final class EventLoop {
+    /// Somebody whose machine runs on a loop. One loop may carry several.
+    public protocol TurnObserver: AnyObject {
+        /// Once a turn, after the turn's callbacks and before connections are asked for bytes.
+        func turnEnded()
+        /// Once a turn, after connections were asked for bytes and before the loop waits: the place
+        /// to perform what filling caused and to move the machine's timer.
+        func turnFlushed()
+    }
+
     /// Sizes that all connections of a loop share.
     public struct Limits: Sendable {
         /// Bytes asked of the kernel in one read. Measured: larger buffers gain nothing, because
@@ -42,11 +51,7 @@ public final class EventLoop {
 
     public let limits: Limits
 
-    /// Runs once a turn, after the turn's callbacks and before connections are asked for bytes.
-    public var onTurnEnd: (() -> Void)?
-    /// Runs once a turn, after connections were asked for bytes and before the loop waits: the
-    /// place to perform what filling caused and to move the machine's timer.
-    public var onTurnFlushed: (() -> Void)?
+    private var turnObservers: [any TurnObserver] = []
 
     /// How late the loop is.
     public internal(set) var lag = LoopLag()
@@ -227,8 +232,7 @@ extension EventLoop {
         isClosing = true
         for close in closers { close() }
         closers.removeAll()
-        onTurnEnd = nil
-        onTurnFlushed = nil
+        turnObservers.removeAll()
         signals.removeAll()
         // Handles of several rounds exist only if close callbacks open new ones.
         while liveHandleCount > 0 {
@@ -258,6 +262,17 @@ extension EventLoop {
 
     func writeAtTurnEnd(_ writer: StreamConnection) { writers.append(writer) }
 
+    /// Keeps the observer until ``removeTurnObserver(_:)`` or ``close()``.
+    public func addTurnObserver(_ observer: any TurnObserver) {
+        preconditionOnLoop()
+        turnObservers.append(observer)
+    }
+
+    public func removeTurnObserver(_ observer: any TurnObserver) {
+        preconditionOnLoop()
+        turnObservers.removeAll { $0 === observer }
+    }
+
     /// Everything that the turn's callbacks caused.
     func turnEnd() {
         guard !isClosing else { return }
@@ -273,9 +288,9 @@ extension EventLoop {
             swap(&batch, &readersToResume)
             for reader in batch { reader.resumeNow() }
         }
-        onTurnEnd?()
+        for observer in turnObservers { observer.turnEnded() }
         if !writers.isEmpty { write() }
-        onTurnFlushed?()
+        for observer in turnObservers { observer.turnFlushed() }
 
         let hasMore = !deferred.isEmpty || !readersToResume.isEmpty || !writers.isEmpty
         hooks?.setIdle(active: hasMore)

@@ -12,13 +12,17 @@ import Glibc
 /// 1. Each query is completed exactly once, in a later turn than it was asked in, or cancelled and
 ///    never completed. Checked by `DNSQuery.completion`, which is taken when used.
 /// 2. The number of queries inside c-ares is bounded, those cancelled or timed out included, because
-///    c-ares cannot give up a single one. Checked in `begin`.
+///    c-ares cannot give up a single one. Others wait, and their time begins when they are asked.
+///    Checked in `begin` and `askWaiting`.
 ///
-/// Memory: `queryCountMax` queries, each with at most one reply of 64 KiB while it is parsed.
+/// Memory: `queryCountMax` queries, each with at most one reply of 64 KiB while it is parsed, and
+/// `waitingCountMax` names.
 public final class Resolver {
     public struct Limits: Sendable {
-        /// Queries under way at once. A dial asks for one name; more than this many dials wait.
+        /// Queries under way at once. A dial asks for one name; more than this many wait their turn.
         public var queryCountMax = 64
+        /// Queries that wait, the first come first. More are refused.
+        public var waitingCountMax = 256
         /// Answers kept of one reply, the first ones: a `/dnsaddr` name of a large network lists a
         /// few dozen, and each may be dialed.
         public var answerCountMax = 100
@@ -45,6 +49,7 @@ public final class Resolver {
     private var deadlineTimer: LoopTimer?
     /// Queries inside c-ares, oldest first.
     private var queries: [DNSQuery] = []
+    private var waiting: [WaitingQuery] = []
     private var nextID: UInt64 = 0
     private var isDestroying = false
 
@@ -147,6 +152,7 @@ public final class Resolver {
     /// Forgets a query: it is never completed. Harmless once it has been.
     public func cancel(_ id: QueryID) {
         queries.first { $0.id == id.rawValue }?.completion = nil
+        waiting.removeAll { $0.query.id == id.rawValue }
     }
 
     /// Queries inside c-ares, those cancelled or timed out included.
@@ -156,6 +162,8 @@ public final class Resolver {
     public func close() {
         guard let channel else { return }
         self.channel = nil
+        for entry in waiting { entry.query.completion.take()?.fail(.closed) }
+        waiting = []
         // Calls every query's callback.
         isDestroying = true
         ares_destroy(channel)
@@ -166,20 +174,16 @@ public final class Resolver {
 
     private func begin(
         _ completion: DNSQuery.Completion, name: String, timeout: Duration,
-        ask: (ares_channel, UnsafeMutableRawPointer) -> Void
+        ask: @escaping (ares_channel, UnsafeMutableRawPointer) -> Void
     ) -> QueryID {
         loop.preconditionOnLoop()
-        let query = DNSQuery(
-            id: nextID, resolver: self, deadline: loop.now.advanced(by: timeout),
-            completion: completion)
+        let query = DNSQuery(id: nextID, resolver: self, completion: completion)
         nextID += 1
         // c-ares checks labels; a NUL would end the name early, and it may be a stranger's.
         let isPlausible = !name.isEmpty && name.utf8.count <= 255 && !name.utf8.contains(0)
-        if let channel, isPlausible, queries.count < limits.queryCountMax {
-            queries.append(query)
-            scheduleDeadline()
-            ask(channel, Unmanaged.passRetained(query).toOpaque())
-            scheduleTimer()
+        if channel != nil, isPlausible, waiting.count < limits.waitingCountMax {
+            waiting.append(WaitingQuery(query: query, timeout: timeout, ask: ask))
+            askWaiting()
         } else {
             let error: ResolverError =
                 channel == nil ? .closed : isPlausible ? .tooManyQueries : .malformedName
@@ -187,6 +191,20 @@ public final class Resolver {
             finish(query, with: error)
         }
         return QueryID(rawValue: query.id)
+    }
+
+    /// Asks those that wait, while there is room.
+    private func askWaiting() {
+        guard let channel else { return }
+        while queries.count < limits.queryCountMax, !waiting.isEmpty {
+            let next = waiting.removeFirst()
+            guard next.query.completion != nil else { continue }
+            next.query.deadline = loop.now.advanced(by: next.timeout)
+            queries.append(next.query)
+            next.ask(channel, Unmanaged.passRetained(next.query).toOpaque())
+        }
+        scheduleDeadline()
+        scheduleTimer()
     }
 
     // MARK: Answers
@@ -219,6 +237,7 @@ public final class Resolver {
         loop.afterCallbacks { [self] in
             queries.removeAll { $0 === query }
             if let completion = query.completion.take() { tell(completion) }
+            askWaiting()
         }
     }
 
@@ -350,6 +369,13 @@ private final class SocketPoll: LoopHandle {
 
 // MARK: - Queries
 
+/// A query that c-ares has not been told of yet.
+private struct WaitingQuery {
+    let query: DNSQuery
+    let timeout: Duration
+    let ask: (ares_channel, UnsafeMutableRawPointer) -> Void
+}
+
 /// One query inside c-ares, which holds a reference until it calls back.
 private final class DNSQuery {
     enum Completion {
@@ -365,17 +391,17 @@ private final class DNSQuery {
     }
 
     let id: UInt64
-    let deadline: MonotonicInstant
+    /// Set when it is asked.
+    var deadline = MonotonicInstant.zero
     /// Nil once completed or cancelled.
     var completion: Completion?
     /// c-ares is done with it.
     var isAnswered = false
     private let resolver: Resolver
 
-    init(id: UInt64, resolver: Resolver, deadline: MonotonicInstant, completion: Completion) {
+    init(id: UInt64, resolver: Resolver, completion: Completion) {
         self.id = id
         self.resolver = resolver
-        self.deadline = deadline
         self.completion = completion
     }
 

@@ -16,7 +16,7 @@ public enum ResolverError: Error, Hashable, Sendable {
     case serverFailed
     /// A server's reply made no sense.
     case malformedReply
-    /// `Resolver.Limits.queryCountMax` queries are under way.
+    /// `Resolver.Limits.waitingCountMax` queries wait already.
     case tooManyQueries
     /// The resolver was closed.
     case closed
