@@ -148,6 +148,7 @@ import Testing
     @Test func afterChurnNothingIsLeft() {
         let network = Self.network(16, seed: 5) { configuration in
             configuration.score.retention = .seconds(20)
+            configuration.lostMeshLifetime = .seconds(20)
         }
         for round in 0..<10 {
             network.input(

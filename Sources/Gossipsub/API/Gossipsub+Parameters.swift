@@ -212,8 +212,8 @@ extension Gossipsub {
         public var ihaveMessagesPerHeartbeatMax = 10
         /// Identifiers asked for and not yet received, in total: about 200 bytes each.
         public var wantedCountMax = 8192
-        /// One part in how many of what is free in that table a peer may take: with 4, one peer alone
-        /// has a fifth of the table at most, sixteen have 410 entries each and leave 1,600.
+        /// One part in how many of what is free in the common half of that table a peer may take. The
+        /// other half is divided equally among all: 51 entries each with 80 peers.
         public var wantedShareDivisor = 4
         /// Messages sent in answer to one peer's IWANTs in one heartbeat.
         public var iwantAnswersPerHeartbeatMax = 1024

@@ -231,15 +231,18 @@ extension Gossipsub {
         into outputs: inout [Output]
     ) {
         counters.iwantIDsReceived += UInt64(rpc.iwant.count)
-        guard score(slot, now: now) >= configuration.score.gossipThreshold else {
-            counters.iwantRefused += UInt64(rpc.iwant.count)
-            return
-        }
         var unknown = 0
-        for range in rpc.iwant {
-            let key = hash(frame.extracting(range))
-            if seen.status(key) == nil, store.index(key) == nil { unknown += 1 }
-            answer(key, slot, now: now, into: &outputs)
+        if score(slot, now: now) >= configuration.score.gossipThreshold {
+            for range in rpc.iwant {
+                let key = hash(frame.extracting(range))
+                if seen.status(key) == nil, store.index(key) == nil { unknown += 1 }
+                answer(key, slot, now: now, into: &outputs)
+            }
+        } else {
+            // Nothing is announced to it, so it has nothing to ask for. A flood that goes on is not
+            // merely unanswered: it would keep its sender just below this threshold for good.
+            counters.iwantRefused += UInt64(rpc.iwant.count)
+            unknown = rpc.iwant.count
         }
         peers[slot]!.unknownIwants += unknown
         if unknown > 0,

@@ -21,7 +21,7 @@ extension Gossipsub {
         if let earlier = retained.removeValue(forKey: id) {
             peer.score = earlier.score
             peer.backoffs = earlier.backoffs
-            peer.lostMesh = earlier.mesh
+            if now < earlier.meshExpires { peer.lostMesh = earlier.mesh }
         }
         if slot == peers.count {
             peers.append(peer)
@@ -100,9 +100,8 @@ extension Gossipsub {
         let isWorthKeeping = !peer.score.isZero && total <= 0
         guard isWorthKeeping || !backoffs.isEmpty || mesh.count > 0 else { return }
         var expires = backoffs.map(\.expires).max() ?? now
-        if mesh.count > 0 {
-            expires = max(expires, now.advanced(by: configuration.lostMeshLifetime))
-        }
+        let meshExpires = now.advanced(by: configuration.lostMeshLifetime)
+        if mesh.count > 0 { expires = max(expires, meshExpires) }
         if isWorthKeeping {
             expires = max(expires, now.advanced(by: configuration.score.retention))
         }
@@ -110,7 +109,8 @@ extension Gossipsub {
         score.cached = nil
         if retained.count >= configuration.limits.retainedPeerCountMax { retained.removeFirst() }
         retained[peer.id] = RetainedPeer(
-            score: score, backoffs: backoffs, mesh: mesh, expires: expires)
+            score: score, backoffs: backoffs, mesh: mesh, meshExpires: meshExpires,
+            expires: expires)
     }
 
     mutating func expireRetained(now: MonotonicInstant) {

@@ -22,11 +22,7 @@ extension Gossipsub {
             wants[key]!.alternates.append(ask)
             return
         }
-        // Each peer may add up to a fraction of what is free, so that however many ask for the whole
-        // table some of it is left for whoever comes next.
-        let free = configuration.limits.wantedCountMax - wants.count
-        guard free > 0, peers[slot]!.wantCount * configuration.limits.wantedShareDivisor < free
-        else {
+        guard hasRoomForWant(of: slot) else {
             counters.idsSkipped += 1
             return
         }
@@ -43,6 +39,20 @@ extension Gossipsub {
         } else {
             askNext(key, now: now, into: &outputs)
         }
+    }
+
+    /// Whether a peer may make us want one more.
+    ///
+    /// Half of the table is divided equally among the peers, so that however many announce more than
+    /// there is, and in whatever order, each has its part. Of the other half each may have a fraction
+    /// of what is free.
+    private func hasRoomForWant(of slot: Int) -> Bool {
+        let limits = configuration.limits
+        guard wants.count < limits.wantedCountMax else { return false }
+        let half = limits.wantedCountMax / 2
+        let own = peers[slot]!.wantCount
+        return own < max(1, half / max(1, slotByPeer.count))
+            || own * limits.wantedShareDivisor < half - wants.count
     }
 
     /// Peers that said they have a message which has not arrived.

@@ -130,7 +130,8 @@ final class Peer {
 struct RetainedPeer {
     var score: PeerScore
     var backoffs: [Peer.Backoff]
-    /// Topics in whose mesh the peer was.
+    /// Topics in whose mesh the peer was, and until when that counts.
     var mesh: TopicSet
+    let meshExpires: MonotonicInstant
     let expires: MonotonicInstant
 }
