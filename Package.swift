@@ -229,7 +229,8 @@ let package = Package(
         tests(
             "Node",
             [
-                "Node", "Bodies", "Gossipsub", "Swarm", "Crypto", "PeerIdentity", "Codec",
+                "Node", "Bodies", "Gossipsub", "Kademlia", "Swarm", "Crypto", "PeerIdentity",
+                "Codec",
                 "ChoraleTypes", "Connection", "Multistream", "Noise", "Yamux", "Identify",
                 "RequestResponse",
             ]),

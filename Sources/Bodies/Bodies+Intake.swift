@@ -2,7 +2,7 @@ public import ChoraleBase
 public import ChoraleTypes
 import Codec
 import OrderedCollections
-import PeerIdentity
+public import PeerIdentity
 
 /// Which bodies are taken in, and which leave.
 extension Bodies {

@@ -2,7 +2,7 @@
 ///
 /// Names are written to disk: never rename one, only add.
 public enum ColumnFamily: String, CaseIterable, Hashable, Sendable {
-    /// Schema version, network digest, own sequence numbers.
+    /// Schema version, and a row written to see whether the store works.
     case meta
     /// Addresses, keys, protocols, last seen and back-off of known peers, by peer id.
     case peer

@@ -148,10 +148,10 @@ extension Kademlia {
         public var requestsPerSecond = 50
         public var requestBurst: Int64 = 200
         /// Refusals for excess per second, and at once, that are put down to haste; beyond them it is
-        /// a flood and a fault. Ten times what is allowed: a client without pacing in a local
-        /// network gets there only if it never pauses.
-        public var excessPerSecond = 500
-        public var excessBurst: Int64 = 2000
+        /// a flood and a fault. A client without pacing that announces a thousand keys in a network of
+        /// ten, where everybody is asked each time, is in haste.
+        public var excessPerSecond = 10
+        public var excessBurst: Int64 = 1000
 
         /// Puts and announcements sent to one peer per second, and at once: below what it allows,
         /// so that delays on the way cannot make an excess of them.

@@ -173,7 +173,7 @@ extension Kademlia {
         case invalidRecordStored
         /// The same, as the answer to a read.
         case invalidRecordServed
-        /// A flood: ten times the requests allowed, and more.
+        /// A flood: refused a thousand times for excess, and no end.
         case rateExceeded
     }
 

@@ -102,6 +102,8 @@ extension Kademlia {
     /// Peers in the routing table.
     public var tableSize: Int { table.count }
 
+    public func isInTable(_ peer: PeerID) -> Bool { table.contains(peer) }
+
     /// A record that is held and may be given to others, for the admin socket and for tests.
     public func storedValue(_ key: [UInt8], now: Now) -> [UInt8]? {
         records.live(key, wall: now.wall)?.value

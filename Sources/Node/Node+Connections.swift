@@ -147,6 +147,8 @@ extension Node {
     ) {
         guard let connection = connections[connectionID] else { return }
         peers[id] = Peer(id: id, connection: connection, since: now.instant, now: now)
+        // It stayed in the table while it was away.
+        if kademlia.isInTable(id) { tell(.hold(id, .routingTable), now: now, into: &outputs) }
         outputs.append(.event(.peerConnected(id, direction, remote)))
         openIdentify(connection, now: now, into: &outputs)
         touch(connection, into: &outputs)

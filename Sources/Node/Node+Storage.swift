@@ -47,6 +47,8 @@ struct StorageTable {
     var probeAt: MonotonicInstant?
     /// At most one for each family that is loaded.
     var retries: [Retry] = []
+    /// Families with a page that could not be read so far, those asked for again at the moment too.
+    var unread: Set<ColumnFamily> = []
 
     var nextDeadline: MonotonicInstant? {
         retries.map(\.at).reduce(probeAt) { earliest($0, $1) }
@@ -141,7 +143,7 @@ extension Node {
             }
         case .written where addsData && !storage.faults.isEmpty:
             // Rows that could not be read at start are still missing: not yet.
-            guard storage.retries.isEmpty else {
+            guard storage.unread.isEmpty else {
                 storage.probeAt = now.instant.advanced(by: configuration.limits.storeProbeInterval)
                 return
             }
@@ -184,6 +186,7 @@ extension Node {
             loadFailed(page, now: now, into: &outputs)
             return
         }
+        storage.unread.remove(page.family)
         let hasMore = more && !rows.isEmpty
         pass(rows, of: page.family, isLast: !hasMore, now: now, into: &outputs)
         if hasMore {
@@ -219,9 +222,11 @@ extension Node {
         page.failures += 1
         let limits = configuration.limits
         if page.family != .witness, page.failures >= limits.loadAttemptsMax {
+            storage.unread.remove(page.family)
             pass([], of: page.family, isLast: true, now: now, into: &outputs)
             return
         }
+        storage.unread.insert(page.family)
         let doublings = min(page.failures - 1, 16)
         let delay = min(limits.loadRetryDelay * (1 << doublings), limits.loadRetryDelayMax)
         storage.retries.append(.init(page: page, at: now.instant.advanced(by: delay)))

@@ -117,9 +117,9 @@ extension Node {
             return
         }
         guard connection.inboundStreams.take(now: now.instant) else {
-            counters.streamsRefused += 1
             connection.machine.reset(id, code: .resourceLimitExceeded)
             mark(connection, into: &outputs)
+            noteRefusedStream(of: peer, now: now, into: &outputs)
             return
         }
         counters.streamsAccepted += 1
@@ -147,7 +147,7 @@ extension Node {
                 frameSizeMax: 0)
             connection.streams[id] = stream
             guard !refuses else {
-                abandon(stream, .resourceLimitExceeded, .finished, now: now, into: &outputs)
+                refuse(stream, of: peer, now: now, into: &outputs)
                 return
             }
         case configuration.kademliaProtocol:
@@ -157,7 +157,7 @@ extension Node {
                 frameSizeMax: limits.kademliaFrameSizeMax)
             connection.streams[id] = stream
             guard !refuses else {
-                abandon(stream, .resourceLimitExceeded, .finished, now: now, into: &outputs)
+                refuse(stream, of: peer, now: now, into: &outputs)
                 return
             }
             setDeadline(stream, limits.idleStreamTimeout, now: now)
@@ -192,6 +192,27 @@ extension Node {
             return
         }
         setDeadline(stream, limits.idleStreamTimeout, now: now)
+    }
+
+    private mutating func refuse(
+        _ stream: Stream, of peer: Peer, now: Now, into outputs: inout [NodeOutput]
+    ) {
+        abandon(stream, .resourceLimitExceeded, .finished, now: now, into: &outputs)
+        noteRefusedStream(of: peer, now: now, into: &outputs)
+    }
+
+    /// A stream beyond what a peer may have is refused, and that is all; a thousand of them within
+    /// seconds are a flood, and whoever sends it is not kept, even when it speaks no gossip and so has
+    /// no score.
+    private mutating func noteRefusedStream(
+        of peer: Peer, now: Now, into outputs: inout [NodeOutput]
+    ) {
+        counters.streamsRefused += 1
+        guard !peer.connection.refusedStreams.take(now: now.instant),
+            swarm.link(to: peer.id)?.holds.contains(.pinned) != true
+        else { return }
+        outputs.append(.event(.peerFault(peer.id, "streams: too many refused")))
+        tell(.ban(peer.id, configuration.limits.graylistBan), now: now, into: &outputs)
     }
 
     mutating func negotiated(

@@ -31,6 +31,8 @@ final class PeerConnection {
     var extraWindow = 0
     /// Streams that the peer may still open: honest use is some tens a second at most.
     var inboundStreams: TokenBucket
+    /// Streams that may still be refused before it is a flood.
+    var refusedStreams: TokenBucket
     /// When the connection timer fires at the latest.
     var timerAt = MonotonicInstant(nanoseconds: .max)
     var roundTrip: Duration?
@@ -53,6 +55,8 @@ final class PeerConnection {
         self.machine = machine
         inboundStreams = TokenBucket(
             capacity: 1024, interval: .milliseconds(2), now: openedAt)
+        refusedStreams = TokenBucket(
+            capacity: 1000, interval: .milliseconds(100), now: openedAt)
     }
 
     /// Of the streams that the peer opened, those that it sends DHT requests on.

@@ -109,7 +109,8 @@ func expectBalance(_ machine: borrowing Kademlia) {
 
     let sent = counters.requestsSent
     let ended =
-        counters.answersReceived + counters.requestsFailed + UInt64(snapshot.requestsInFlight)
+        counters.answersReceived + counters.requestsFailed + counters.requestsWithdrawn
+        + UInt64(snapshot.requestsInFlight)
     #expect(sent == ended)
 
     let started = counters.queriesStarted

@@ -1,4 +1,5 @@
 import ChoraleBase
+import ChoraleTypes
 import Codec
 import PeerIdentity
 import Testing
@@ -102,7 +103,7 @@ import Testing
             }
         }
         #expect(sent == 8)
-        let waiting = bench.machine.requests.values.filter { $0.unsent != nil }.count
+        let waiting = bench.machine.requests.count { $0.value.unsent != nil }
         #expect(waiting == 2)
         let failure = Kademlia.QueryResult.failed(.tooFewAcknowledged(0, of: 1))
         #expect(results.filter { $0 == failure }.count == 10)

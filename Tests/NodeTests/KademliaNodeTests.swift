@@ -2,6 +2,7 @@ import ChoraleBase
 import ChoraleTypes
 import Codec
 import Crypto
+import Kademlia
 import PeerIdentity
 import Swarm
 import Testing

@@ -26,7 +26,7 @@ func wire(_ code: UInt8, _ payload: [UInt8]) -> [UInt8] {
         #expect(
             RequestProtocol.chunksByRoot.protocolID == "/chorale/req/chunks_by_root/1/ssz_snappy")
         let names = RequestProtocol.all.map(\.name)
-        #expect(names == names.sorted() && Set(names).count == 5)
+        #expect(names == names.sorted() && Set(names).count == 6)
     }
 
     @Test func codes() {

@@ -60,7 +60,7 @@ extension Attacker {
         case .garbage:
             send(VarintFrame.encoded(random.bytes(count: 600)), link)
         case .slowReader:
-            for _ in 0..<10 {
+            for _ in 0..<20 {
                 guard let stream = open(kademliaProtocol, link, now: now) else { return }
                 let key = random.bytes(count: 34)
                 write(kademlia(4) { $0.bytes(2, key) }, to: stream, link)
@@ -69,7 +69,7 @@ extension Attacker {
     }
 
     private func putRecords(_ link: Link, now: Now) {
-        for _ in 0..<5 {
+        for _ in 0..<15 {
             guard let stream = open(kademliaProtocol, link, now: now) else { return }
             let key = Array("/prover/".utf8) + random.bytes(count: 32)
             let value = random.bytes(count: 300)
