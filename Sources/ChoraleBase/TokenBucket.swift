@@ -35,6 +35,14 @@ public struct TokenBucket: Hashable, Sendable {
         return true
     }
 
+    /// Tokens taken that have not come back, rounded up.
+    public func used(now: MonotonicInstant) -> Int64 {
+        var bucket = self
+        bucket.refill(now: now)
+        let missing = capacity * nanosecondsPerToken - bucket.credit
+        return (missing + nanosecondsPerToken - 1) / nanosecondsPerToken
+    }
+
     /// When `tokens` will next be there, or nil when they never will.
     public mutating func readyAt(_ tokens: Int64 = 1, now: MonotonicInstant) -> MonotonicInstant? {
         refill(now: now)

@@ -27,6 +27,7 @@ extension Node {
             return
         }
         guard commands.count < configuration.limits.commandsMax else {
+            counters.commandsRefused += 1
             let text =
                 "\(commands.count) commands are under way and the limit is "
                 + "\(configuration.limits.commandsMax); wait for some to finish"
@@ -47,7 +48,7 @@ extension Node {
         case .scores: finish(id, .scores(scoreInfos(now: now)), into: &outputs)
         case .explainScore(let peer): explainScore(peer, id, now: now, into: &outputs)
         case .dht: finish(id, .dht(dhtInfo(now: now)), into: &outputs)
-        case .limits: finish(id, .limits(limitInfos()), into: &outputs)
+        case .limits: finish(id, .limits(limitInfos(now: now)), into: &outputs)
         case .counters: finish(id, .counters(counterInfos()), into: &outputs)
         case .publish(let topic, let data):
             publish(data, on: topic, id, now: now, into: &outputs)

@@ -38,12 +38,16 @@ extension Node {
                     addressGroup: gossipGroup(of: peer.connection.remote),
                     // Not whoever is pinned: a peering agreement has two sides, and one that the
                     // other side does not know of keeps both out of each other's mesh.
-                    isDirect: configuration.gossip.directPeers.contains(peer.id))),
+                    isDirect: isDirect(peer.id))),
             now: now, into: &outputs)
         // From an earlier connection; identify brings a newer one, if there is one.
         if let record = swarm.store[peer.id]?.signedRecord {
             tellGossip(.peerRecord(peer.id, record), now: now, into: &outputs)
         }
+    }
+
+    private func isDirect(_ peer: PeerID) -> Bool {
+        configuration.directPeers.contains { $0.peerID == peer }
     }
 
     /// P6 counts peers by address, and by network of 64 bits under IPv6, where a customer has as many
@@ -152,7 +156,7 @@ extension Node {
                     .init(
                         version: version, direction: direction,
                         addressGroup: gossipGroup(of: peer.connection.remote),
-                        isDirect: configuration.gossip.directPeers.contains(peer.id))),
+                        isDirect: isDirect(peer.id))),
                 now: now, into: &outputs)
         } else if peer.isGossiping {
             peer.isGossiping = false

@@ -116,56 +116,10 @@ extension Node {
             runningQueries: snapshot.queries.count)
     }
 
-    /// Every limit that can refuse somebody, with its use and how often it did.
-    func limitInfos() -> [LimitInfo] {
-        let limits = configuration.swarm
-        func refused(_ scope: LimitRefusal.Scope) -> UInt64 {
-            let index = LimitRefusal.Scope.allCases.firstIndex(of: scope) ?? 0
-            return swarm.counters.refused[index]
-        }
-        let holdings = gossip.holdings
-        let gossipLimits = configuration.gossip.limits
-        return [
-            .init(
-                name: "swarm_sockets", use: swarm.socketCount, limit: limits.socketCountMax,
-                refused: refused(.total)),
-            .init(
-                name: "swarm_handshakes", use: swarm.handshakeCount,
-                limit: limits.handshakeCountMax, refused: refused(.handshakes)),
-            .init(
-                name: "swarm_sockets_per_address_group", use: 0, limit: limits.socketsPerGroupMax,
-                refused: refused(.addressGroup)),
-            .init(
-                name: "swarm_inbound_rate", use: 0, limit: Int(limits.inboundBurst),
-                refused: refused(.inboundRate)),
-            .init(
-                name: "swarm_dials_waiting", use: 0, limit: limits.dialQueueMax,
-                refused: refused(.dials)),
-            .init(
-                name: "swarm_peers_high", use: peers.count, limit: limits.peerCountHigh, refused: 0),
-            .init(
-                name: "peer_store_peers", use: swarm.store.count,
-                limit: limits.peerStore.peerCountMax, refused: 0),
-            .init(
-                name: "gossip_message_bytes", use: holdings.messageSize,
-                limit: gossipLimits.messageSizeTotalMax, refused: 0),
-            .init(
-                name: "gossip_validations", use: holdings.pending,
-                limit: gossipLimits.pendingCountMax,
-                refused: gossip.counters[.validationQueueFull]),
-            .init(
-                name: "gossip_seen", use: holdings.seen, limit: gossipLimits.seenCountMax,
-                refused: 0),
-            .init(
-                name: "commands", use: commands.count, limit: configuration.limits.commandsMax,
-                refused: 0),
-        ]
-    }
-
     /// Everything that can be counted or measured, for a metrics page.
     public func metrics(now: Now) -> NodeMetrics {
         NodeMetrics(
-            info: nodeInfo(now: now), counters: counterInfos(), limits: limitInfos(),
+            info: nodeInfo(now: now), counters: counterInfos(), limits: limitInfos(now: now),
             meshSizes: meshInfos().map { ($0.topic, $0.mesh.count) }, dht: dhtInfo(now: now),
             connectionCount: connections.count)
     }

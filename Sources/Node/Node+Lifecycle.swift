@@ -32,6 +32,9 @@ extension Node {
         for node in configuration.bootnodes {
             tell(.learned(node.peerID, node.addresses, .bootnode), now: now, into: &outputs)
         }
+        for peer in configuration.directPeers {
+            tell(.pin(peer.peerID, peer.addresses), now: now, into: &outputs)
+        }
         addressesChanged(now: now, into: &outputs)
         for topic in configuration.gossipTopics {
             tellGossip(.subscribe(Gossipsub.Topic(topic)), now: now, into: &outputs)

@@ -13,6 +13,7 @@ extension NodeConfiguration {
     /// operator's.
     func gossipConfiguration(announcements: Gossipsub.Topic) -> Gossipsub.Configuration {
         var gossip = gossip
+        gossip.directPeers = directPeers.map(\.peerID)
         if speaksChorale {
             var parameters = parameters(of: announcements)
             parameters.validation = .application

@@ -24,6 +24,9 @@ public struct NodeConfiguration: Sendable {
     /// Announced besides what is found out; for nodes behind a port mapping.
     public var externalAddresses: [Multiaddr]
     public var bootnodes: [Bootnode]
+    /// Peers that this node stays connected to and that get every gossip message, outside of meshes
+    /// (gossipsub 1.1, "Explicit Peering Agreements"). Both sides must say so.
+    public var directPeers: [Bootnode]
     /// Observer, validator, executor, prover: bits of ``NodeRole``.
     public var roles: NodeRole
     public var agentVersion: String
@@ -57,6 +60,7 @@ public struct NodeConfiguration: Sendable {
         self.listenAddresses = []
         self.externalAddresses = []
         self.bootnodes = []
+        self.directPeers = []
         self.roles = .observer
         self.agentVersion = "chorale/0.1.0"
         self.swarm = Swarm.Limits()

@@ -2,6 +2,8 @@
 public struct NodeCounters: Sendable {
     public var bytesReceived: UInt64 = 0
     public var bytesSent: UInt64 = 0
+    /// Commands refused because too many were under way.
+    public var commandsRefused: UInt64 = 0
     public var streamsOpened: UInt64 = 0
     public var streamsNotOpened: UInt64 = 0
     public var streamsAccepted: UInt64 = 0

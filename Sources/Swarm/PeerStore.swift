@@ -86,6 +86,8 @@ public struct PeerStore: Sendable {
     private var peers: OrderedDictionary<PeerID, KnownPeer> = [:]
     private var changed: Set<PeerID> = []
     private var removed: Set<PeerID> = []
+    /// Peers forgotten to make room.
+    public private(set) var evictedCount: UInt64 = 0
 
     public init(limits: Limits = Limits()) { self.limits = limits }
 
@@ -246,6 +248,7 @@ public struct PeerStore: Sendable {
                 return (lhs.seenAt, lhs.id) < (rhs.seenAt, rhs.id)
             })
         else { return }
+        evictedCount += 1
         peers.removeValue(forKey: victim.id)
         changed.remove(victim.id)
         removed.insert(victim.id)

@@ -104,6 +104,28 @@ public struct Swarm: StateMachine, ~Copyable {
         }
     }
 
+    /// Dials that wait behind others.
+    public var waitingDialCount: Int { waiting.count }
+
+    /// Sockets of the address group that has most.
+    public var largestAddressGroup: Int {
+        var counts: [IPPrefix: Int] = [:]
+        for socket in sockets.values {
+            if let group = socket.group { counts[group, default: 0] += 1 }
+        }
+        return counts.values.max() ?? 0
+    }
+
+    /// Of the sockets that an address group may open in a burst, how many were used by the one that
+    /// used most. Zero under the local policy, which has no such limit.
+    public func largestInboundBurst(now: MonotonicInstant) -> Int {
+        Int(inboundRates.values.map { $0.used(now: now) }.max() ?? 0)
+    }
+
+    public func closedCount(for reason: DisconnectReason) -> UInt64 {
+        DisconnectReason.allCases.firstIndex(of: reason).map { counters.closed[$0] } ?? 0
+    }
+
     public mutating func handle(_ input: Input, now: Now, into outputs: inout [Output]) {
         switch input {
         case .dial(let id, let peer, let addresses, let source):

@@ -44,6 +44,15 @@ import Testing
 }
 
 @Suite struct TokenBucketTests {
+    @Test func tellsWhatIsUsed() {
+        var bucket = TokenBucket(capacity: 4, interval: .seconds(1), now: .zero)
+        #expect(bucket.used(now: .zero) == 0)
+        #expect(bucket.take(3, now: .zero))
+        #expect(bucket.used(now: .zero) == 3)
+        #expect(bucket.used(now: .zero.advanced(by: .milliseconds(1500))) == 2)
+        #expect(bucket.used(now: .zero.advanced(by: .seconds(9))) == 0)
+    }
+
     @Test func refillsAtItsRateAndNoFaster() {
         var bucket = TokenBucket(capacity: 2, interval: .milliseconds(100), now: .zero)
         let taken = (0..<3).map { _ in bucket.take(now: .zero) }

@@ -198,11 +198,12 @@ final class Scratch {
             (.bootnodes, [Self.bootnode, own]), (.maxPeers, ["8"]), (.addressPolicy, ["local"]),
             (.networkDigest, ["0a0b0c0d"]), (.role, ["validator"]), (.gossipTopics, ["a,b"]),
             (.externalAddress, ["/ip4/198.51.100.1/tcp/4001"]), (.kadProtocol, ["/ipfs/kad/1.0.0"]),
-            (.choraleRequests, ["false"]),
+            (.choraleRequests, ["false"]), (.directPeers, [Self.bootnode, own]),
         ])
         let configuration = settings.nodeConfiguration(identity: identity)
         // A node does not dial itself.
         #expect(configuration.bootnodes.map(\.peerID) == [Self.peer])
+        #expect(configuration.directPeers.map(\.peerID) == [Self.peer])
         #expect(configuration.networkDigest == [10, 11, 12, 13])
         #expect(configuration.roles == .validator)
         #expect(configuration.gossipTopics == ["a", "b"])

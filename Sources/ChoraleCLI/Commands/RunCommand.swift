@@ -48,6 +48,12 @@ struct SettingOptions: ParsableArguments {
             valueName: "bootnodes"))
     var bootnodes: [String] = []
 
+    @Option(
+        help: ArgumentHelp(
+            "Peers to stay connected to and to give every message, if they say the same of us.",
+            valueName: "bootnodes"))
+    var directPeers: [String] = []
+
     @Option(help: "observer, validator, executor, prover. (default: observer)")
     var role: [String] = []
 
@@ -113,6 +119,7 @@ struct SettingOptions: ParsableArguments {
             case .networkDigest: texts = networkDigest.map { [$0] } ?? []
             case .nodeKey: texts = nodeKey.map { [$0] } ?? []
             case .bootnodes: texts = bootnodes
+            case .directPeers: texts = directPeers
             case .role: texts = role
             case .listen: texts = listen
             case .externalAddress: texts = externalAddress

@@ -26,6 +26,7 @@ package struct RunSettings {
     var externalAddresses: [Multiaddr]
     var addressPolicy: AddressPolicy
     var peerCountMax: Int
+    var directPeers: [Bootnode]
     var gossipTopics: [String]
     /// Whether messages are signed, as other networks want it. Chorale's own are named by their hash.
     var signsGossip: Bool
@@ -91,6 +92,11 @@ package struct RunSettings {
             bootnodes = network?.bootnodes ?? []
         }
 
+        directPeers = []
+        if let value = values[.directPeers] {
+            directPeers = try BootnodeList.load(value.texts, source: "\(value.origin)")
+        }
+
         roles = try reader.roles()
         listenAddresses = try reader.listenAddresses()
         externalAddresses = try reader.addresses(.externalAddress)
@@ -133,6 +139,7 @@ package struct RunSettings {
         configuration.externalAddresses = externalAddresses
         // A bootnode is often started with the network's list, which names it too.
         configuration.bootnodes = bootnodes.filter { $0.peerID != identity.peerID }
+        configuration.directPeers = directPeers.filter { $0.peerID != identity.peerID }
         configuration.roles = roles
         configuration.agentVersion = Version.agent
         configuration.gossipTopics = gossipTopics

@@ -7,6 +7,7 @@ package enum Setting: String, CaseIterable, Hashable {
     case networkDigest = "network-digest"
     case nodeKey = "node-key"
     case bootnodes
+    case directPeers = "direct-peers"
     case role
     case listen
     case externalAddress = "external-address"
@@ -37,7 +38,7 @@ package enum Setting: String, CaseIterable, Hashable {
     /// Several values: repeated flags, comma lists, YAML lists.
     package var isList: Bool {
         switch self {
-        case .bootnodes, .role, .listen, .externalAddress, .gossipTopics: true
+        case .bootnodes, .directPeers, .role, .listen, .externalAddress, .gossipTopics: true
         default: false
         }
     }
@@ -130,7 +131,7 @@ package struct SettingValues {
             }
             var texts = entry.isList ? entry.values : entry.values.flatMap { split($0, setting) }
             if setting.isPath { texts = texts.map { Files.join(directory, $0) } }
-            if setting == .bootnodes {
+            if setting == .bootnodes || setting == .directPeers {
                 texts = texts.map { text in
                     text.hasPrefix("@")
                         ? "@" + Files.join(directory, String(text.dropFirst())) : text

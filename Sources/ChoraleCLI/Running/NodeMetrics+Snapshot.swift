@@ -64,7 +64,7 @@ enum NodeMetricsPage {
         page.gauge(
             "chorale_node_limit_max", "The limit", samples { .integer(UInt64(clamping: $0.limit)) })
         page.counter(
-            "chorale_node_limit_refused_total", "What was refused because of a limit",
+            "chorale_node_limit_refused_total", "What a limit turned away or pushed out",
             samples { .integer($0.refused) })
     }
 
