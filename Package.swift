@@ -95,6 +95,7 @@ let package = Package(
         // Crypto and codecs
         module("Crypto", ["ChoraleBase", "CSodium", "CLibcrypto", "CSecp256k1"], settings: base),
         module("Codec", ["ChoraleBase", "CSnappy"]),
+        module("Curves", ["ChoraleBase"]),
 
         // Execution
         module("Execution", ["ChoraleBase", "Crypto", "Codec"]),
@@ -209,6 +210,7 @@ let package = Package(
         tests("Crypto", ["Crypto"]),
         tests("Codec", ["Codec"]),
         tests("Execution", ["Execution", "Crypto", "Codec"]),
+        tests("Curves", ["Curves"]),
         tests("PeerIdentity", ["PeerIdentity", "Crypto", "Codec"]),
         tests("ChoraleTypes", ["ChoraleTypes", "PeerIdentity", "Crypto", "Codec"]),
         tests("Multistream", ["Multistream"]),

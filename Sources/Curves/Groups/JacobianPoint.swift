@@ -1,0 +1,123 @@
+/// A point (X/Z², Y/Z³); Z is zero at infinity.
+///
+/// Formulas: Bernstein and Lange, Explicit-Formulas Database, "Jacobian coordinates with a4=0".
+struct JacobianPoint<Shape: CurveShape>: Sendable {
+    private(set) var x: Shape.Coordinate
+    private(set) var y: Shape.Coordinate
+    private(set) var z: Shape.Coordinate
+
+    private init(_ x: Shape.Coordinate, _ y: Shape.Coordinate, _ z: Shape.Coordinate) {
+        self.x = x
+        self.y = y
+        self.z = z
+    }
+
+    /// The point of coordinates known to satisfy the curve's equation, such as a map's image.
+    init(knownX x: Shape.Coordinate, knownY y: Shape.Coordinate, knownZ z: Shape.Coordinate) {
+        self.init(x, y, z)
+    }
+
+    static var infinity: Self { Self(.one, .one, .zero) }
+
+    init(_ point: AffinePoint<Shape>) {
+        self = point.isInfinity ? .infinity : Self(point.x, point.y, .one)
+    }
+
+    @inline(__always)
+    var isInfinity: Bool { z.isZero }
+
+    /// One inversion.
+    var affine: AffinePoint<Shape> {
+        guard !isInfinity else { return .infinity }
+        let scale = z.inverse()
+        let scaleSquared = scale.squared()
+        return AffinePoint(knownX: x * scaleSquared, knownY: y * (scaleSquared * scale))
+    }
+
+    /// Equality of the points, whatever their Z.
+    static func == (lhs: Self, rhs: Self) -> Bool {
+        if lhs.isInfinity || rhs.isInfinity { return lhs.isInfinity && rhs.isInfinity }
+        let left = lhs.z.squared()
+        let right = rhs.z.squared()
+        return lhs.x * right == rhs.x * left
+            && lhs.y * (right * rhs.z) == rhs.y * (left * lhs.z)
+    }
+
+    /// Equality with a point that needs no scaling.
+    static func == (lhs: Self, rhs: AffinePoint<Shape>) -> Bool {
+        if lhs.isInfinity || rhs.isInfinity { return lhs.isInfinity && rhs.isInfinity }
+        let square = lhs.z.squared()
+        return lhs.x == rhs.x * square && lhs.y == rhs.y * (square * lhs.z)
+    }
+
+    static prefix func - (point: Self) -> Self { Self(point.x, -point.y, point.z) }
+
+    func doubled() -> Self {
+        // A point of order two has y = 0 and doubles to Z = 0, as it should.
+        let ySquared = y.squared()
+        let d = (x * ySquared).doubled().doubled()
+        let xSquared = x.squared()
+        let e = xSquared.doubled() + xSquared
+        let x3 = e.squared() - d.doubled()
+        let y3 = e * (d - x3) - ySquared.squared().doubled().doubled().doubled()
+        return Self(x3, y3, (y * z).doubled())
+    }
+
+    static func + (lhs: Self, rhs: Self) -> Self {
+        if lhs.isInfinity { return rhs }
+        if rhs.isInfinity { return lhs }
+        let leftSquared = lhs.z.squared()
+        let rightSquared = rhs.z.squared()
+        let u1 = lhs.x * rightSquared
+        let s1 = lhs.y * (rightSquared * rhs.z)
+        let h = rhs.x * leftSquared - u1
+        let r = rhs.y * (leftSquared * lhs.z) - s1
+        if h.isZero { return r.isZero ? lhs.doubled() : .infinity }
+        return chord(u1: u1, s1: s1, h: h, r: r, z: lhs.z * rhs.z)
+    }
+
+    /// Cheaper than the general addition by the second point's Z.
+    static func + (lhs: Self, rhs: AffinePoint<Shape>) -> Self {
+        if rhs.isInfinity { return lhs }
+        if lhs.isInfinity { return Self(rhs) }
+        let leftSquared = lhs.z.squared()
+        let h = rhs.x * leftSquared - lhs.x
+        let r = rhs.y * (leftSquared * lhs.z) - lhs.y
+        if h.isZero { return r.isZero ? lhs.doubled() : .infinity }
+        return chord(u1: lhs.x, s1: lhs.y, h: h, r: r, z: lhs.z)
+    }
+
+    static func += (lhs: inout Self, rhs: Self) { lhs = lhs + rhs }
+
+    static func += (lhs: inout Self, rhs: AffinePoint<Shape>) { lhs = lhs + rhs }
+
+    @inline(__always)
+    private static func chord(
+        u1: Shape.Coordinate, s1: Shape.Coordinate, h: Shape.Coordinate, r: Shape.Coordinate,
+        z: Shape.Coordinate
+    ) -> Self {
+        let hSquared = h.squared()
+        let hCubed = hSquared * h
+        let v = u1 * hSquared
+        let x3 = r.squared() - hCubed - v.doubled()
+        let y3 = r * (v - x3) - s1 * hCubed
+        return Self(x3, y3, z * h)
+    }
+
+    /// scalar · point by doubling and adding: for short scalars with few bits set, and as the plain
+    /// definition that the faster ways are tested against.
+    func multiplied(by scalar: some LimbArray) -> Self {
+        var result = Self.infinity
+        for index in stride(from: type(of: scalar).count - 1, through: 0, by: -1) {
+            let limb = scalar[index]
+            for bit in stride(from: 63, through: 0, by: -1) {
+                // Nothing to double above the highest bit.
+                if !result.isInfinity { result = result.doubled() }
+                if (limb &>> UInt64(bit)) & 1 == 1 { result += self }
+            }
+        }
+        return result
+    }
+
+    func multiplied(by scalar: UInt64) -> Self { multiplied(by: Limbs<1>(repeating: scalar)) }
+}

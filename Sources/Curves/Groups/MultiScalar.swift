@@ -1,0 +1,132 @@
+/// One scalar · point of a sum; the scalar's sign is in the point.
+struct ScalarTerm<Shape: CurveShape>: Sendable {
+    let point: AffinePoint<Shape>
+    let scalar: UInt128
+}
+
+/// Sums of scalar multiples.
+enum MultiScalar<Shape: CurveShape> {
+    /// From how many terms on buckets are cheaper than tables (measured on both curves).
+    static var bucketTermCountMin: Int { 96 }
+
+    /// Σ scalar · point over points of the prime-order subgroup.
+    ///
+    /// - Complexity: about 128 doublings and 30 additions per term; from
+    ///   ``bucketTermCountMin`` terms on O(n / log n) additions.
+    static func sum(
+        of products: [(point: AffinePoint<Shape>, scalar: Limbs<4>)]
+    ) -> JacobianPoint<Shape> {
+        var terms: [ScalarTerm<Shape>] = []
+        for product in products where !product.point.isInfinity {
+            Shape.appendTerms(of: product.point, times: product.scalar, to: &terms)
+        }
+        return terms.count < bucketTermCountMin ? sumByTables(terms) : sumByBuckets(terms)
+    }
+
+    static func multiply(
+        _ point: AffinePoint<Shape>, by scalar: Limbs<4>
+    ) -> JacobianPoint<Shape> {
+        sum(of: [(point, scalar)])
+    }
+
+    // MARK: Few terms
+
+    /// Straus's method: one run of doublings, and for each term a signed-digit form of width four
+    /// over a table of four odd multiples.
+    ///
+    /// Specification: Handbook of Elliptic and Hyperelliptic Curve Cryptography, algorithms 9.35 and
+    /// 9.46.
+    static func sumByTables(_ terms: [ScalarTerm<Shape>]) -> JacobianPoint<Shape> {
+        let rows = terms.map { Row($0) }
+        var result = JacobianPoint<Shape>.infinity
+        for position in stride(from: SignedDigits.count - 1, through: 0, by: -1) {
+            if !result.isInfinity { result = result.doubled() }
+            for row in rows {
+                let digit = row.digits[position]
+                if digit > 0 { result += row.multiples[Int(digit) >> 1] }
+                if digit < 0 { result += -row.multiples[Int(-digit) >> 1] }
+            }
+        }
+        return result
+    }
+
+    private struct Row {
+        let digits: SignedDigits
+        /// 1, 3, 5 and 7 times the point.
+        var multiples: [4 of JacobianPoint<Shape>]
+
+        init(_ term: ScalarTerm<Shape>) {
+            digits = SignedDigits(term.scalar)
+            let point = JacobianPoint(term.point)
+            let double = point.doubled()
+            multiples = .init(repeating: point)
+            for index in 1..<4 { multiples[index] = multiples[index - 1] + double }
+        }
+    }
+
+    // MARK: Many terms
+
+    /// Pippenger's method: per window of bits, points with equal digits share one bucket.
+    static func sumByBuckets(_ terms: [ScalarTerm<Shape>]) -> JacobianPoint<Shape> {
+        let width = windowWidth(termCount: terms.count)
+        let mask = (UInt128(1) << UInt128(width)) - 1
+        var result = JacobianPoint<Shape>.infinity
+        var buckets = [JacobianPoint<Shape>](repeating: .infinity, count: 1 << width)
+        let windowCount = (128 + width - 1) / width
+        for window in stride(from: windowCount - 1, through: 0, by: -1) {
+            for _ in 0..<width where !result.isInfinity { result = result.doubled() }
+            for index in buckets.indices { buckets[index] = .infinity }
+            for term in terms {
+                let digit = Int((term.scalar >> UInt128(window * width)) & mask)
+                if digit != 0 { buckets[digit] += term.point }
+            }
+            // Σ digit · bucket as a sum of running sums from the top.
+            var running = JacobianPoint<Shape>.infinity
+            for digit in stride(from: buckets.count - 1, through: 1, by: -1) {
+                running += buckets[digit]
+                result += running
+            }
+        }
+        return result
+    }
+
+    /// The width, in bits, with the fewest additions: each window costs one per term and two per
+    /// bucket. Limited to 12, where the buckets of G2 take 1.2 MB.
+    static func windowWidth(termCount: Int) -> Int {
+        func cost(_ width: Int) -> Int {
+            (128 + width - 1) / width * (termCount + 2 << width)
+        }
+        return (1...12).min { cost($0) < cost($1) } ?? 1
+    }
+}
+
+/// A scalar of 128 bits as digits 0, ±1, ±3, ±5, ±7 of which at most one in four is not zero.
+struct SignedDigits: Sendable {
+    /// The scalar's bits and the carry of the highest digit.
+    static var count: Int { 129 }
+
+    private var storage = [129 of Int8](repeating: 0)
+
+    init(_ scalar: UInt128) {
+        var rest = scalar
+        var position = 0
+        var carry: UInt128 = 0
+        while rest != 0 || carry != 0 {
+            // `carry` stands for what a negative digit borrowed from this position.
+            let low = (rest & 15) + carry
+            if low & 1 == 0 {
+                // One and a carry make nothing here and a carry there, so the carry stays what it is.
+                rest >>= 1
+                position += 1
+                continue
+            }
+            let digit = Int8(low & 15)
+            storage[position] = digit < 8 ? digit : digit - 16
+            carry = digit < 8 ? 0 : 1
+            rest >>= 4
+            position += 4
+        }
+    }
+
+    subscript(position: Int) -> Int8 { storage[position] }
+}
