@@ -95,7 +95,9 @@ let package = Package(
         // Crypto and codecs
         module("Crypto", ["ChoraleBase", "CSodium", "CLibcrypto", "CSecp256k1"], settings: base),
         module("Codec", ["ChoraleBase", "CSnappy"]),
-        module("Curves", ["ChoraleBase"]),
+
+        // Curves
+        module("Curves", ["ChoraleBase", "Crypto"]),
 
         // Execution
         module("Execution", ["ChoraleBase", "Crypto", "Codec"]),
@@ -210,7 +212,7 @@ let package = Package(
         tests("Crypto", ["Crypto"]),
         tests("Codec", ["Codec"]),
         tests("Execution", ["Execution", "Crypto", "Codec"]),
-        tests("Curves", ["Curves"]),
+        tests("Curves", ["Curves", "Crypto"]),
         tests("PeerIdentity", ["PeerIdentity", "Crypto", "Codec"]),
         tests("ChoraleTypes", ["ChoraleTypes", "PeerIdentity", "Crypto", "Codec"]),
         tests("Multistream", ["Multistream"]),

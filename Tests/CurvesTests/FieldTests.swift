@@ -26,6 +26,7 @@ import Testing
 
     @Test(arguments: UInt64(0)..<64) func primeFields(seed: UInt64) {
         primeFieldLaws(BN254.Fp.self, seed: seed)
+        primeFieldLaws(BLS12381.Fp.self, seed: seed)
     }
 
     private func edges<Field: PrimeField>(_: Field.Type) {
@@ -48,6 +49,7 @@ import Testing
 
     @Test func edgesOfPrimeFields() {
         edges(BN254.Fp.self)
+        edges(BLS12381.Fp.self)
     }
 
     private func towerLaws<Tower: PairingTower>(_: Tower.Type, seed: UInt64) {
@@ -91,6 +93,7 @@ import Testing
 
     @Test(arguments: UInt64(0)..<32) func towers(seed: UInt64) {
         towerLaws(BN254.self, seed: seed)
+        towerLaws(BLS12381.self, seed: seed)
     }
 
     private func frobeniusLaws<Tower: PairingTower>(_: Tower.Type, seed: UInt64) {
@@ -115,5 +118,6 @@ import Testing
 
     @Test(arguments: UInt64(0)..<8) func frobeniusMaps(seed: UInt64) {
         frobeniusLaws(BN254.self, seed: seed)
+        frobeniusLaws(BLS12381.self, seed: seed)
     }
 }

@@ -34,6 +34,8 @@ import Testing
     @Test(arguments: UInt64(0)..<16) func laws(seed: UInt64) {
         groupLaws(BN254.g1, order: BN254.order, seed: seed)
         groupLaws(BN254.g2, order: BN254.order, seed: seed)
+        groupLaws(BLS12381.generatorOfG1, order: BLS12381.order, seed: seed)
+        groupLaws(BLS12381.generatorOfG2, order: BLS12381.order, seed: seed)
     }
 
     private func scalarEdges(_ order: Limbs<4>) -> [Limbs<4>] {
@@ -65,6 +67,8 @@ import Testing
     @Test func multiplicationIsRepeatedAddition() {
         multiplication(BN254.g1, order: BN254.order)
         multiplication(BN254.g2, order: BN254.order)
+        multiplication(BLS12381.generatorOfG1, order: BLS12381.order)
+        multiplication(BLS12381.generatorOfG2, order: BLS12381.order)
     }
 
     private func sums<Shape: CurveShape>(_ generator: AffinePoint<Shape>, count: Int) {
@@ -89,6 +93,8 @@ import Testing
     @Test(arguments: [0, 1, 2, 5, 64]) func sumsOfMultiples(count: Int) {
         sums(BN254.g1, count: count)
         sums(BN254.g2, count: count)
+        sums(BLS12381.generatorOfG1, count: count)
+        sums(BLS12381.generatorOfG2, count: count)
     }
 
     @Test(arguments: [0, 1, 7, 8, 9, 15, 16, .max, .max - 1, UInt128.max - 7, 0xF << 124, 1 << 127])

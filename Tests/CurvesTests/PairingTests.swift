@@ -36,6 +36,9 @@ import Testing
 
     @Test(arguments: UInt64(0)..<8) func bilinear(seed: UInt64) {
         laws(BN254.self, BN254.g1, BN254.g2, order: BN254.order, seed: seed)
+        laws(
+            BLS12381.self, BLS12381.generatorOfG1, BLS12381.generatorOfG2,
+            order: BLS12381.order, seed: seed)
     }
 
     @Test func nonAdjacentForm() {

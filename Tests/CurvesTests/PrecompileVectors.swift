@@ -15,6 +15,14 @@ enum Operations {
     static let bn254Add: Operation = { try BN254.add($0.span) }
     static let bn254Multiply: Operation = { try BN254.multiply($0.span) }
     static let bn254Pairing: Operation = { word(try BN254.pairingCheck($0.span)) }
+    static let g1Add: Operation = { try BLS12381.g1Add($0.span) }
+    static let g1MultiScalar: Operation = { try BLS12381.g1MultiScalar($0.span) }
+    static let g2Add: Operation = { try BLS12381.g2Add($0.span) }
+    static let g2MultiScalar: Operation = { try BLS12381.g2MultiScalar($0.span) }
+    static let bls12381Pairing: Operation = { word(try BLS12381.pairingCheck($0.span)) }
+    static let mapFpToG1: Operation = { try BLS12381.mapFpToG1($0.span) }
+    static let mapFp2ToG2: Operation = { try BLS12381.mapFp2ToG2($0.span) }
+    static let pointEvaluation: Operation = { try KZG.verifyPointEvaluation($0.span) }
 }
 
 /// go-ethereum's precompile vectors and some made beside them, where the vectors are at hand.
@@ -30,6 +38,26 @@ struct PrecompileVectors {
         ("fail-bn256Add", Operations.bn254Add, 4),
         ("fail-bn256ScalarMul", Operations.bn254Multiply, 3),
         ("fail-bn256Pairing", Operations.bn254Pairing, 6),
+        ("blsG1Add", Operations.g1Add, 19),
+        ("blsG1Mul", Operations.g1MultiScalar, 8),
+        ("blsG1MultiExp", Operations.g1MultiScalar, 20),
+        ("blsG2Add", Operations.g2Add, 19),
+        ("blsG2Mul", Operations.g2MultiScalar, 8),
+        ("blsG2MultiExp", Operations.g2MultiScalar, 23),
+        ("blsPairing", Operations.bls12381Pairing, 24),
+        ("blsMapG1", Operations.mapFpToG1, 24),
+        ("blsMapG2", Operations.mapFp2ToG2, 24),
+        ("fail-blsG1Add", Operations.g1Add, 4),
+        ("fail-blsG1Mul", Operations.g1MultiScalar, 5),
+        ("fail-blsG1MultiExp", Operations.g1MultiScalar, 5),
+        ("fail-blsG2Add", Operations.g2Add, 4),
+        ("fail-blsG2Mul", Operations.g2MultiScalar, 5),
+        ("fail-blsG2MultiExp", Operations.g2MultiScalar, 5),
+        ("fail-blsPairing", Operations.bls12381Pairing, 6),
+        ("fail-blsMapG1", Operations.mapFpToG1, 4),
+        ("fail-blsMapG2", Operations.mapFp2ToG2, 4),
+        ("pointEvaluation", Operations.pointEvaluation, 5),
+        ("fail-pointEvaluation", Operations.pointEvaluation, 6),
     ]
 
     /// Precompiles that are not on these curves: other modules' tests read them.
@@ -38,12 +66,7 @@ struct PrecompileVectors {
     ]
 
     @Test func everyFileIsRead() {
-        // BLS12-381 is not implemented.
-        let found = Set(
-            Vectors.files(in: Self.folder).filter {
-                !$0.contains("/bls") && !$0.contains("-bls")
-                    && !$0.lowercased().contains("pointevaluation")
-            })
+        let found = Set(Vectors.files(in: Self.folder))
         let known = Set(
             (Self.files.map(\.name) + Self.elsewhere).map { "\(Self.folder)/\($0).json" })
         #expect(found == known)
@@ -74,13 +97,18 @@ struct PrecompileFixtures {
         6: Operations.bn254Add,
         7: Operations.bn254Multiply,
         8: Operations.bn254Pairing,
+        10: Operations.pointEvaluation,
+        11: Operations.g1Add,
+        12: Operations.g1MultiScalar,
+        13: Operations.g2Add,
+        14: Operations.g2MultiScalar,
+        15: Operations.bls12381Pairing,
+        16: Operations.mapFpToG1,
+        17: Operations.mapFp2ToG2,
     ]
 
-    /// Hashes, signatures, modular powers: other modules' tests read them. BLS12-381 (10 to 17) is
-    /// not implemented.
-    private static let elsewhere: Set = [
-        1, 2, 3, 4, 5, 9, 10, 11, 12, 13, 14, 15, 16, 17, 256,
-    ]
+    /// Hashes, signatures, modular powers: other modules' tests read them.
+    private static let elsewhere: Set = [1, 2, 3, 4, 5, 9, 256]
 
     @Test func answers() throws {
         let vectors = try Fixtures.json("precompiles/vectors.json").array
@@ -104,6 +132,6 @@ struct PrecompileFixtures {
                 }
             }
         }
-        #expect(answered == 24)
+        #expect(answered == 61)
     }
 }

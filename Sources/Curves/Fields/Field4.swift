@@ -78,12 +78,15 @@ struct Field4<Modulus: Modulus4>: PrimeField {
         return words
     }
 
-    /// - Precondition: the literal is below the modulus.
+    /// The residue of a literal, which may be negative.
+    ///
+    /// - Precondition: the literal's magnitude is below the modulus.
     init(integerLiteral value: StaticBigInt) {
-        guard let element = Self(canonical: Words(integerLiteral: value)) else {
+        let words = Words(integerLiteral: value)
+        guard let element = Self(canonical: value.signum() < 0 ? words.negated : words) else {
             preconditionFailure("a constant is below the modulus")
         }
-        self = element
+        self = value.signum() < 0 ? -element : element
     }
 
     /// Less the modulus, once, if that is not below zero.

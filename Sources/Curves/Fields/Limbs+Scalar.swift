@@ -9,6 +9,9 @@ extension Limbs {
         return (difference, borrow == 1)
     }
 
+    /// Zero minus the integer.
+    var negated: Self { Self(repeating: 0).subtractingReportingBorrow(self).difference }
+
     static func < (lhs: Self, rhs: Self) -> Bool {
         lhs.subtractingReportingBorrow(rhs).borrow
     }

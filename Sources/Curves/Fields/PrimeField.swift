@@ -65,13 +65,16 @@ extension FieldElement {
     @inline(__always)
     static func *= (lhs: inout Self, rhs: Self) { lhs = lhs * rhs }
 
-    /// The element to the power of an unsigned integer, by squaring and multiplying.
+    /// The element to the power of an unsigned integer, four bits at a time.
     func power(_ exponent: some LimbArray) -> Self {
+        var powers = [16 of Self](repeating: .one)
+        for index in 1..<16 { powers[index] = powers[index - 1] * self }
         var result = Self.one
         for index in stride(from: type(of: exponent).count - 1, through: 0, by: -1) {
-            for bit in stride(from: 63, through: 0, by: -1) {
-                result = result.squared()
-                if (exponent[index] &>> UInt64(bit)) & 1 == 1 { result *= self }
+            for shift in stride(from: UInt64(60), through: 0, by: -4) {
+                for _ in 0..<4 { result = result.squared() }
+                let digit = Int(truncatingIfNeeded: exponent[index] &>> shift) & 15
+                if digit != 0 { result *= powers[digit] }
             }
         }
         return result

@@ -6,7 +6,7 @@ struct ScalarTerm<Shape: CurveShape>: Sendable {
 
 /// Sums of scalar multiples.
 enum MultiScalar<Shape: CurveShape> {
-    /// From how many terms on buckets are cheaper than tables (measured on both curves).
+    /// From how many terms on buckets are cheaper than tables.
     static var bucketTermCountMin: Int { 96 }
 
     /// Σ scalar · point over points of the prime-order subgroup.
@@ -68,11 +68,12 @@ enum MultiScalar<Shape: CurveShape> {
 
     /// Pippenger's method: per window of bits, points with equal digits share one bucket.
     static func sumByBuckets(_ terms: [ScalarTerm<Shape>]) -> JacobianPoint<Shape> {
-        let width = windowWidth(termCount: terms.count)
+        let bitCount = terms.reduce(0) { max($0, 128 - $1.scalar.leadingZeroBitCount) }
+        let width = windowWidth(termCount: terms.count, bitCount: bitCount)
         let mask = (UInt128(1) << UInt128(width)) - 1
         var result = JacobianPoint<Shape>.infinity
         var buckets = [JacobianPoint<Shape>](repeating: .infinity, count: 1 << width)
-        let windowCount = (128 + width - 1) / width
+        let windowCount = (bitCount + width - 1) / width
         for window in stride(from: windowCount - 1, through: 0, by: -1) {
             for _ in 0..<width where !result.isInfinity { result = result.doubled() }
             for index in buckets.indices { buckets[index] = .infinity }
@@ -92,9 +93,9 @@ enum MultiScalar<Shape: CurveShape> {
 
     /// The width, in bits, with the fewest additions: each window costs one per term and two per
     /// bucket. Limited to 12, where the buckets of G2 take 1.2 MB.
-    static func windowWidth(termCount: Int) -> Int {
+    static func windowWidth(termCount: Int, bitCount: Int) -> Int {
         func cost(_ width: Int) -> Int {
-            (128 + width - 1) / width * (termCount + 2 << width)
+            (bitCount + width - 1) / width * (termCount + 2 << width)
         }
         return (1...12).min { cost($0) < cost($1) } ?? 1
     }
