@@ -26,6 +26,10 @@ protocol MappedShape: CurveShape where Coordinate: MapField {
     /// Z, a non-square.
     static var mapZ: Coordinate { get }
 
+    /// A square root of `first`, or else of (Z·u²)³ · `first`: where Z·u²·x is tried instead of x,
+    /// x³ + Ax + B takes on that factor.
+    static func root(of first: Coordinate, _ u: Coordinate) -> (Coordinate, isOfFirst: Bool)
+
     // Coefficients of the isogeny's numerators and denominators, from the constant term up.
     static var xNumerator: [Coordinate] { get }
     static var xDenominator: [Coordinate] { get }
@@ -52,22 +56,19 @@ extension MappedShape {
         // x1 = (−B/A)(1 + 1/tv1), or B/(ZA) where tv1 is zero.
         let numerator = mapB * (tv1 + .one)
         let x1 = (tv1.isZero ? mapB : numerator) * (mapA * (tv1.isZero ? mapZ : -tv1)).inverse()
-        var x = x1
-        guard
-            var y = root(at: x1)
-                ?? {
-                    // Exactly one of the two is a square when neither is zero.
-                    x = zu2 * x1
-                    return root(at: x)
-                }()
-        else { preconditionFailure("one of the map's two candidates is on the curve") }
+        let first = (x1.squared() + mapA) * x1 + mapB
+        var (y, isOfFirst) = root(of: first, u)
         if u.isOdd != y.isOdd { y = -y }
-        return (x, y)
+        return (isOfFirst ? x1 : zu2 * x1, y)
     }
 
-    /// A square root of x³ + Ax + B.
-    private static func root(at x: Coordinate) -> Coordinate? {
-        ((x.squared() + mapA) * x + mapB).squareRoot()
+    static func root(of first: Coordinate, _ u: Coordinate) -> (Coordinate, isOfFirst: Bool) {
+        if let root = first.squareRoot() { return (root, true) }
+        let zu2 = mapZ * u.squared()
+        guard let root = (zu2.squared() * zu2 * first).squareRoot() else {
+            preconditionFailure("the product of two non-squares is a square")
+        }
+        return (root, false)
     }
 
     /// The image (xn/xd, y·yn/yd), with Z = xd·yd; infinity where a denominator is zero.
@@ -95,6 +96,18 @@ extension BLS12381.G1Shape: MappedShape {
     static let mapB: BLS12381.Fp =
         0x12e2908d11688030018b12e8753eee3b2016c1f0f24f4070a0b9c14fcef35ef55a23215a316ceaa5d1cc48e98e172be0
     static let mapZ: BLS12381.Fp = 11
+
+    /// √(−Z³).
+    private static let rootOfNegatedZCubed = (mapZ.squared() * mapZ).squareRootOfThisOrNegated()
+
+    // One power for both: a root c of −first makes √(−Z³)·u³·c one of Z³·u⁶·first.
+    static func root(
+        of first: BLS12381.Fp, _ u: BLS12381.Fp
+    ) -> (BLS12381.Fp, isOfFirst: Bool) {
+        let root = first.squareRootOfThisOrNegated()
+        if root.squared() == first { return (root, true) }
+        return (rootOfNegatedZCubed * u.squared() * u * root, false)
+    }
 
     static var xNumerator: [BLS12381.Fp] { IsogenyToG1.xNumerator }
     static var xDenominator: [BLS12381.Fp] { IsogenyToG1.xDenominator }

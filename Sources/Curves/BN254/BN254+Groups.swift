@@ -28,6 +28,8 @@ extension BN254 {
 
     /// The curve's parameter x, called t in EIP-197's references.
     static let parameter: UInt64 = 4_965_661_367_192_848_881
+
+    static let parameterDigits = SignedDigits(UInt128(parameter))
 }
 
 extension BN254.G1Shape {
@@ -101,7 +103,7 @@ extension BN254.G2Shape {
     /// Guillevic and Piellard, "Co-factor clearing and subgroup membership testing", 2022).
     static func isInSubgroup(_ point: AffinePoint<Self>) -> Bool {
         guard !point.isInfinity else { return true }
-        let xTimes = JacobianPoint(point).multiplied(by: BN254.parameter)
+        let xTimes = JacobianPoint(point).multiplied(by: BN254.parameterDigits)
         let first = frobenius(xTimes)
         let second = frobenius(first)
         let third = frobenius(second)

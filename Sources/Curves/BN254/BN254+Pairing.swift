@@ -46,12 +46,12 @@ extension BN254: PairingCurve {
         let quotient = value.conjugate * value.inverse()
         let f = quotient.frobeniusSquared * quotient
 
-        let x2 = f.cyclotomicPower(parameter).cyclotomicSquared()
+        let x2 = f.cyclotomicPower(parameterDigits).cyclotomicSquared()
         let x4 = x2.cyclotomicSquared()
         let x6 = x4 * x2
-        let xx6 = x6.cyclotomicPower(parameter)
+        let xx6 = x6.cyclotomicPower(parameterDigits)
         let xx12 = xx6.cyclotomicSquared()
-        let xxx12 = xx12.cyclotomicPower(parameter)
+        let xxx12 = xx12.cyclotomicPower(parameterDigits)
 
         let a = xxx12 * xx6 * x6  // 6x + 6x² + 12x³
         let b = a * x2.conjugate  // 4x + 6x² + 12x³

@@ -65,17 +65,23 @@ struct Field4<Modulus: Modulus4>: PrimeField {
         _ = subtract(words[2], Modulus.limbs.2, &borrow)
         _ = subtract(words[3], Modulus.limbs.3, &borrow)
         guard borrow == 1 else { return nil }
-        self = Self(words[0], words[1], words[2], words[3]) * Self.radixSquared
+        self = Self(words: words) * Self.radixSquared
     }
 
-    var canonical: Words {
-        let residue = self * Self(1, 0, 0, 0)
+    var canonical: Words { (self * Self(1, 0, 0, 0)).words }
+
+    /// The limbs as they are, in Montgomery form.
+    private var words: Words {
         var words = Words(repeating: 0)
-        words[0] = residue.l0
-        words[1] = residue.l1
-        words[2] = residue.l2
-        words[3] = residue.l3
+        words[0] = l0
+        words[1] = l1
+        words[2] = l2
+        words[3] = l3
         return words
+    }
+
+    private init(words: Words) {
+        self.init(words[0], words[1], words[2], words[3])
     }
 
     /// The residue of a literal, which may be negative.
@@ -186,10 +192,11 @@ struct Field4<Modulus: Modulus4>: PrimeField {
         return total.reduced
     }
 
-    // Fermat: the exponent is public and fixed.
     func inverse() -> Self {
-        var exponent = Self.modulus
-        exponent[0] &-= 2
-        return power(exponent)
+        // The inverse of a·R is a⁻¹·R⁻¹, which two products with R² bring to a⁻¹·R.
+        let inverse = Signed62<5>.inverse(
+            of: Signed62(words), modulo: Signed62(Self.modulus),
+            negatedInverse: Modulus.negatedInverse)
+        return Self(words: inverse.words(Words.self)) * Self.radixSquared * Self.radixSquared
     }
 }

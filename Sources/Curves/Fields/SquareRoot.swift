@@ -1,11 +1,15 @@
 extension PrimeField {
-    /// A square root, or nil for a non-square. The primes of this module are 3 modulo 4.
+    /// A square root, or nil for a non-square.
     func squareRoot() -> Self? {
-        let root = power(Self.squareRootExponent)
+        let root = squareRootOfThisOrNegated()
         return root.squared() == self ? root : nil
     }
 
-    /// (p + 1)/4, which is (p − 3)/4 + 1.
+    /// A square root of the element or of its negative, whichever is a square: −1 is none, since the
+    /// primes of this module are 3 modulo 4.
+    func squareRootOfThisOrNegated() -> Self { power(Self.squareRootExponent) }
+
+    /// (p + 1)/4.
     private static var squareRootExponent: Words {
         var exponent = modulus
         // No carry: the last two bits of p are set, so p + 1 could only carry from all ones.
@@ -24,18 +28,19 @@ extension PrimeField {
 extension Fp2 {
     /// A square root, or nil for a non-square.
     ///
-    /// By the norm: for a root x + y·u of a + b·u, x² = (a ± √(a² + b²))/2 and y = b/2x.
+    /// By the norm: a root x + y·u of a + b·u has x² = (a ± √(a² + b²))/2 and y = b/2x. The product
+    /// of the two candidates for x² is −(b/2)², so one of them is a square, and with c a root of one
+    /// candidate or of its negative, c and b/2c are x and y or y and x.
     func squareRoot() -> Self? {
         if c1.isZero {
-            if let root = c0.squareRoot() { return Self(root, .zero) }
-            // −1 is no square in Fp, so −a is one.
-            return (-c0).squareRoot().map { Self(.zero, $0) }
+            let root = c0.squareRootOfThisOrNegated()
+            return root.squared() == c0 ? Self(root, .zero) : Self(.zero, root)
         }
         guard let root = norm.squareRoot() else { return nil }
-        for candidate in [(c0 + root).halved(), (c0 - root).halved()] {
-            guard let x = candidate.squareRoot() else { continue }
-            return Self(x, c1.halved() * x.inverse())
-        }
-        return nil
+        // Not zero: a² + b² = a² only for b = 0.
+        let candidate = (c0 + root).halved()
+        let first = candidate.squareRootOfThisOrNegated()
+        let second = c1.halved() * first.inverse()
+        return first.squared() == candidate ? Self(first, second) : Self(second, first)
     }
 }

@@ -28,10 +28,37 @@ struct JacobianPoint<Shape: CurveShape>: Sendable {
 
     /// One inversion.
     var affine: AffinePoint<Shape> {
-        guard !isInfinity else { return .infinity }
-        let scale = z.inverse()
-        let scaleSquared = scale.squared()
-        return AffinePoint(knownX: x * scaleSquared, knownY: y * (scaleSquared * scale))
+        isInfinity ? .infinity : scaled(by: z.inverse())
+    }
+
+    /// All points as affine ones, with one inversion.
+    ///
+    /// Specification: Montgomery's trick (Handbook of Elliptic and Hyperelliptic Curve Cryptography,
+    /// algorithm 11.15).
+    static func affine(_ points: [Self]) -> [AffinePoint<Shape>] {
+        // Of all points before each one, the product of Z.
+        var products: [Shape.Coordinate] = []
+        products.reserveCapacity(points.count)
+        var product = Shape.Coordinate.one
+        for point in points {
+            products.append(product)
+            if !point.isInfinity { product *= point.z }
+        }
+        var inverse = product.inverse()
+        var affine = [AffinePoint<Shape>](repeating: .infinity, count: points.count)
+        for index in points.indices.reversed() where !points[index].isInfinity {
+            let point = points[index]
+            affine[index] = point.scaled(by: inverse * products[index])
+            inverse *= point.z
+        }
+        return affine
+    }
+
+    /// The affine point, given 1/Z.
+    @inline(__always)
+    private func scaled(by inverse: Shape.Coordinate) -> AffinePoint<Shape> {
+        let square = inverse.squared()
+        return AffinePoint(knownX: x * square, knownY: y * (square * inverse))
     }
 
     /// Equality of the points, whatever their Z.
@@ -120,4 +147,20 @@ struct JacobianPoint<Shape: CurveShape>: Sendable {
     }
 
     func multiplied(by scalar: UInt64) -> Self { multiplied(by: Limbs<1>(repeating: scalar)) }
+
+    /// scalar · point by signed digits: for scalars without a pattern.
+    func multiplied(by digits: SignedDigits) -> Self {
+        let double = doubled()
+        var multiples = [4 of Self](repeating: self)
+        for index in 1..<4 { multiples[index] = multiples[index - 1] + double }
+        var result = Self.infinity
+        for position in stride(from: digits.highest, through: 0, by: -1) {
+            result = result.doubled()
+            let digit = digits[position]
+            if digit == 0 { continue }
+            let multiple = multiples[Int(digit.magnitude) >> 1]
+            result += digit > 0 ? multiple : -multiple
+        }
+        return result
+    }
 }

@@ -34,34 +34,39 @@ enum MultiScalar<Shape: CurveShape> {
     /// Straus's method: one run of doublings, and for each term a signed-digit form of width four
     /// over a table of four odd multiples.
     ///
-    /// Specification: Handbook of Elliptic and Hyperelliptic Curve Cryptography, algorithms 9.35 and
-    /// 9.46.
+    /// Specification: Handbook of Elliptic and Hyperelliptic Curve Cryptography, algorithm 9.46.
     static func sumByTables(_ terms: [ScalarTerm<Shape>]) -> JacobianPoint<Shape> {
-        let rows = terms.map { Row($0) }
+        let digits = terms.map { SignedDigits($0.scalar) }
+        let multiples = oddMultiples(terms)
         var result = JacobianPoint<Shape>.infinity
-        for position in stride(from: SignedDigits.count - 1, through: 0, by: -1) {
-            if !result.isInfinity { result = result.doubled() }
-            for row in rows {
-                let digit = row.digits[position]
-                if digit > 0 { result += row.multiples[Int(digit) >> 1] }
-                if digit < 0 { result += -row.multiples[Int(-digit) >> 1] }
+        let highest = digits.reduce(-1) { max($0, $1.highest) }
+        for position in stride(from: highest, through: 0, by: -1) {
+            result = result.doubled()
+            for row in digits.indices {
+                let digit = digits[row][position]
+                if digit == 0 { continue }
+                let multiple = multiples[4 * row + Int(digit.magnitude) >> 1]
+                result += digit > 0 ? multiple : -multiple
             }
         }
         return result
     }
 
-    private struct Row {
-        let digits: SignedDigits
-        /// 1, 3, 5 and 7 times the point.
-        var multiples: [4 of JacobianPoint<Shape>]
-
-        init(_ term: ScalarTerm<Shape>) {
-            digits = SignedDigits(term.scalar)
-            let point = JacobianPoint(term.point)
-            let double = point.doubled()
-            multiples = .init(repeating: point)
-            for index in 1..<4 { multiples[index] = multiples[index - 1] + double }
+    /// 1, 3, 5 and 7 times the point of each term, as affine points: the one inversion for all costs
+    /// less than the cheaper additions save.
+    private static func oddMultiples(_ terms: [ScalarTerm<Shape>]) -> [AffinePoint<Shape>] {
+        var multiples: [JacobianPoint<Shape>] = []
+        multiples.reserveCapacity(4 * terms.count)
+        for term in terms {
+            var multiple = JacobianPoint(term.point)
+            let double = multiple.doubled()
+            multiples.append(multiple)
+            for _ in 1..<4 {
+                multiple += double
+                multiples.append(multiple)
+            }
         }
+        return JacobianPoint.affine(multiples)
     }
 
     // MARK: Many terms
@@ -99,35 +104,4 @@ enum MultiScalar<Shape: CurveShape> {
         }
         return (1...12).min { cost($0) < cost($1) } ?? 1
     }
-}
-
-/// A scalar of 128 bits as digits 0, ±1, ±3, ±5, ±7 of which at most one in four is not zero.
-struct SignedDigits: Sendable {
-    /// The scalar's bits and the carry of the highest digit.
-    static var count: Int { 129 }
-
-    private var storage = [129 of Int8](repeating: 0)
-
-    init(_ scalar: UInt128) {
-        var rest = scalar
-        var position = 0
-        var carry: UInt128 = 0
-        while rest != 0 || carry != 0 {
-            // `carry` stands for what a negative digit borrowed from this position.
-            let low = (rest & 15) + carry
-            if low & 1 == 0 {
-                // One and a carry make nothing here and a carry there, so the carry stays what it is.
-                rest >>= 1
-                position += 1
-                continue
-            }
-            let digit = Int8(low & 15)
-            storage[position] = digit < 8 ? digit : digit - 16
-            carry = digit < 8 ? 0 : 1
-            rest >>= 4
-            position += 4
-        }
-    }
-
-    subscript(position: Int) -> Int8 { storage[position] }
 }

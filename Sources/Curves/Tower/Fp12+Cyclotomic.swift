@@ -40,12 +40,28 @@ extension Fp12 {
         (t + z).doubled() + t
     }
 
-    /// An element of the cyclotomic subgroup to the power of a positive integer.
+    /// An element of the cyclotomic subgroup to the power of a positive integer with few bits set.
     func cyclotomicPower(_ exponent: UInt64) -> Self {
         var result = self
         for bit in stride(from: 62 - exponent.leadingZeroBitCount, through: 0, by: -1) {
             result = result.cyclotomicSquared()
             if (exponent &>> UInt64(bit)) & 1 == 1 { result *= self }
+        }
+        return result
+    }
+
+    /// An element of the cyclotomic subgroup to the power of an integer without a pattern.
+    func cyclotomicPower(_ exponent: SignedDigits) -> Self {
+        let square = cyclotomicSquared()
+        var powers = [4 of Self](repeating: self)
+        for index in 1..<4 { powers[index] = powers[index - 1] * square }
+        var result = Self.one
+        for position in stride(from: exponent.highest, through: 0, by: -1) {
+            result = result.cyclotomicSquared()
+            let digit = exponent[position]
+            if digit == 0 { continue }
+            let power = powers[Int(digit.magnitude) >> 1]
+            result *= digit > 0 ? power : power.conjugate
         }
         return result
     }
