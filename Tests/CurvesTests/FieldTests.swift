@@ -52,6 +52,29 @@ import Testing
         edges(BLS12381.Fp.self)
     }
 
+    private func inversion<Field: PrimeField>(_: Field.Type, seed: UInt64) {
+        // Fermat's power is the plain definition.
+        var exponent = Field.modulus
+        exponent[0] &-= 2
+        var samples = Samples(seed: seed)
+        var elements: [Field] = (0..<20).map { _ in samples.element() }
+        elements += [.zero, .one, -.one, .one + .one, Field.one.halved(), -Field.one.halved()]
+        // Residues with few limbs, and with long runs of zeros or ones.
+        for shift in 0..<Field.Words.count * 64 - 8 {
+            var words = Field.Words(repeating: 0)
+            words[shift / 64] = 1 << UInt64(shift % 64)
+            guard let power = Field(canonical: words) else { continue }
+            // Both in Montgomery form and out of it.
+            elements += [power, -power, power - .one, power.inverse() * power * power]
+        }
+        for element in elements { #expect(element.inverse() == element.power(exponent)) }
+    }
+
+    @Test(arguments: UInt64(0)..<4) func inverses(seed: UInt64) {
+        inversion(BN254.Fp.self, seed: seed)
+        inversion(BLS12381.Fp.self, seed: seed)
+    }
+
     private func towerLaws<Tower: PairingTower>(_: Tower.Type, seed: UInt64) {
         var samples = Samples(seed: seed)
         let f: Fp2<Tower> = samples.fp2()
@@ -114,6 +137,14 @@ import Testing
             cyclotomic.cyclotomicPower(exponent)
                 == cyclotomic.power(Limbs<1>(repeating: exponent)))
         #expect(cyclotomic.cyclotomicPower(1) == cyclotomic)
+        for digits: UInt128 in [0, 1, 2, 15, UInt128(exponent), .max] {
+            var plain = Fp12<Tower>.one
+            for bit in (0..<128).reversed() {
+                plain = plain.squared()
+                if digits >> UInt128(bit) & 1 == 1 { plain *= cyclotomic }
+            }
+            #expect(cyclotomic.cyclotomicPower(SignedDigits(digits)) == plain)
+        }
     }
 
     @Test(arguments: UInt64(0)..<8) func frobeniusMaps(seed: UInt64) {

@@ -125,6 +125,33 @@ import Testing
         #expect(JacobianPoint(BN254.g1).multiplied(by: BN254.G1Shape.lambda) == image)
     }
 
+    private func batches<Shape: CurveShape>(_ generator: AffinePoint<Shape>) {
+        var samples = Samples(seed: 21)
+        let g = JacobianPoint(generator)
+        var points = (0..<6).map { _ in g.multiplied(by: samples.scalar()) }
+        points.insert(.infinity, at: 3)
+        #expect(JacobianPoint.affine(points) == points.map(\.affine))
+        #expect(JacobianPoint<Shape>.affine([.infinity, .infinity]) == [.infinity, .infinity])
+        #expect(JacobianPoint<Shape>.affine([]) == [])
+    }
+
+    @Test func batchesOfAffinePoints() {
+        batches(BN254.g1)
+        batches(BN254.g2)
+        batches(BLS12381.generatorOfG1)
+        batches(BLS12381.generatorOfG2)
+    }
+
+    @Test func multiplicationBySignedDigits() {
+        let g = JacobianPoint(BN254.g2)
+        for scalar: UInt128 in [0, 1, 2, 7, 8, UInt128(BN254.parameter), .max] {
+            var limbs = Limbs<4>(repeating: 0)
+            limbs[0] = UInt64(truncatingIfNeeded: scalar)
+            limbs[1] = UInt64(truncatingIfNeeded: scalar >> 64)
+            #expect(g.multiplied(by: SignedDigits(scalar)) == g.multiplied(by: limbs))
+        }
+    }
+
     @Test func subgroupOfBN254() throws {
         // Points of the twist outside the subgroup: x of small norm until the equation has a root.
         var outside = 0
@@ -143,5 +170,43 @@ import Testing
             #expect(BN254.G2Shape.isInSubgroup(point))
         }
         #expect(BN254.G2Shape.isInSubgroup(.infinity))
+    }
+
+    @Test(arguments: UInt64(0)..<10) func subgroupsOfBLS12381(seed: UInt64) {
+        let outside1 = Samples.pointOutsideG1(seed: seed)
+        #expect(!JacobianPoint(outside1).multiplied(by: BLS12381.order).isInfinity)
+        #expect(!BLS12381.G1Shape.isInSubgroup(outside1))
+        let inside1 = BLS12381.G1Shape.clearCofactor(JacobianPoint(outside1))
+        #expect(inside1.multiplied(by: BLS12381.order).isInfinity)
+        #expect(BLS12381.G1Shape.isInSubgroup(inside1.affine))
+
+        let outside2 = Samples.pointOutsideG2(seed: seed)
+        #expect(!JacobianPoint(outside2).multiplied(by: BLS12381.order).isInfinity)
+        #expect(!BLS12381.G2Shape.isInSubgroup(outside2))
+        let inside2 = BLS12381.G2Shape.clearCofactor(JacobianPoint(outside2))
+        #expect(inside2.multiplied(by: BLS12381.order).isInfinity)
+        #expect(BLS12381.G2Shape.isInSubgroup(inside2.affine))
+    }
+
+    @Test func subgroupsHoldInfinityAndNotSmallOrders() {
+        #expect(BLS12381.G1Shape.isInSubgroup(.infinity))
+        #expect(BLS12381.G2Shape.isInSubgroup(.infinity))
+        // (0, 2) has order three, which divides G1's cofactor.
+        let small = BLS12381.G1(knownX: 0, knownY: 2)
+        #expect(JacobianPoint(small).multiplied(by: 3).isInfinity)
+        #expect(!BLS12381.G1Shape.isInSubgroup(small))
+        // A point of the subgroup and one of small order: outside by the least.
+        let mixed = JacobianPoint(BLS12381.generatorOfG1) + small
+        #expect(!BLS12381.G1Shape.isInSubgroup(mixed.affine))
+    }
+
+    @Test func generatorsAndEndomorphismsOfBLS12381() {
+        let g1 = BLS12381.generatorOfG1
+        #expect(BLS12381.G1(x: g1.x, y: g1.y) == g1)
+        let g2 = BLS12381.generatorOfG2
+        #expect(BLS12381.G2(x: g2.x, y: g2.y) == g2)
+        // ψ is multiplication by x, which is negative.
+        let image = BLS12381.G2Shape.frobenius(g2)
+        #expect(-JacobianPoint(g2).multiplied(by: BLS12381.parameter) == image)
     }
 }

@@ -34,6 +34,26 @@ struct Samples {
         Fp6(fp2(), fp2(), fp2())
     }
 
+    /// A point of G1's curve that is not in the subgroup, as almost all are.
+    static func pointOutsideG1(seed: UInt64) -> BLS12381.G1 {
+        var samples = Samples(seed: seed)
+        while true {
+            let x: BLS12381.Fp = samples.element()
+            guard let y = (x.squared() * x + BLS12381.G1Shape.b).squareRoot() else { continue }
+            return BLS12381.G1(knownX: x, knownY: y)
+        }
+    }
+
+    /// A point of G2's curve that is not in the subgroup, as almost all are.
+    static func pointOutsideG2(seed: UInt64) -> BLS12381.G2 {
+        var samples = Samples(seed: seed)
+        while true {
+            let x: Fp2<BLS12381> = samples.fp2()
+            guard let y = (x.squared() * x + BLS12381.G2Shape.b).squareRoot() else { continue }
+            return BLS12381.G2(knownX: x, knownY: y)
+        }
+    }
+
     mutating func fp12<Tower: PairingTower>(_: Tower.Type = Tower.self) -> Fp12<Tower> {
         Fp12(fp6(), fp6())
     }
