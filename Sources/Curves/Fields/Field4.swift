@@ -59,12 +59,7 @@ struct Field4<Modulus: Modulus4>: PrimeField {
     var isZero: Bool { l0 | l1 | l2 | l3 == 0 }
 
     init?(canonical words: Words) {
-        var borrow: UInt64 = 0
-        _ = subtract(words[0], Modulus.limbs.0, &borrow)
-        _ = subtract(words[1], Modulus.limbs.1, &borrow)
-        _ = subtract(words[2], Modulus.limbs.2, &borrow)
-        _ = subtract(words[3], Modulus.limbs.3, &borrow)
-        guard borrow == 1 else { return nil }
+        guard words.subtractingReportingBorrow(Self.modulus).borrow else { return nil }
         self = Self(words: words) * Self.radixSquared
     }
 
@@ -95,17 +90,19 @@ struct Field4<Modulus: Modulus4>: PrimeField {
         self = value.signum() < 0 ? -element : element
     }
 
-    /// Less the modulus, once, if that is not below zero.
+    /// Less the modulus, once, if that is not below zero. The element is below twice the modulus, whose
+    /// spare bits leave the difference's highest bit to its sign.
     @inline(__always)
     private var reduced: Self {
-        var borrow: UInt64 = 0
-        let d0 = subtract(l0, Modulus.limbs.0, &borrow)
-        let d1 = subtract(l1, Modulus.limbs.1, &borrow)
-        let d2 = subtract(l2, Modulus.limbs.2, &borrow)
-        let d3 = subtract(l3, Modulus.limbs.3, &borrow)
-        let isSmaller = borrow == 1
+        var carry: UInt64 = 1
+        let d0 = subtract(l0, Modulus.limbs.0, &carry)
+        let d1 = subtract(l1, Modulus.limbs.1, &carry)
+        let d2 = subtract(l2, Modulus.limbs.2, &carry)
+        let d3 = subtract(l3, Modulus.limbs.3, &carry)
+        let isSmaller = Int64(bitPattern: d3) < 0
         return Self(
-            isSmaller ? l0 : d0, isSmaller ? l1 : d1, isSmaller ? l2 : d2, isSmaller ? l3 : d3)
+            isSmaller ? l0 : d0, isSmaller ? l1 : d1,
+            isSmaller ? l2 : d2, isSmaller ? l3 : d3)
     }
 
     @inline(__always)
@@ -119,13 +116,14 @@ struct Field4<Modulus: Modulus4>: PrimeField {
 
     @inline(__always)
     static func - (lhs: Self, rhs: Self) -> Self {
-        var borrow: UInt64 = 0
-        let d0 = subtract(lhs.l0, rhs.l0, &borrow)
-        let d1 = subtract(lhs.l1, rhs.l1, &borrow)
-        let d2 = subtract(lhs.l2, rhs.l2, &borrow)
-        let d3 = subtract(lhs.l3, rhs.l3, &borrow)
-        let mask = 0 &- borrow
-        var carry: UInt64 = 0
+        var carry: UInt64 = 1
+        let d0 = subtract(lhs.l0, rhs.l0, &carry)
+        let d1 = subtract(lhs.l1, rhs.l1, &carry)
+        let d2 = subtract(lhs.l2, rhs.l2, &carry)
+        let d3 = subtract(lhs.l3, rhs.l3, &carry)
+        // All ones where the difference is negative.
+        let mask = UInt64(bitPattern: Int64(bitPattern: d3) &>> 63)
+        carry = 0
         return Self(
             add(d0, Modulus.limbs.0 & mask, &carry), add(d1, Modulus.limbs.1 & mask, &carry),
             add(d2, Modulus.limbs.2 & mask, &carry), add(d3, Modulus.limbs.3 & mask, &carry))

@@ -2,11 +2,11 @@ extension Limbs {
     /// Less another integer, and whether that passed zero.
     func subtractingReportingBorrow(_ other: Self) -> (difference: Self, borrow: Bool) {
         var difference = self
-        var borrow: UInt64 = 0
+        var carry: UInt64 = 1
         for index in 0..<limbCount {
-            difference[index] = subtract(self[index], other[index], &borrow)
+            difference[index] = subtract(self[index], other[index], &carry)
         }
-        return (difference, borrow == 1)
+        return (difference, carry == 0)
     }
 
     /// Zero minus the integer.

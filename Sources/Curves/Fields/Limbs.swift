@@ -1,22 +1,20 @@
 // Limb arithmetic. Everything is always inlined: a field multiplication is a straight line of these.
 
-/// `a + b + carry`; `carry` becomes the carry out, 0 or 1.
+// Carries travel as the high half of sums in 128 bits, because the compiler turns a row of those into a
+// row of `adc` and `sbb`. With `addingReportingOverflow` it makes four times as many instructions, and
+// jumps that nobody can predict.
+
+/// The low half of `a + b + carry`; `carry` becomes the high half, 0 or 1.
 @inline(__always)
 func add(_ a: UInt64, _ b: UInt64, _ carry: inout UInt64) -> UInt64 {
-    let (sum, first) = a.addingReportingOverflow(b)
-    let (total, second) = sum.addingReportingOverflow(carry)
-    carry = (first ? 1 : 0) &+ (second ? 1 : 0)
-    return total
+    let total = UInt128(a) &+ UInt128(b) &+ UInt128(carry)
+    carry = UInt64(truncatingIfNeeded: total &>> 64)
+    return UInt64(truncatingIfNeeded: total)
 }
 
-/// `a − b − borrow`; `borrow` becomes the borrow out, 0 or 1.
+/// `a − b − 1 + carry`; `carry` is 1 unless something was borrowed, so that a row begins with 1.
 @inline(__always)
-func subtract(_ a: UInt64, _ b: UInt64, _ borrow: inout UInt64) -> UInt64 {
-    let (difference, first) = a.subtractingReportingOverflow(b)
-    let (total, second) = difference.subtractingReportingOverflow(borrow)
-    borrow = (first ? 1 : 0) &+ (second ? 1 : 0)
-    return total
-}
+func subtract(_ a: UInt64, _ b: UInt64, _ carry: inout UInt64) -> UInt64 { add(a, ~b, &carry) }
 
 /// The low half of `a · b + c + carry`; `carry` becomes the high half. The whole fits in 128 bits.
 @inline(__always)
