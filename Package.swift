@@ -82,6 +82,7 @@ let package = Package(
         cLibrary("CRocksDB", "rocksdb", apt: "librocksdb-dev"),
         cLibrary("CSecp256k1", "libsecp256k1", apt: "libsecp256k1-dev"),
         cLibrary("CLibcrypto", "libcrypto", apt: "libssl-dev"),
+        cLibrary("CGMP", "gmp", apt: "libgmp-dev"),
         cLibrary("CAres", "libcares", apt: "libc-ares-dev"),
         cLibrary("CMicrohttpd", "libmicrohttpd", apt: "libmicrohttpd-dev"),
 
@@ -93,14 +94,16 @@ let package = Package(
         module("ChoraleBase"),
 
         // Crypto and codecs
-        module("Crypto", ["ChoraleBase", "CSodium", "CLibcrypto", "CSecp256k1"], settings: base),
+        module(
+            "Crypto", ["ChoraleBase", "CSodium", "CLibcrypto", "CSecp256k1", "CGMP"], settings: base
+        ),
         module("Codec", ["ChoraleBase", "CSnappy"]),
 
         // Curves
         module("Curves", ["ChoraleBase", "Crypto"]),
 
         // Execution
-        module("Execution", ["ChoraleBase", "Crypto", "Codec"]),
+        module("Execution", ["ChoraleBase", "Crypto", "Codec", "Curves"]),
 
         // Types
         module("PeerIdentity", ["ChoraleBase", "Crypto", "Codec"]),
