@@ -24,6 +24,14 @@ public enum Fixtures {
         return JSON(try JSONSerialization.jsonObject(with: data))
     }
 
+    /// The files of a folder, sorted, as paths for ``json(_:)``.
+    public static func files(in folder: String) -> [String] {
+        guard let root else { return [] }
+        let path = root.appendingPathComponent(folder).path
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+        return names.filter { $0.contains(".json") }.sorted().map { "\(folder)/\($0)" }
+    }
+
     private static func unpacked(_ url: URL) throws -> Data {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
