@@ -1,0 +1,244 @@
+public import ChoraleBase
+import Codec
+import Crypto
+
+/// What executing a block gave, but for the state's root.
+public struct BlockOutcome: Sendable {
+    public var gasUsed: UInt64
+    public var receipts: [Receipt]
+    public var receiptsRoot: Bytes32
+    public var bloom: Bloom
+    /// From Prague on: each its type and then its data (EIP-7685).
+    public var requests: [[UInt8]]
+    /// Net changes of the state, in order of addresses.
+    public var changes: [AccountChange]
+}
+
+/// Runs whole blocks.
+///
+/// Specification: yellow paper 11; EIP-2935, 4788, 4895, 6110, 7002, 7251, 7685, 7934.
+public enum BlockExecution {
+    /// Bytes of a whole block from Osaka on (EIP-7934): 10 MiB less a margin of 2.
+    public static let blockSizeMax = 8 << 20
+
+    /// Gas of a call that the system makes.
+    static let systemCallGas: Int64 = 30_000_000
+
+    /// Executes a block on the state of its parent, with all checks but those of the state's and the
+    /// receipts' root.
+    ///
+    /// - Parameters:
+    ///   - size: of the block's encoding, in bytes.
+    ///   - senders: of the transactions, where they have been recovered already.
+    public static func run(
+        _ block: Block, size: Int, after parent: Header, _ rules: ChainRules,
+        reader: any StateReader, senders: [Address]? = nil
+    ) throws(BlockFailure) -> BlockOutcome {
+        let epoch = rules.epoch(at: block.header.timestamp)
+        do throws(BlockRejection) {
+            try block.header.check(after: parent, epoch)
+            try block.checkBody(size: size, epoch)
+        } catch {
+            throw .rejected(error)
+        }
+        let header = block.header
+        let excess = header.excessBlobGas ?? 0
+        var machine = Machine(
+            reader: reader,
+            block: BlockContext(
+                fork: epoch.fork, chainID: rules.chainID, coinbase: header.coinbase,
+                number: header.number, timestamp: header.timestamp, gasLimit: header.gasLimit,
+                baseFee: header.baseFeePerGas ?? .zero, prevRandao: UInt256(header.mixHash),
+                blobBaseFee: epoch.fork >= .cancun ? epoch.blobs.baseFee(excess: excess) : .one))
+        return try machine.run(block, epoch, rules, senders)
+    }
+}
+
+extension Machine {
+    fileprivate mutating func run(
+        _ block: Block, _ epoch: ChainRules.Epoch, _ rules: ChainRules, _ senders: [Address]?
+    ) throws(BlockFailure) -> BlockOutcome {
+        let header = block.header
+        if epoch.fork >= .cancun, let root = header.parentBeaconRoot {
+            _ = try systemCall(.beaconRoots, root.storage.span)
+        }
+        if epoch.fork >= .prague {
+            _ = try systemCall(.blockHashHistory, header.parentHash.storage.span)
+        }
+
+        var receipts: [Receipt] = []
+        receipts.reserveCapacity(block.transactions.count)
+        var gasUsed: UInt64 = 0
+        var allowance = BlockAllowance(gas: header.gasLimit, blobGas: epoch.blobs.gasMax)
+        for (index, transaction) in block.transactions.enumerated() {
+            let outcome = try execute(transaction, index, senders?[index], allowance)
+            gasUsed += outcome.gasUsed
+            allowance.gas -= outcome.gasUsed
+            allowance.blobGas -= transaction.blobGas
+            receipts.append(
+                Receipt(
+                    kind: transaction.kind, succeeded: outcome.succeeded,
+                    cumulativeGasUsed: gasUsed, logs: outcome.logs))
+        }
+        if let withdrawals = block.withdrawals { try credit(withdrawals) }
+        let requests =
+            epoch.fork >= .prague ? try requests(receipts, rules.depositContract) : []
+
+        do throws(BlockRejection) {
+            return try outcome(
+                header, epoch, receipts, gasUsed, requests,
+                blobGasUsed: epoch.blobs.gasMax - allowance.blobGas)
+        } catch {
+            throw .rejected(error)
+        }
+    }
+
+    private mutating func execute(
+        _ transaction: Transaction, _ index: Int, _ sender: Address?, _ allowance: BlockAllowance
+    ) throws(BlockFailure) -> TransactionOutcome {
+        let signer: Address
+        do throws(TransactionError) {
+            if let sender { signer = sender } else { signer = try transaction.sender() }
+        } catch {
+            throw .rejected(.transaction(index, .signature(error)))
+        }
+        do throws(ExecutionError) {
+            return try execute(transaction, sender: signer, allowance: allowance)
+        } catch {
+            switch error {
+            case .state(let error): throw .state(error)
+            case .rejected(let error): throw .rejected(.transaction(index, error))
+            }
+        }
+    }
+
+    /// Compares what came out with what the header says, the two roots aside.
+    private borrowing func outcome(
+        _ header: Header, _ epoch: ChainRules.Epoch, _ receipts: [Receipt], _ gasUsed: UInt64,
+        _ requests: [[UInt8]], blobGasUsed: UInt64
+    ) throws(BlockRejection) -> BlockOutcome {
+        guard gasUsed == header.gasUsed else {
+            throw .gasUsed(found: header.gasUsed, expected: gasUsed)
+        }
+        if epoch.fork >= .cancun, header.blobGasUsed != blobGasUsed {
+            throw .blobGasUsed(found: header.blobGasUsed ?? 0, expected: blobGasUsed)
+        }
+        var bloom = Bloom()
+        var encodings: [[UInt8]] = []
+        encodings.reserveCapacity(receipts.count)
+        for receipt in receipts {
+            let own = Bloom(receipt.logs)
+            bloom.formUnion(own)
+            encodings.append(receipt.encoded(own))
+        }
+        guard bloom.bytes == header.bloom else { throw .bloom }
+        if epoch.fork >= .prague {
+            let hash = ExecutionRequests.hash(requests)
+            guard header.requestsHash == hash else {
+                throw .requestsHash(found: header.requestsHash ?? .zero, expected: hash)
+            }
+        }
+        return BlockOutcome(
+            gasUsed: gasUsed, receipts: receipts, receiptsRoot: Trie.root(ofList: encodings),
+            bloom: bloom, requests: requests, changes: state.changes())
+    }
+
+    // MARK: The system
+
+    /// Calls a system contract, whose failure is of no consequence here.
+    ///
+    /// - Returns: what it returned; nil when it failed.
+    private mutating func systemCall(
+        _ address: Address, _ input: Span<UInt8>
+    ) throws(BlockFailure) -> [UInt8]? {
+        do throws(StateError) {
+            let contract = state.account(address.word)
+            let system = state.account(Address.system.word)
+            transaction = TransactionContext(origin: Address.system.word, gasPrice: block.baseFee)
+            let result = try call(
+                to: contract, from: system, value: .zero, input: input,
+                gas: BlockExecution.systemCallGas)
+            _ = state.logs.take()
+            state.endTransaction()
+            guard result.status == .succeeded else { return nil }
+            return returnData.withSpan(0..<returnData.count) { $0.copied() }
+        } catch {
+            throw .state(error)
+        }
+    }
+
+    /// Calls a system contract that must be there and must not fail.
+    private mutating func requiredSystemCall(
+        _ address: Address
+    ) throws(BlockFailure) -> [UInt8] {
+        let code: Code
+        do throws(StateError) {
+            code = try state.code(of: state.account(address.word))
+        } catch {
+            throw .state(error)
+        }
+        guard code.size > 0 else { throw .rejected(.systemContractMissing(address)) }
+        guard let output = try systemCall(address, [UInt8]().span) else {
+            throw .rejected(.systemCallFailed(address))
+        }
+        return output
+    }
+
+    private mutating func requests(
+        _ receipts: [Receipt], _ depositContract: Address
+    ) throws(BlockFailure) -> [[UInt8]] {
+        var deposits = [ExecutionRequests.depositType]
+        do throws(BlockRejection) {
+            for receipt in receipts {
+                for log in receipt.logs where log.address == depositContract {
+                    try ExecutionRequests.appendDeposit(log, to: &deposits)
+                }
+            }
+        } catch {
+            throw .rejected(error)
+        }
+        let withdrawals = try requiredSystemCall(.withdrawalRequests)
+        let consolidations = try requiredSystemCall(.consolidationRequests)
+        return [
+            deposits, [ExecutionRequests.withdrawalType] + withdrawals,
+            [ExecutionRequests.consolidationType] + consolidations,
+        ].filter { $0.count > 1 }
+    }
+
+    private mutating func credit(_ withdrawals: [Withdrawal]) throws(BlockFailure) {
+        do throws(StateError) {
+            for withdrawal in withdrawals {
+                let account = state.account(withdrawal.address.word)
+                try state.load(account)
+                state.touch(account)
+                let amount = UInt256(withdrawal.amount) &* UInt256(1_000_000_000)
+                state.setBalance(account, state.accounts[account.index].balance &+ amount)
+            }
+        } catch {
+            throw .state(error)
+        }
+        state.endTransaction()
+    }
+}
+
+extension Block {
+    /// What can be said against the body without running it.
+    func checkBody(size: Int, _ epoch: ChainRules.Epoch) throws(BlockRejection) {
+        if epoch.fork >= .osaka, size > BlockExecution.blockSizeMax {
+            throw .tooLarge(size, limit: BlockExecution.blockSizeMax)
+        }
+        guard ommers.isEmpty else { throw .ommers(ommers.count) }
+        let root = Trie.root(ofList: transactions.map(\.encoded))
+        guard header.transactionsRoot == root else {
+            throw .transactionsRoot(found: header.transactionsRoot, expected: root)
+        }
+        if let withdrawalsRoot = header.withdrawalsRoot {
+            let root = Trie.root(ofList: (withdrawals ?? []).map(\.encoded))
+            guard withdrawals != nil, withdrawalsRoot == root else {
+                throw .withdrawalsRoot(found: withdrawalsRoot, expected: root)
+            }
+        } else if withdrawals != nil {
+            throw .field(.withdrawalsRoot, isThere: false, epoch.fork)
+        }
+    }
+}

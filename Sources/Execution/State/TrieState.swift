@@ -1,0 +1,185 @@
+public import ChoraleBase
+import Codec
+import Crypto
+
+/// Where codes are found by their hash.
+public protocol CodeSource {
+    /// The code with this hash; nil when it is not at hand.
+    func code(_ hash: Bytes32) -> Code?
+}
+
+/// The state as its tries: reads it, and applies a block's changes to it.
+///
+/// Nodes are taken from a source as they are needed. One of these serves one block: after
+/// ``apply(_:order:)`` it is the state after the block, whose new nodes ``forEachNewNode(_:)`` gives.
+public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
+    private let source: Source
+    private var accounts: Trie
+    private var storages: [Address: Trie] = [:]
+    /// Hashes of ancestors by their number.
+    private let blockHashes: [UInt64: Bytes32]
+    private let limits: Trie.Limits
+
+    public init(
+        root: Bytes32, source: Source, blockHashes: [UInt64: Bytes32],
+        limits: Trie.Limits = Trie.Limits()
+    ) {
+        self.source = source
+        self.blockHashes = blockHashes
+        self.limits = limits
+        accounts = Trie(root: root, limits: limits)
+    }
+
+    // MARK: Reading
+
+    public func account(at address: Address) throws(StateError) -> Account? {
+        let key = Keccak256.hash(address.storage.span)
+        let entry: [UInt8]?
+        do throws(TrieError) {
+            entry = try accounts.value(at: key.storage.span, from: source)
+        } catch {
+            throw .trie(error)
+        }
+        guard let entry else { return nil }
+        guard let account = Account(rlp: entry.span) else { throw .accountMalformed(address) }
+        return account
+    }
+
+    public func storage(
+        at slot: UInt256, of address: Address, _ account: Account
+    ) throws(StateError) -> UInt256 {
+        let key = Keccak256.hash(slot.bytes32.storage.span)
+        let entry: [UInt8]?
+        do throws(TrieError) {
+            // In place: a copy taken out and put back would copy the trie.
+            entry = try storages[
+                address, default: Trie(root: account.storageRoot, limits: limits)
+            ].value(at: key.storage.span, from: source)
+        } catch {
+            throw .trie(error)
+        }
+        guard let entry else { return .zero }
+        guard let value = UInt256(rlp: entry.span) else {
+            throw .slotMalformed(address, slot: slot)
+        }
+        return value
+    }
+
+    public func code(_ hash: Bytes32, of address: Address) throws(StateError) -> Code {
+        guard let code = source.code(hash) else { throw .codeMissing(hash) }
+        return code
+    }
+
+    public func blockHash(_ number: UInt64) throws(StateError) -> Bytes32 {
+        guard let hash = blockHashes[number] else { throw .blockHashMissing(number) }
+        return hash
+    }
+
+    // MARK: Writing
+
+    /// Applies a block's changes. Returns the root of the state after them.
+    public func apply(
+        _ changes: [AccountChange], order: Trie.ChangeOrder = .updatesFirst
+    ) throws(StateError) -> Bytes32 {
+        do throws(TrieError) {
+            var entries: [Trie.Change] = []
+            entries.reserveCapacity(changes.count)
+            for change in changes {
+                let key = Keccak256.hash(change.address.storage.span).bytes
+                guard var account = change.account else {
+                    entries.append(.init(key: key, value: nil))
+                    storages[change.address] = nil
+                    continue
+                }
+                account.storageRoot = try storageRoot(account, change, order)
+                entries.append(.init(key: key, value: account.rlp))
+            }
+            try accounts.apply(entries, order: order, from: source)
+            return accounts.root()
+        } catch {
+            throw .trie(error)
+        }
+    }
+
+    private func storageRoot(
+        _ account: Account, _ change: AccountChange, _ order: Trie.ChangeOrder
+    ) throws(TrieError) -> Bytes32 {
+        if change.isStorageCleared { storages[change.address] = Trie(limits: limits) }
+        guard !change.slots.isEmpty else {
+            return change.isStorageCleared ? Trie.emptyRoot : account.storageRoot
+        }
+        let slots = change.slots.map { slot in
+            Trie.Change(
+                key: Keccak256.hash(slot.key.bytes32.storage.span).bytes,
+                value: slot.value.isZero ? nil : slot.value.rlp)
+        }
+        return try storages[
+            change.address, default: Trie(root: account.storageRoot, limits: limits)
+        ].applied(slots, order: order, from: source)
+    }
+
+    /// Calls `body` with every node that the tries have now and did not take from the source.
+    public func forEachNewNode(_ body: (Bytes32, [UInt8]) -> Void) {
+        for address in storages.keys.sorted() { storages[address]?.forEachNewNode(body) }
+        accounts.forEachNewNode(body)
+    }
+
+    /// Hashes of the nodes taken from the source so far: the witness of what was done.
+    public var resolved: [Bytes32] {
+        storages.keys.sorted().reduce(into: accounts.resolved) {
+            $0 += storages[$1]?.resolved ?? []
+        }
+    }
+}
+
+extension Trie {
+    fileprivate mutating func applied(
+        _ changes: [Change], order: ChangeOrder, from source: borrowing some TrieNodeSource
+    ) throws(TrieError) -> Bytes32 {
+        try apply(changes, order: order, from: source)
+        return root()
+    }
+}
+
+extension Account {
+    /// As the account trie holds it; nil for anything else.
+    init?(rlp: Span<UInt8>) {
+        do throws(RLPError) {
+            var fields = try RLPReader.item(rlp).list(itemCountMax: 4)
+            nonce = try fields.uint64(rlp)
+            balance = try fields.uint256(rlp)
+            storageRoot = try fields.bytes32(rlp)
+            codeHash = try fields.bytes32(rlp)
+            try fields.finish()
+        } catch {
+            return nil
+        }
+    }
+
+    var rlp: [UInt8] {
+        var writer = RLPWriter()
+        let list = writer.beginList()
+        writer.integer(nonce)
+        writer.word(balance)
+        writer.digest(storageRoot)
+        writer.digest(codeHash)
+        writer.endList(list)
+        return writer.bytes
+    }
+}
+
+extension UInt256 {
+    /// As a storage trie holds it: without leading zeros, and never zero.
+    init?(rlp: Span<UInt8>) {
+        guard let item = try? RLPReader.item(rlp), item.kind == .bytes, !item.payload.isEmpty,
+            rlp[item.payload.lowerBound] != 0
+        else { return nil }
+        self.init(bigEndian: rlp.extracting(item.payload))
+    }
+
+    var rlp: [UInt8] {
+        var writer = RLPWriter()
+        writer.word(self)
+        return writer.bytes
+    }
+}
