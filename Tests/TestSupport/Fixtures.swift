@@ -24,6 +24,14 @@ public enum Fixtures {
         return JSON(try JSONSerialization.jsonObject(with: data))
     }
 
+    /// The lines of a packed file, each a JSON value.
+    public static func lines(_ path: String) throws -> [JSON] {
+        guard let root else { throw Absent() }
+        return try unpacked(root.appendingPathComponent(path)).split(separator: 10).map {
+            JSON(try JSONSerialization.jsonObject(with: Data($0)))
+        }
+    }
+
     /// The files of a folder, sorted, as paths for ``json(_:)``.
     public static func files(in folder: String) -> [String] {
         guard let root else { return [] }

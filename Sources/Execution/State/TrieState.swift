@@ -13,12 +13,18 @@ public protocol CodeSource {
 /// Nodes are taken from a source as they are needed. One of these serves one block: after
 /// ``apply(_:order:)`` it is the state after the block, whose new nodes ``forEachNewNode(_:)`` gives.
 public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
-    private let source: Source
+    let source: Source
     private var accounts: Trie
     private var storages: [Address: Trie] = [:]
     /// Hashes of ancestors by their number.
     private let blockHashes: [UInt64: Bytes32]
     private let limits: Trie.Limits
+    /// Nodes that were read of storage that is gone now.
+    private var droppedStorages: Set<Bytes32> = []
+    /// Codes that were asked for: part of the witness of what was done.
+    public private(set) var resolvedCodes: Set<Bytes32> = []
+    /// The lowest block whose hash was asked for.
+    public private(set) var oldestBlockHash: UInt64?
 
     public init(
         root: Bytes32, source: Source, blockHashes: [UInt64: Bytes32],
@@ -66,11 +72,13 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
     }
 
     public func code(_ hash: Bytes32, of address: Address) throws(StateError) -> Code {
+        resolvedCodes.insert(hash)
         guard let code = source.code(hash) else { throw .codeMissing(hash) }
         return code
     }
 
     public func blockHash(_ number: UInt64) throws(StateError) -> Bytes32 {
+        oldestBlockHash = min(oldestBlockHash ?? number, number)
         guard let hash = blockHashes[number] else { throw .blockHashMissing(number) }
         return hash
     }
@@ -88,6 +96,7 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
                 let key = Keccak256.hash(change.address.storage.span).bytes
                 guard var account = change.account else {
                     entries.append(.init(key: key, value: nil))
+                    droppedStorages.formUnion(storages[change.address]?.resolved ?? [])
                     storages[change.address] = nil
                     continue
                 }
@@ -104,7 +113,10 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
     private func storageRoot(
         _ account: Account, _ change: AccountChange, _ order: Trie.ChangeOrder
     ) throws(TrieError) -> Bytes32 {
-        if change.isStorageCleared { storages[change.address] = Trie(limits: limits) }
+        if change.isStorageCleared {
+            droppedStorages.formUnion(storages[change.address]?.resolved ?? [])
+            storages[change.address] = Trie(limits: limits)
+        }
         guard !change.slots.isEmpty else {
             return change.isStorageCleared ? Trie.emptyRoot : account.storageRoot
         }
@@ -124,10 +136,12 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
         accounts.forEachNewNode(body)
     }
 
-    /// Hashes of the nodes taken from the source so far: the witness of what was done.
-    public var resolved: [Bytes32] {
-        storages.keys.sorted().reduce(into: accounts.resolved) {
-            $0 += storages[$1]?.resolved ?? []
+    /// Hashes of the nodes taken from the source: the rest of the witness of what was done.
+    ///
+    /// Two accounts may share a node.
+    public var resolvedNodes: Set<Bytes32> {
+        storages.values.reduce(into: Set(accounts.resolved).union(droppedStorages)) {
+            $0.formUnion($1.resolved)
         }
     }
 }

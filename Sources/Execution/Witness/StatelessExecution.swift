@@ -1,0 +1,130 @@
+public import ChoraleBase
+import Codec
+
+/// What a stateless execution found.
+public struct StatelessVerdict: Sendable {
+    /// The two roots that the block's sender withheld, and what else came out.
+    public struct Roots: Hashable, Sendable {
+        public var stateRoot: Bytes32
+        public var receiptsRoot: Bytes32
+        public var gasUsed: UInt64
+    }
+
+    /// Nodes and codes that were needed, of those that the witness has.
+    public struct Usage: Hashable, Sendable {
+        public var nodes: Int
+        public var codes: Int
+    }
+
+    public var roots: Roots
+    public var outcome: BlockOutcome
+    public var usage: Usage
+}
+
+/// Why a block with its witness is invalid.
+public enum StatelessFailure: Error, Hashable, Sendable {
+    /// The bytes are no block.
+    case block(BlockError)
+    case witness(WitnessError)
+    /// The witness does not have what execution needs.
+    case incomplete(StateError)
+    /// The block breaks a rule.
+    case rejected(BlockRejection)
+}
+
+/// Executes blocks from nothing but themselves and a witness.
+///
+/// The roots of state and receipts in the block's header are not read: they may be zero, or wrong.
+/// Whoever asked compares.
+public struct StatelessExecution {
+    /// Whether entries that were not needed are an error.
+    public enum Mode: Hashable, Sendable {
+        /// They are ignored, as other clients do.
+        case compatible
+        /// They are refused: a witness has one form.
+        case strict
+    }
+
+    public var rules: ChainRules
+    public var mode: Mode
+    public var order: Trie.ChangeOrder
+    private let codeCache: CodeCache
+
+    /// - Parameter codeCache: kept from one block to the next.
+    public init(
+        rules: ChainRules, mode: Mode = .compatible, order: Trie.ChangeOrder = .updatesFirst,
+        codeCache: CodeCache = CodeCache()
+    ) {
+        self.rules = rules
+        self.mode = mode
+        self.order = order
+        self.codeCache = codeCache
+    }
+
+    /// Executes a block given as its encoding.
+    public func verdict(
+        _ encoding: Span<UInt8>, _ witness: Witness
+    ) throws(StatelessFailure) -> StatelessVerdict {
+        let block: Block
+        do throws(BlockError) {
+            block = try Block(encoding)
+        } catch {
+            throw .block(error)
+        }
+        return try verdict(block, size: encoding.count, witness)
+    }
+
+    /// - Parameters:
+    ///   - size: of the block's encoding, in bytes.
+    ///   - senders: of its transactions, if they are known already.
+    public func verdict(
+        _ block: Block, size: Int, _ witness: Witness, senders: [Address]? = nil
+    ) throws(StatelessFailure) -> StatelessVerdict {
+        let ancestors: AncestorHeaders
+        do throws(WitnessError) {
+            ancestors = try AncestorHeaders(witness, parentHash: block.header.parentHash)
+        } catch {
+            throw .witness(error)
+        }
+        let store = WitnessStore(witness, codeCache)
+        let state = TrieState(
+            root: ancestors.parent.stateRoot, source: store, blockHashes: ancestors.hashes)
+        let outcome: BlockOutcome
+        do throws(BlockFailure) {
+            outcome = try BlockExecution.run(
+                block, size: size, after: ancestors.parent, rules, reader: state,
+                senders: senders)
+        } catch {
+            switch error {
+            case .rejected(let rejection): throw .rejected(rejection)
+            case .state(let error): throw .incomplete(error)
+            }
+        }
+        let stateRoot: Bytes32
+        do throws(StateError) {
+            stateRoot = try state.apply(outcome.changes, order: order)
+        } catch {
+            throw .incomplete(error)
+        }
+        let usage = StatelessVerdict.Usage(
+            nodes: state.resolvedNodes.count, codes: state.resolvedCodes.count)
+        if mode == .strict { try requireUsed(usage, store, state, witness, block) }
+        return StatelessVerdict(
+            roots: .init(
+                stateRoot: stateRoot, receiptsRoot: outcome.receiptsRoot,
+                gasUsed: outcome.gasUsed), outcome: outcome, usage: usage)
+    }
+
+    private func requireUsed(
+        _ usage: StatelessVerdict.Usage, _ store: WitnessStore, _ state: TrieState<WitnessStore>,
+        _ witness: Witness, _ block: Block
+    ) throws(StatelessFailure) {
+        let nodes = witness.nodes.count - usage.nodes
+        guard nodes == 0 else { throw .witness(.unused(.nodes, count: nodes)) }
+        let codes = witness.codes.count - usage.codes
+        guard codes == 0 else { throw .witness(.unused(.codes, count: codes)) }
+        let oldest = state.oldestBlockHash ?? block.header.number - 1
+        let headers = witness.headers.count - Int(block.header.number - oldest)
+        guard headers == 0 else { throw .witness(.unused(.headers, count: headers)) }
+    }
+}

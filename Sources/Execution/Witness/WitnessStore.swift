@@ -1,0 +1,56 @@
+import ChoraleBase
+import Crypto
+
+/// A witness's nodes and codes, found by the hash of their bytes.
+///
+/// A class, because a ``TrieState`` shares it with whoever asks afterwards what was used.
+final class WitnessStore: TrieNodeSource, CodeSource {
+    private struct Entry: BitwiseCopyable {
+        let hash: UInt256
+        let start: Int
+        let end: Int
+    }
+
+    private let witness: Witness
+    private let codeCache: CodeCache
+    private var nodes = Arena<Entry>(capacity: 4096)
+    private var nodeIndex: HashIndex
+    private var codes: [Bytes32: Range<Int>] = [:]
+
+    /// Hashes every part once.
+    init(_ witness: Witness, _ codeCache: CodeCache) {
+        self.witness = witness
+        self.codeCache = codeCache
+        nodeIndex = HashIndex(capacity: max(witness.nodes.count, 16))
+        let bytes = witness.bytes.span
+        for part in witness.nodes {
+            let hash = UInt256(Keccak256.hash(bytes.extracting(part)))
+            let key = HashSeed.hash(hash)
+            guard nodeIndex.find(key, { nodes[$0].hash == hash }) == nil else { continue }
+            nodeIndex.insert(key, nodes.count) { HashSeed.hash(nodes[$0].hash) }
+            nodes.append(Entry(hash: hash, start: part.lowerBound, end: part.upperBound))
+        }
+        for part in witness.codes { codes[Keccak256.hash(bytes.extracting(part))] = part }
+    }
+
+    /// Different nodes, and different codes.
+    var nodeCount: Int { nodes.count }
+    var codeCount: Int { codes.count }
+
+    func withNode<Result, Failure: Error>(
+        _ hash: Bytes32, _ body: (Span<UInt8>) throws(Failure) -> Result
+    ) throws(Failure) -> Result? {
+        let hash = UInt256(hash)
+        guard let found = nodeIndex.find(HashSeed.hash(hash), { nodes[$0].hash == hash }) else {
+            return nil
+        }
+        let bytes = witness.bytes
+        return try body(bytes.span.extracting(nodes[found].start..<nodes[found].end))
+    }
+
+    func code(_ hash: Bytes32) -> Code? {
+        guard let part = codes[hash] else { return nil }
+        let bytes = witness.bytes
+        return codeCache.code(hash, bytes.span.extracting(part))
+    }
+}
