@@ -61,7 +61,7 @@ import Testing
     @Test func whatIsUnderWayIsSharedAmongThoseWhoTellOfIt() {
         var limits = Bodies.Limits()
         limits.bodySizeMax = 4096
-        limits.producerSizeMax = 1 << 20
+        limits.producerSizeMax = 80_000
         limits.totalSizeMax = 80_000  // shares of 10 000, 40 000 in all
         limits.producerBurst = 100
         var bench = Bench(limits)
