@@ -20,6 +20,8 @@ extension Bodies {
         public var downloadsResumed: UInt64 = 0
         public var downloadsCompleted: UInt64 = 0
         public var downloadsFailed: UInt64 = 0
+        /// Places given up to other bodies.
+        public var turnsEnded: UInt64 = 0
         /// Bodies deleted by age, and to make room.
         public var bodiesExpired: UInt64 = 0
         public var bodiesEvicted: UInt64 = 0

@@ -99,6 +99,10 @@ extension Bodies {
     mutating func take(_ id: RequestID) -> Request? {
         guard let request = requests.removeValue(forKey: id) else { return nil }
         let body = bodies[request.root]
+        if request.isProbe {
+            probeCount -= 1
+            peers[request.peer]?.probes -= 1
+        }
         guard let index = request.index else {
             if let body, body.links[request.peer]?.exchange == id {
                 body.links[request.peer]?.exchange = nil
@@ -149,8 +153,13 @@ extension Bodies {
             }
         case .refused(let code):
             counters.requestsRefused += 1
-            // A peer that has not heard of the body is asked again by its link's own timer.
-            if request.index != nil || code != 3 { rest(peer, now: now) }
+            if code == 4 {
+                // Others ask it too: no fault, so it is asked again soon, and somebody else at once.
+                peers[peer]?.restUntil = now.advanced(by: limits.busyPause)
+            } else if request.index != nil || code != 3 {
+                // A peer that has not heard of the body is asked again by its link's own timer.
+                rest(peer, now: now)
+            }
         case .failed:
             counters.requestsFailed += 1
             rest(peer, now: now)
@@ -256,6 +265,8 @@ extension Bodies {
         body.noteTime(work.time)
         body.sources[work.peer, default: 0] += size
         body.progressAt = now
+        body.fruitlessTurns = 0
+        body.turnSize += size
         totalSize += body.setHeld(index, true)
         outputs.append(
             .progress(root: body.root, have: body.held.setCount, of: body.shape.chunkCount))

@@ -1,67 +1,11 @@
-public import ChoraleBase
-public import ChoraleTypes
+import ChoraleBase
+import ChoraleTypes
 import Codec
 import OrderedCollections
-public import PeerIdentity
+import PeerIdentity
 
 /// Which bodies are taken in, and which leave.
 extension Bodies {
-    /// Why the body would not be taken in, or nil when it would be: what decides, besides
-    /// ``AnnouncementCheck``, whether gossip spreads the announcement.
-    ///
-    /// ``Refusal/known`` is no reason against spreading: another copy says the same.
-    /// - Parameter source: who tells us of it; nil when nobody does.
-    public func admission(
-        of announcement: BodyAnnouncement, from source: PeerID? = nil, now: Now
-    ) -> Refusal? {
-        if let refusal = admissionByItself(of: announcement) { return refusal }
-        let producer = announcement.description.producer
-        let size = announcement.shape.size
-        var share = size
-        var incomplete = (size: size, count: 1, ofSource: size, ofProducer: size)
-        // What no eviction can free.
-        var fixed = size
-        for body in bodies.values {
-            let isOfProducer = body.announcement.description.producer == producer
-            if isOfProducer { share += body.shape.size }
-            if body.isOwn || body.phase != .complete { fixed += body.shape.size }
-            guard body.phase != .complete else { continue }
-            incomplete.size += body.shape.size
-            incomplete.count += 1
-            if isOfProducer { incomplete.ofProducer += body.shape.size }
-            if let source, body.source == source { incomplete.ofSource += body.shape.size }
-        }
-        guard share <= limits.producerSizeMax else {
-            return .producerBudget(size: share, limit: limits.producerSizeMax)
-        }
-        guard incomplete.ofProducer <= limits.incompleteShareMax else {
-            return .producerBudget(size: incomplete.ofProducer, limit: limits.incompleteShareMax)
-        }
-        guard source == nil || incomplete.ofSource <= limits.incompleteShareMax else {
-            return .sourceBudget(size: incomplete.ofSource, limit: limits.incompleteShareMax)
-        }
-        guard incomplete.size <= limits.incompleteSizeMax, incomplete.count <= limits.incompleteMax
-        else { return .noRoom(size: incomplete.size, limit: limits.incompleteSizeMax) }
-        guard fixed <= limits.totalSizeMax else {
-            return .noRoom(size: fixed, limit: limits.totalSizeMax)
-        }
-        if var bucket = producers[producer], !bucket.take(now: now.instant) {
-            return .producerRate
-        }
-        return nil
-    }
-
-    private func admissionByItself(of announcement: BodyAnnouncement) -> Refusal? {
-        guard bodies[announcement.root] == nil else { return .known }
-        guard !forgotten.contains(announcement.root) else { return .forgotten }
-        let size = announcement.shape.size
-        guard size <= limits.bodySizeMax else {
-            return .tooLarge(size: size, limit: limits.bodySizeMax)
-        }
-        guard !isIntakeStopped else { return .storeFull }
-        return nil
-    }
-
     mutating func announced(
         _ announcement: BodyAnnouncement, from: PeerID?, now: Now, into outputs: inout [Output]
     ) {
@@ -89,9 +33,12 @@ extension Bodies {
             if let from { link(from, body, now: now.instant) }
             return
         }
-        if let refusal = admission(of: announcement, from: from, now: now) {
+        switch judge(announcement, from: from, now: now) {
+        case .failure(let refusal):
             refuse(announcement, refusal, into: &outputs)
             return
+        case .success(let unseen):
+            for body in unseen { fail(body, .displaced, into: &outputs) }
         }
         if isMissed {
             // With what those under way will still take.
@@ -201,6 +148,7 @@ extension Bodies {
                 manifest.announcement, received: manifest.received, held: manifest.held,
                 isOwn: manifest.isOwn, serial: newSerial(), random: &random, now: now.instant)
             insert(body)
+            body.hasRows = true
             if body.phase == .complete {
                 active.remove(body.root)
             } else {
@@ -246,7 +194,7 @@ extension Bodies {
             && body.progressAt.advanced(by: limits.stallTimeout) <= now.instant
         {
             // Waiting is not the body's fault, and intake that stopped is ours.
-            guard body.phase == .fetching, !isIntakeStopped else { continue }
+            guard !isIntakeStopped, !isReady(body, now: now.instant) else { continue }
             fail(body, .stalled, into: &outputs)
         }
     }
@@ -318,6 +266,8 @@ extension Bodies {
         active.remove(root)
         totalSize -= body.heldSize
         cache.removeAll(of: root)
+        // Announcing and giving up costs the disk nothing.
+        guard body.hasRows else { return }
         let range = StoredChunk.keys(of: root)
         store(
             .write(

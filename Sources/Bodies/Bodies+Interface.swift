@@ -148,7 +148,7 @@ extension Bodies {
         /// Its producer's bodies would take more than one producer may.
         case producerBudget(size: Int, limit: Int)
         /// Bodies that the peer told us of and that are not whole yet would take more than one peer's
-        /// may.
+        /// may, or would be too many.
         case sourceBudget(size: Int, limit: Int)
         /// The producer announces faster than it may.
         case producerRate
@@ -170,6 +170,8 @@ extension Bodies {
         case removed
         /// Nothing that is held may make room for it.
         case noRoom
+        /// Nobody had shown anything of it when another was announced and there was no room for both.
+        case displaced
         /// Its rows could not be written.
         case store(StoreFailure)
     }

@@ -35,11 +35,25 @@ extension Bodies {
         public var incompleteShareMax: Int { max(bodySizeMax, totalSizeMax / 8) }
         /// Bodies that are not whole. As many are kept free of others.
         public var incompleteMax: Int { max(1, bodiesMax / 4) }
+        /// Those of one peer or one producer: small bodies are many.
+        public var incompleteCountShareMax: Int { max(1, incompleteMax / 8) }
 
         // MARK: Fetching
 
-        /// Bodies being fetched at once; others wait their turn, oldest announcement first.
+        /// Bodies being fetched at once. Others wait their turn.
         public var downloadsMax = 8
+        /// While others wait that could be fetched, a body that got less than a quarter of an equal
+        /// share in this time makes place: a chunk of 256 KiB on a 16 Mbit/s path takes an eighth of it.
+        public var turn: Duration = .seconds(1)
+        /// How often bodies that wait are looked at: it costs a look at every link.
+        public var turnPause: Duration = .milliseconds(50)
+        /// Peers asked what they hold of a body that waits, besides those who ask us: half as many as a
+        /// mesh of gossip has, since the others tell us by themselves what they get.
+        public var probeLinksMax = 4
+        /// Such questions under way: to all, and to one peer, so that a served body's requests need not
+        /// queue behind those about bodies that nobody has.
+        public var probesMax = 64
+        public var probesPerPeerMax = 2
         /// Chunks requested of all peers together: 64 × 256 KiB are 16 MiB on their way to memory.
         public var requestsMax = 64
         /// Chunks requested of one peer: 1 MiB covers 80 ms of 100 Mbit/s.
@@ -66,6 +80,8 @@ extension Bodies {
         /// A peer that failed is left alone for this, doubling up to `backoffMax`.
         public var backoff: Duration = .milliseconds(500)
         public var backoffMax: Duration = .seconds(60)
+        /// A peer that answers too many others to answer us is left alone for this.
+        public var busyPause: Duration = .milliseconds(250)
         /// A peer that sent a wrong chunk is asked nothing for this long.
         public var distrust: Duration = .seconds(600)
         /// A body that got no chunk for this is given up.

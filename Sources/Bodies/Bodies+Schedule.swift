@@ -14,19 +14,14 @@ extension Bodies {
         wakeAt = nil
         guard !active.isEmpty else { return }
         let current = active.compactMap { bodies[$0] }
-        var fetching = current.lazy.filter { $0.phase == .fetching }.count
+        takeTurns(current, now: now)
         let slow = slowPeers(now: now)
         for body in current {
-            if body.phase == .waiting, fetching < limits.downloadsMax {
-                body.phase = .fetching
-                body.progressAt = now
-                fetching += 1
-            }
             switch body.phase {
             case .waiting:
                 break
             case .fetching:
-                fillLinks(of: body, now: now)
+                fillLinks(of: body, upTo: limits.activeLinksMax, now: now)
                 requestChunks(of: body, slow: slow, now: now, into: &outputs)
                 hedge(body, slow: slow, now: now, into: &outputs)
                 exchange(body, now: now, into: &outputs)
@@ -36,9 +31,28 @@ extension Bodies {
                 retire(body, now: now)
             }
         }
+        probe(current, now: now, into: &outputs)
     }
 
-    private mutating func wake(_ instant: MonotonicInstant, now: MonotonicInstant) {
+    /// Asks what there is of bodies that wait.
+    private mutating func probe(
+        _ current: [Body], now: MonotonicInstant, into outputs: inout [Output]
+    ) {
+        let isDue = probesAt <= now
+        if isDue { probesAt = now.advanced(by: limits.turnPause) }
+        // The newest first: the longer nobody had anything of a body, the less likely it is.
+        for body in current.reversed() where body.phase == .waiting {
+            // They may be hundreds, so with most inputs only those are looked at that are new.
+            guard isDue || body.linksSeen == nil else {
+                wake(probesAt, now: now)
+                continue
+            }
+            fillLinks(of: body, upTo: limits.probeLinksMax, now: now)
+            exchange(body, now: now, into: &outputs)
+        }
+    }
+
+    mutating func wake(_ instant: MonotonicInstant, now: MonotonicInstant) {
         if instant > now { wakeAt = earliest(wakeAt, instant) }
     }
 
@@ -61,8 +75,8 @@ extension Bodies {
         }
     }
 
-    /// Up to `activeLinksMax` peers, drawn at random from those connected.
-    private mutating func fillLinks(of body: Body, now: MonotonicInstant) {
+    /// Up to `countMax` peers, drawn at random from those connected.
+    private mutating func fillLinks(of body: Body, upTo countMax: Int, now: MonotonicInstant) {
         // Looks at every peer, so not with every input: at once when peers came or went, else sometimes,
         // since some rest and some turn out to have nothing.
         guard body.linksSeen != peerChanges || body.fillLinksAt <= now else {
@@ -70,15 +84,16 @@ extension Bodies {
             return
         }
         body.linksSeen = peerChanges
-        body.fillLinksAt = now.advanced(by: limits.pollInterval)
+        body.fillLinksAt = now.advanced(
+            by: body.phase == .waiting ? limits.pollIntervalMax : limits.pollInterval)
         wake(body.fillLinksAt, now: now)
         var count = body.links.values.lazy.filter(\.isActive).count
-        guard count < limits.activeLinksMax || peers.count > count else { return }
+        guard count < countMax || peers.count > count else { return }
         var candidates = Array(peers.keys).filter { peer in
             body.links[peer]?.isActive != true && isUsable(peer, now: now)
         }
         guard !candidates.isEmpty else { return }
-        if count >= limits.activeLinksMax {
+        if count >= countMax {
             // One that never had anything gives its place to another.
             guard
                 let idle = body.links.elements.firstIndex(where: { entry in
@@ -90,8 +105,9 @@ extension Bodies {
             body.links.remove(at: idle)
             count -= 1
         }
+        guard count < countMax else { return }
         random.shuffle(&candidates)
-        for peer in candidates.prefix(limits.activeLinksMax - count) {
+        for peer in candidates.prefix(countMax - count) {
             link(peer, body, now: now)
         }
     }
@@ -129,17 +145,22 @@ extension Bodies {
                 continue
             }
             guard link.isActive, link.exchange == nil else { continue }
-            let isFetching = body.phase == .fetching
+            let isProbe = body.phase == .waiting
             var due = MonotonicInstant(nanoseconds: .max)
             if body.hasNews(for: link) {
                 due = link.exchangedAt.advanced(by: limits.exchangeInterval)
             }
-            if isFetching, !link.held.isFull { due = min(due, link.pollAt) }
+            if body.phase != .complete, !link.held.isFull { due = min(due, link.pollAt) }
             guard due <= now else {
                 wake(due, now: now)
                 continue
             }
-            let id = send(nil, to: peer, body, isHedge: false, now: now, into: &outputs)
+            // Whoever has a place comes first. The end of another one's question lets it through.
+            if isProbe, probeCount >= limits.probesMax || state.probes >= limits.probesPerPeerMax {
+                continue
+            }
+            let id = send(
+                nil, to: peer, body, isHedge: false, isProbe: isProbe, now: now, into: &outputs)
             counters.exchangeRequests += 1
             body.links.values[index].exchange = id
         }
@@ -276,8 +297,8 @@ extension Bodies {
     }
 
     private mutating func send(
-        _ index: Int?, to peer: PeerID, _ body: Body, isHedge: Bool, now: MonotonicInstant,
-        into outputs: inout [Output]
+        _ index: Int?, to peer: PeerID, _ body: Body, isHedge: Bool, isProbe: Bool = false,
+        now: MonotonicInstant, into outputs: inout [Output]
     ) -> RequestID {
         let id = newRequest()
         let indices = index.map { [UInt16($0)] } ?? []
@@ -286,7 +307,11 @@ extension Bodies {
         let deadline = now.advanced(by: limits.requestTimeout)
         requests[id] = Request(
             root: body.root, peer: peer, index: index, sentAt: now, deadline: deadline,
-            isHedge: isHedge)
+            isHedge: isHedge, isProbe: isProbe)
+        if isProbe {
+            probeCount += 1
+            peers[peer]?.probes += 1
+        }
         if index != nil {
             counters.chunkRequests += 1
             chunkRequestCount += 1

@@ -12,6 +12,7 @@ extension Bodies {
     ) {
         let key = ChunkKey(root: body.root, index: index)
         cache.insert(key, chunk)
+        body.hasRows = true
         // Losing an unsynced chunk in a crash costs fetching it again; losing a whole body that we
         // said we hold would cost others.
         store(
@@ -49,7 +50,8 @@ extension Bodies {
             resumeIntake(into: &outputs)
             guard let body else { return }
             body.storedCount += 1
-            if body.phase == .fetching, body.storedCount == body.shape.chunkCount {
+            // It may have given up its place with the last chunks on their way.
+            if body.phase != .complete, body.storedCount == body.shape.chunkCount {
                 complete(body, now: now, into: &outputs)
             }
         }

@@ -8,7 +8,7 @@ import PeerIdentity
 ///
 /// A body:
 ///
-///     (announced) ──▶ waiting ──▶ fetching ──(last chunk stored)──▶ complete
+///     (announced) ──▶ waiting ◀─▶ fetching ──(last chunk stored)──▶ complete
 ///                                  │  ▲                               │
 ///                    stalled, false│  └──────(a chunk was lost)───────┤
 ///                                  ▼                                  ▼
@@ -69,6 +69,14 @@ public struct Bodies: StateMachine, ~Copyable {
     /// Deadlines ascend with ids, since every request has the same time.
     var requests: OrderedDictionary<RequestID, Request> = [:]
     var chunkRequestCount = 0
+    var probeCount = 0
+    /// When bodies being fetched must have shown what comes of them; nil while none waits for a place
+    /// that could use it.
+    var turnEndsAt: MonotonicInstant?
+    /// When places may be given to others again.
+    var turnsAt: MonotonicInstant = .zero
+    /// When bodies that wait are looked at again.
+    var probesAt: MonotonicInstant = .zero
     var jobs: [JobID: Verification] = [:]
     /// Received and not yet stored, in bytes.
     var unstoredSize = 0
@@ -107,6 +115,8 @@ public struct Bodies: StateMachine, ~Copyable {
         var askedAt: MonotonicInstant?
         /// Chunks requested and not yet received.
         var inFlight = 0
+        /// Questions about bodies that wait for their turn.
+        var probes = 0
         var serves = 0
         var failures = 0
         var restUntil: MonotonicInstant = .zero
@@ -120,6 +130,8 @@ public struct Bodies: StateMachine, ~Copyable {
         let sentAt: MonotonicInstant
         let deadline: MonotonicInstant
         let isHedge: Bool
+        /// Asks for bitmaps of a body that waits for its turn.
+        let isProbe: Bool
         /// The chunk came; only the end is awaited.
         var isAnswered = false
     }

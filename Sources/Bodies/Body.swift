@@ -94,8 +94,16 @@ final class Body {
     var usualTime: Duration?
     var hedgeCount = 0
     var progressAt: MonotonicInstant
+    /// Turns without a single chunk since the last one that came.
+    var fruitlessTurns = 0
+    /// Verified bytes of the turn that goes on.
+    var turnSize = 0
+    /// Since when it has its place among the bodies being fetched, or waits for one.
+    var phaseAt: MonotonicInstant
     var finishedAt: MonotonicInstant?
     var wasCompleted: Bool
+    /// The store has something of it, or was asked to.
+    var hasRows = false
     /// Set for a body of our own while it is new.
     var seeding: Seeding?
     var bytesServed: UInt64 = 0
@@ -117,6 +125,7 @@ final class Body {
         startedAt = now
         fillLinksAt = now
         progressAt = now
+        phaseAt = now
         producer = announcement.description.producer.peerID
         storedCount = held.setCount
         let isComplete = held.isFull
@@ -143,6 +152,21 @@ final class Body {
         let change = isHeld ? shape.size(of: index) : -shape.size(of: index)
         heldSize += change
         return change
+    }
+
+    /// Whether nobody has shown anything of it to us.
+    var isUnseen: Bool {
+        phase != .complete && held.isEmpty && chunks.allSatisfy(\.isIdle)
+            && links.values.allSatisfy(\.held.isEmpty)
+    }
+
+    /// Whether a peer holds something that we do not.
+    func isNeeded(_ theirs: ChunkBitmap) -> Bool {
+        guard theirs.count == held.count else { return false }
+        for index in 0..<held.bytes.count where theirs.bytes[index] & ~held.bytes[index] != 0 {
+            return true
+        }
+        return false
     }
 
     func isMissing(_ index: Int) -> Bool { !held[index] && chunks[index].isIdle }

@@ -53,6 +53,21 @@ struct Bench: ~Copyable {
         return builder.run()
     }
 
+    /// One of more than 256 bodies.
+    static func built(number: Int, size: Int, by producer: Int) -> BodyBuilder.Built {
+        var bytes = [UInt8](repeating: 0, count: size)
+        // Chunks must differ, or one would pass for another.
+        for start in stride(from: 0, to: size, by: 1024) {
+            bytes[start] = UInt8(number & 0xFF)
+            bytes[start + 1] = UInt8(number >> 8)
+            bytes[start + 2] = UInt8(start >> 10)
+        }
+        let builder = try! BodyBuilder(
+            bytes, kind: .witness, issued: WallTime(milliseconds: BodyNetwork.epoch),
+            identity: BodyNetwork.identity(producer), networkDigest: network, chunkSize: 1024)
+        return builder.run()
+    }
+
     /// A machine that fetches `built` and has been told that peer 1 holds all of it.
     static func fetching(
         _ built: BodyBuilder.Built, _ limits: Bodies.Limits = .init()
@@ -67,6 +82,15 @@ struct Bench: ~Copyable {
 }
 
 extension Bench {
+    /// A peer comes and says that it holds all of a body.
+    mutating func show(_ announcement: BodyAnnouncement, by number: Int) {
+        tell(.peerConnected(Self.peer(number), canServe: true))
+        tell(
+            .peerHas(
+                Self.peer(number), root: announcement.root,
+                held: ChunkBitmap(repeating: true, count: announcement.shape.chunkCount)))
+    }
+
     /// Fetches a whole body from one peer.
     mutating func download(_ built: BodyBuilder.Built, from number: Int) {
         let peer = Self.peer(number)
@@ -102,8 +126,8 @@ extension Bench {
     mutating func receive(
         _ built: BodyBuilder.Built, _ request: Bodies.RequestID, _ index: Int
     ) -> [Bodies.Output] {
-        var pending: [Bodies.Output] = []
-        for job in tell(.chunkReceived(request, built.response(index))).jobs {
+        var pending = tell(.chunkReceived(request, built.response(index)))
+        for job in pending.jobs {
             pending += tell(.chunkVerified(job.id, true))
             for write in pending.writes { pending += tell(.storeReplied(write.id, .written)) }
         }
@@ -183,6 +207,7 @@ extension BodyBuilder.Built {
         let now = bench.now
         let first = Bench.built(1).announcement
         bench.tell(.announced(first, from: nil))
+        bench.show(first, by: 1)
         let rows: [(BodyAnnouncement, Bodies.Refusal?)] = [
             (first, .known),
             (Bench.built(2, size: 8193).announcement, .tooLarge(size: 8193, limit: 8192)),

@@ -72,6 +72,7 @@ import Testing
             let refusal = bench.machine.admission(
                 of: announcement, from: Bench.peer(peer), now: bench.now)
             bench.tell(.announced(announcement, from: Bench.peer(peer)))
+            bench.show(announcement, by: peer)
             return refusal
         }
         let first = [refusal(1, by: 1, from: 50, &bench), refusal(2, by: 2, from: 50, &bench)]
@@ -88,5 +89,53 @@ import Testing
         }
         let full = refusal(11, by: 11, from: 61, &bench)
         #expect(full == .noRoom(size: 40_960, limit: 40_000))
+    }
+
+    /// What nobody has shown makes room for the next announcement, at no cost to the disk; what
+    /// somebody holds does not.
+    @Test func whatNobodyHasKeepsNothingOut() {
+        var limits = Bodies.Limits()
+        limits.bodySizeMax = 4096
+        limits.producerSizeMax = 80_000
+        limits.totalSizeMax = 80_000  // shares of 10 000, 40 000 in all
+        var bench = Bench(limits)
+        let served = Bench.built(0, by: 100).announcement
+        bench.tell(.announced(served, from: Bench.peer(50)))
+        bench.show(served, by: 50)
+        for number in 1...30 {
+            let announcement = Bench.built(UInt8(number), by: number).announcement
+            // Of one peer, and of many.
+            let source = number % 2 == 0 ? 50 : 50 + number
+            let refusal = bench.machine.admission(
+                of: announcement, from: Bench.peer(source), now: bench.now)
+            #expect(refusal == nil)
+            let outputs = bench.tell(.announced(announcement, from: Bench.peer(source)))
+            #expect(outputs.writes.isEmpty)
+            #expect(outputs.failures.allSatisfy { $0 == .displaced })
+            let bodies = bench.machine.snapshot(now: bench.now).bodies
+            #expect(bodies.reduce(0) { $0 + $1.size } <= 40_000)
+            #expect(bodies.last?.root == announcement.root)
+        }
+        let first = bench.machine.snapshot(now: bench.now).bodies.first
+        #expect(first?.root == served.root)
+        let counters = bench.machine.counters
+        #expect(counters.announcementsRefused == 0 && counters.downloadsFailed >= 21)
+    }
+
+    /// Small bodies are many: neither one peer nor one producer may have all places.
+    @Test func placesAreSharedToo() {
+        var limits = Bodies.Limits()
+        limits.bodiesMax = 64  // 16 that are not whole, two of one peer
+        var bench = Bench(limits)
+        var refusals: [Bodies.Refusal?] = []
+        for number in 0..<3 {
+            let announcement = Bench.built(UInt8(number), size: 1024, by: number).announcement
+            refusals.append(
+                bench.machine.admission(of: announcement, from: Bench.peer(50), now: bench.now))
+            bench.tell(.announced(announcement, from: Bench.peer(50)))
+            bench.show(announcement, by: 51)
+        }
+        let limit = limits.incompleteShareMax
+        #expect(refusals == [nil, nil, .sourceBudget(size: 3072, limit: limit)])
     }
 }
