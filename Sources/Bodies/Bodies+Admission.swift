@@ -73,6 +73,7 @@ extension Bodies {
     ) -> Result<[Body], Refusal> {
         if let refusal = admissionByItself(of: announcement) { return .failure(refusal) }
         var tally = Tally(announcement, from: source)
+        tally.fixed += publishingSize
         for body in bodies.values { tally.add(body) }
         var displaced: [Body] = []
         while let (refusal, isOfShare) = excess(tally) {
@@ -130,7 +131,9 @@ extension Bodies {
     }
 
     func admissionByItself(of announcement: BodyAnnouncement) -> Refusal? {
-        guard bodies[announcement.root] == nil else { return .known }
+        guard bodies[announcement.root] == nil, publications[announcement.root] == nil else {
+            return .known
+        }
         guard !forgotten.contains(announcement.root) else { return .forgotten }
         let size = announcement.shape.size
         guard size <= limits.bodySizeMax else {

@@ -68,6 +68,8 @@ extension Bodies {
         public var cacheHits: UInt64 = 0
         public var cacheMisses: UInt64 = 0
         public var storeFailures: UInt64 = 0
+        /// Of those, deletions of a body's rows.
+        public var deletionsFailed: UInt64 = 0
         /// Rows of the database that could not be understood, and were deleted.
         public var rowsMalformed: UInt64 = 0
         public var faults: UInt64 = 0

@@ -33,6 +33,10 @@ extension Bodies {
             if let from { link(from, body, now: now.instant) }
             return
         }
+        guard publications[announcement.root] == nil else {
+            counters.announcementsKnown += 1
+            return
+        }
         switch judge(announcement, from: from, now: now) {
         case .failure(let refusal):
             refuse(announcement, refusal, into: &outputs)
@@ -57,7 +61,7 @@ extension Bodies {
             received: isMissed ? min(now.wall, announcement.description.issued) : now.wall,
             held: ChunkBitmap(repeating: false, count: announcement.shape.chunkCount),
             isOwn: false, source: from, serial: newSerial(), random: &random, now: now.instant)
-        insert(body)
+        insert(body, now: now)
         counters.downloadsStarted += 1
         outputs.append(
             .event(
@@ -84,50 +88,13 @@ extension Bodies {
         producers[producer] = bucket
     }
 
-    mutating func publish(
-        _ id: PublishID, _ built: BodyBuilder.Built, now: Now, into outputs: inout [Output]
-    ) {
-        let announcement = built.announcement
-        precondition(
-            built.chunks.count == announcement.shape.chunkCount, "a built body has all its chunks")
-        // What an operator asks for again is not forgotten.
-        forgotten.remove(announcement.root)
-        var refusal = admissionByItself(of: announcement)
-        let size = announcement.shape.size
-        if refusal == nil, !makeRoomForOwn(size, into: &outputs) {
-            refusal = .noRoom(size: totalSize + size, limit: limits.totalSizeMax)
-        }
-        if let refusal {
-            counters.publicationsRefused += 1
-            outputs.append(.publishRefused(id, refusal))
-            return
-        }
-        let body = Body(
-            announcement, received: now.wall,
-            held: ChunkBitmap(repeating: false, count: announcement.shape.chunkCount),
-            isOwn: true, serial: newSerial(), random: &random, now: now.instant)
-        insert(body)
-        body.seeding = .init(
-            until: now.instant.advanced(by: limits.seedingDuration),
-            chunkCount: announcement.shape.chunkCount)
-        for (index, chunk) in built.chunks.enumerated() {
-            totalSize += body.setHeld(index, true)
-            unstoredSize += chunk.data.bytes.count
-            write(chunk, index, body, isLast: index == built.chunks.count - 1, into: &outputs)
-        }
-        body.phase = .complete
-        body.chunks = []
-        body.finishedAt = now.instant
-        body.wasCompleted = true
-        counters.bodiesPublished += 1
-        outputs.append(.announce(announcement))
-        outputs.append(.published(id, announcement.root))
-    }
-
-    private mutating func insert(_ body: Body) {
+    mutating func insert(_ body: Body, now: Now) {
         bodies[body.root] = body
         totalSize += body.heldSize
         active.append(body.root)
+        // Its rows are wanted again.
+        undeleted.remove(body.root)
+        body.expiresAt = expiry(of: body, now: now)
     }
 
     // MARK: Rows of the last run
@@ -147,7 +114,7 @@ extension Bodies {
             let body = Body(
                 manifest.announcement, received: manifest.received, held: manifest.held,
                 isOwn: manifest.isOwn, serial: newSerial(), random: &random, now: now.instant)
-            insert(body)
+            insert(body, now: now)
             body.hasRows = true
             if body.phase == .complete {
                 active.remove(body.root)
@@ -173,107 +140,5 @@ extension Bodies {
             writes.append(.deleteRange(.chunk, from: range.from, to: range.to))
         }
         store(.write(writes, sync: false), .upkeep, into: &outputs)
-    }
-
-    // MARK: Leaving
-
-    mutating func applyRetention(now: Now, into outputs: inout [Output]) {
-        let horizon = now.wall.advanced(by: .zero - limits.ageMax)
-        for body in bodies.values where body.received < horizon {
-            counters.bodiesExpired += 1
-            outputs.append(.event(.expired(root: body.root)))
-            forget(body.root)
-            remove(body, into: &outputs)
-        }
-        // Limits may be lower than in the last run.
-        if !makeRoom(for: 0, isNew: false, into: &outputs) {
-            _ = makeRoomForOwn(0, into: &outputs)
-        }
-        for body in bodies.values
-        where body.phase != .complete
-            && body.progressAt.advanced(by: limits.stallTimeout) <= now.instant
-        {
-            // Waiting is not the body's fault, and intake that stopped is ours.
-            guard !isIntakeStopped, !isReady(body, now: now.instant) else { continue }
-            fail(body, .stalled, into: &outputs)
-        }
-    }
-
-    /// Deletes the oldest whole bodies of others until `size` more bytes fit, and one more body when
-    /// this is the first chunk of one. They may be announced and fetched again.
-    ///
-    /// - Returns: whether they fit.
-    mutating func makeRoom(for size: Int, isNew: Bool, into outputs: inout [Output]) -> Bool {
-        let countMax = max(1, limits.bodiesMax - limits.incompleteMax)
-        var count =
-            isNew && bodies.count >= countMax
-            ? bodies.values.lazy.filter { !$0.held.isEmpty }.count : 0
-        while totalSize + size > limits.totalSizeMax || count >= countMax {
-            guard let oldest = oldestComplete(isOwn: false) else { return false }
-            evict(oldest, into: &outputs)
-            count -= 1
-        }
-        return true
-    }
-
-    /// The same for a body of our own: the oldest of them go first when they take more than one
-    /// producer may, and only for another of our own.
-    ///
-    /// - Returns: whether it fits.
-    private mutating func makeRoomForOwn(_ size: Int, into outputs: inout [Output]) -> Bool {
-        let own = bodies.values.filter(\.isOwn)
-        var ownSize = own.reduce(size) { $0 + $1.shape.size }
-        var ownCount = own.count
-        while ownSize > limits.producerSizeMax || ownCount >= limits.incompleteMax {
-            guard let oldest = oldestComplete(isOwn: true) else { return false }
-            ownSize -= oldest.shape.size
-            ownCount -= 1
-            evict(oldest, into: &outputs)
-        }
-        return makeRoom(for: size, isNew: size > 0, into: &outputs)
-    }
-
-    private func oldestComplete(isOwn: Bool) -> Body? {
-        bodies.values.filter { $0.phase == .complete && $0.isOwn == isOwn }
-            .min { ($0.received, $0.root) < ($1.received, $1.root) }
-    }
-
-    private mutating func evict(_ body: Body, into outputs: inout [Output]) {
-        counters.bodiesEvicted += 1
-        outputs.append(.event(.evicted(root: body.root)))
-        remove(body, into: &outputs)
-    }
-
-    /// Keeps a deleted body from being fetched again on an old announcement's account.
-    mutating func forget(_ root: Bytes32) {
-        forgotten.append(root)
-        if forgotten.count > limits.forgottenMax { forgotten.removeFirst() }
-    }
-
-    mutating func fail(_ body: Body, _ reason: FailureReason, into outputs: inout [Output]) {
-        if !body.wasCompleted { counters.downloadsFailed += 1 }
-        outputs.append(.failed(root: body.root, reason))
-        remove(body, into: &outputs)
-    }
-
-    /// Forgets the body and deletes its rows.
-    mutating func remove(_ body: Body, into outputs: inout [Output]) {
-        let root = body.root
-        for (id, request) in requests.elements where request.root == root {
-            cancel(id, into: &outputs)
-        }
-        bodies.removeValue(forKey: root)
-        active.remove(root)
-        totalSize -= body.heldSize
-        cache.removeAll(of: root)
-        // Announcing and giving up costs the disk nothing.
-        guard body.hasRows else { return }
-        let range = StoredChunk.keys(of: root)
-        store(
-            .write(
-                [
-                    .delete(.witness, key: BodyManifest.key(root: root)),
-                    .deleteRange(.chunk, from: range.from, to: range.to),
-                ], sync: false), .upkeep, into: &outputs)
     }
 }

@@ -57,7 +57,8 @@ extension Bodies {
         /// An announcement whose ``AnnouncementCheck`` accepted it. `from`: who told us, nil when
         /// nobody did.
         case announced(BodyAnnouncement, from: PeerID?)
-        /// Holds and announces a body of our own. Answered by `published` or `publishRefused`.
+        /// Holds and announces a body of our own. Answered by `published` once the store has it, or by
+        /// `publishRefused`.
         case publish(PublishID, BodyBuilder.Built)
         /// A peer may be asked for chunks (`canServe`) and for announcements (`offers`), or may only
         /// ask us. Repeating it changes both.
@@ -116,6 +117,7 @@ extension Bodies {
         /// One error item: code 1 invalid, 3 unavailable, 4 rate limited. Ends the answer.
         case refuse(ServeID, code: UInt8, text: String)
         case store(StoreRequestID, StoreRequest)
+        /// The body is stored, and announced.
         case published(PublishID, Bytes32)
         case publishRefused(PublishID, Refusal)
         case chunkRead(ReadID, ReadResult)
@@ -156,8 +158,13 @@ extension Bodies {
         case noRoom(size: Int, limit: Int)
         /// The store has no room; intake stopped.
         case storeFull
-        /// More announcements came before the rows were loaded than are kept waiting.
+        /// The rows are not loaded yet, and more announcements came than are kept waiting. Nothing is
+        /// published either.
         case loading
+        /// As many bodies of our own are on their way to the store as may be.
+        case publishing(count: Int, limit: Int)
+        /// The store did not take our own body.
+        case store(StoreFailure)
     }
 
     /// Why a body was given up.
@@ -172,8 +179,6 @@ extension Bodies {
         case noRoom
         /// Nobody had shown anything of it when another was announced and there was no room for both.
         case displaced
-        /// Its rows could not be written.
-        case store(StoreFailure)
     }
 
     /// What a peer did wrong; each is exactly that peer's doing.
@@ -199,7 +204,7 @@ extension Bodies {
         case expired(root: Bytes32)
         /// The oldest made room for another.
         case evicted(root: Bytes32)
-        /// The store failed: chunks are no longer asked for.
+        /// The store failed: chunks are not asked for until it takes one.
         case intakeStopped(StoreFailure)
         case intakeResumed
         /// A stored chunk could not be read and will be fetched again.

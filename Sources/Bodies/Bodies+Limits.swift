@@ -22,6 +22,9 @@ extension Bodies {
         public var ageMax: Duration = .seconds(2 * 3600)
         /// How often ages are looked at.
         public var retentionInterval: Duration = .seconds(30)
+        /// Bodies that one look deletes: all of them take eight minutes, in which an operator whose clock
+        /// was wrong at the start can see it happen. Many times what comes in as long.
+        public var expirationsMax: Int { max(1, bodiesMax / 16) }
         /// Roots of deleted bodies that are not fetched again.
         public var forgottenMax = 4096
         /// Announcements kept while the rows are still loading: 8 KiB each.
@@ -129,8 +132,16 @@ extension Bodies {
 
         // MARK: The store
 
-        /// After a failure of the store, how long until intake is tried again.
+        /// After a failure of the store, how long until one chunk is asked for, doubling each time that
+        /// the store does not take it.
         public var storeRetryInterval: Duration = .seconds(10)
+        public var storeRetryIntervalMax: Duration = .seconds(60)
+        /// Bodies of our own on their way to the store: each is in memory twice.
+        public var publicationsMax = 2
+        /// Deleted bodies whose rows the store did not delete; these are tried again, some each
+        /// `storeRetryInterval`.
+        public var undeletedMax = 1024
+        public var deletionsMax = 16
 
         public init() {}
 

@@ -228,13 +228,13 @@ extension Bodies {
     private mutating func requestChunks(
         of body: Body, slow: Set<PeerID>, now: MonotonicInstant, into outputs: inout [Output]
     ) {
-        guard !isIntakeStopped else { return }
+        guard intake == .open || intake == .probing && unstoredSize == 0 else { return }
         let wanted = wanted(body)
         guard !wanted.isEmpty else { return }
         var holders = holders(of: body, slow: slow, now: now)
         for index in wanted {
             let room = limits.unstoredSizeMax - unstoredSize
-            guard chunkRequestCount < limits.requestsMax,
+            guard chunkRequestCount < (intake == .open ? limits.requestsMax : 1),
                 (chunkRequestCount + 1) * body.shape.chunkSize <= room
             else { return }
             guard let position = choose(from: holders, for: index, except: nil) else { continue }
@@ -272,7 +272,7 @@ extension Bodies {
     private mutating func hedge(
         _ body: Body, slow: Set<PeerID>, now: MonotonicInstant, into outputs: inout [Output]
     ) {
-        guard !isIntakeStopped else { return }
+        guard intake == .open else { return }
         let delay = hedgeDelay(of: body)
         for index in body.chunks.indices
         where body.chunks[index].requests.count == 1 && body.chunks[index].job == nil {

@@ -47,6 +47,8 @@ extension Bodies {
         public var serves: Int
         /// Received and not yet stored, in bytes.
         public var unstoredSize: Int
+        /// Own bodies on their way to the store, in bytes.
+        public var publishingSize: Int
         public var isIntakeStopped: Bool
     }
 }
@@ -57,7 +59,8 @@ extension Bodies {
         Snapshot(
             bodies: bodies.values.map { snapshot(of: $0, now: now.instant) }, totalSize: totalSize,
             cacheSize: cache.size, requests: requests.count, serves: serves.count,
-            unstoredSize: unstoredSize, isIntakeStopped: isIntakeStopped)
+            unstoredSize: unstoredSize, publishingSize: publishingSize,
+            isIntakeStopped: isIntakeStopped)
     }
 
     /// One body, or nil when it is not known.

@@ -29,62 +29,84 @@ extension Bodies {
     }
 
     mutating func storeReplied(
-        _ id: StoreRequestID, _ reply: StoreReply, now: MonotonicInstant,
-        into outputs: inout [Output]
+        _ id: StoreRequestID, _ reply: StoreReply, now: Now, into outputs: inout [Output]
     ) {
         guard let work = storeRequests.removeValue(forKey: id) else { return }
-        if case .failed = reply { counters.storeFailures += 1 }
+        var failure: StoreFailure?
+        if case .failed(let reason) = reply {
+            failure = reason
+            counters.storeFailures += 1
+        }
         switch work {
         case .upkeep:
             break
+        case .deletion(let root):
+            if failure != nil { deletionFailed(root, now: now.instant) }
         case .chunkRead(let key):
-            chunkRead(key, reply, now: now, into: &outputs)
+            chunkRead(key, reply, now: now.instant, into: &outputs)
+        case .publication(let root):
+            noteWrite(failure, now: now.instant, into: &outputs)
+            publicationStored(root, failure, now: now, into: &outputs)
         case .chunkWrite(let key, let serial, let size):
             unstoredSize -= size
-            let body = bodies[key.root].flatMap { $0.serial == serial ? $0 : nil }
-            if case .failed(let failure) = reply {
-                stopIntake(failure, now: now, into: &outputs)
-                if let body { writeFailed(key, failure, body, into: &outputs) }
+            noteWrite(failure, now: now.instant, into: &outputs)
+            guard let body = bodies[key.root], body.serial == serial else { return }
+            guard failure == nil else {
+                cache.remove(key)
+                totalSize += body.setHeld(key.index, false)
                 return
             }
-            resumeIntake(into: &outputs)
-            guard let body else { return }
             body.storedCount += 1
             // It may have given up its place with the last chunks on their way.
             if body.phase != .complete, body.storedCount == body.shape.chunkCount {
-                complete(body, now: now, into: &outputs)
+                complete(body, now: now.instant, into: &outputs)
             }
         }
     }
 
-    private mutating func stopIntake(
-        _ failure: StoreFailure, now: MonotonicInstant, into outputs: inout [Output]
-    ) {
-        isIntakeStopped = true
-        storeRetryAt = now.advanced(by: limits.storeRetryInterval)
-        guard !isStopAnnounced else { return }
-        isStopAnnounced = true
-        outputs.append(.event(.intakeStopped(failure)))
+    // MARK: A store that fails
+
+    /// Whether chunks are asked for.
+    ///
+    ///     open ──failed──▶ stopped ──pause──▶ probing ──written──▶ open
+    ///                         ▲                  │
+    ///                         └──────failed──────┘   (twice the pause)
+    enum Intake: Equatable {
+        case open
+        case stopped(until: MonotonicInstant)
+        /// One chunk at a time, until one is written: what a full disk does not take would be asked
+        /// for again and again.
+        case probing
     }
 
-    private mutating func resumeIntake(into outputs: inout [Output]) {
-        guard isStopAnnounced else { return }
-        isStopAnnounced = false
-        isIntakeStopped = false
-        storeRetryAt = nil
-        outputs.append(.event(.intakeResumed))
+    var isIntakeStopped: Bool {
+        if case .stopped = intake { true } else { false }
     }
 
-    private mutating func writeFailed(
-        _ key: ChunkKey, _ failure: StoreFailure, _ body: Body, into outputs: inout [Output]
+    /// A chunk or a body was written, or not.
+    private mutating func noteWrite(
+        _ failure: StoreFailure?, now: MonotonicInstant, into outputs: inout [Output]
     ) {
-        guard !body.isOwn else {
-            // Whoever published it has the bytes, and must hear of it.
-            fail(body, .store(failure), into: &outputs)
+        guard let failure else {
+            guard intake != .open else { return }
+            intake = .open
+            outputs.append(.event(.intakeResumed))
             return
         }
-        cache.remove(key)
-        totalSize += body.setHeld(key.index, false)
+        switch intake {
+        case .open:
+            intakePause = limits.storeRetryInterval
+            outputs.append(.event(.intakeStopped(failure)))
+        case .probing:
+            intakePause = min(intakePause * 2, limits.storeRetryIntervalMax)
+        case .stopped:
+            // Written at the same time as the first that failed.
+            return
+        }
+        intake = .stopped(until: now.advanced(by: intakePause))
+        for (id, request) in requests.elements where request.index != nil && !request.isAnswered {
+            cancel(id, into: &outputs)
+        }
     }
 
     private mutating func chunkRead(

@@ -90,10 +90,15 @@ public struct Bodies: StateMachine, ~Copyable {
 
     var catchUp = CatchUp()
 
-    var isIntakeStopped = false
-    /// Said once for each stop.
-    var isStopAnnounced = false
-    var storeRetryAt: MonotonicInstant?
+    var intake = Intake.open
+    /// How long intake was last stopped.
+    var intakePause: Duration = .zero
+    /// Bodies of our own on their way to the store, and their bytes.
+    var publications: OrderedDictionary<Bytes32, Publication> = [:]
+    var publishingSize = 0
+    /// Bodies that are gone and whose rows are not, and when their deletion is tried again.
+    var undeleted: OrderedSet<Bytes32> = []
+    var deletionAt: MonotonicInstant?
     var retentionAt: MonotonicInstant
     /// When scheduling has something to do that no input announces.
     var wakeAt: MonotonicInstant?
@@ -163,6 +168,10 @@ public struct Bodies: StateMachine, ~Copyable {
     enum StoreWork {
         case chunkWrite(ChunkKey, serial: UInt64, size: Int)
         case chunkRead(ChunkKey)
+        /// All of a body of our own.
+        case publication(Bytes32)
+        /// The rows of a body that is gone.
+        case deletion(Bytes32)
         case upkeep
     }
 
@@ -208,7 +217,7 @@ public struct Bodies: StateMachine, ~Copyable {
         case .read(let id, let root, let index):
             read(id, ChunkKey(root: root, index: index), into: &outputs)
         case .storeReplied(let id, let reply):
-            storeReplied(id, reply, now: now.instant, into: &outputs)
+            storeReplied(id, reply, now: now, into: &outputs)
         case .loaded(let rows, let isLast):
             loaded(rows, isLast: isLast, now: now, into: &outputs)
         case .remove(let root):
@@ -234,11 +243,11 @@ public struct Bodies: StateMachine, ~Copyable {
         while let (id, serve) = serves.elements.first, serve.deadline <= now.instant {
             endServe(id, now: now.instant)
         }
-        if let retry = storeRetryAt, retry <= now.instant {
-            storeRetryAt = nil
-            isIntakeStopped = false
+        if case .stopped(let until) = intake, until <= now.instant {
+            intake = .probing
             isScheduleStale = true
         }
+        retryDeletions(now: now.instant, into: &outputs)
         if retentionAt <= now.instant {
             retentionAt = now.instant.advanced(by: limits.retentionInterval)
             applyRetention(now: now, into: &outputs)
@@ -247,7 +256,8 @@ public struct Bodies: StateMachine, ~Copyable {
     }
 
     private func deadline(now: MonotonicInstant) -> MonotonicInstant? {
-        var deadline = earliest(wakeAt, storeRetryAt)
+        var deadline = earliest(wakeAt, deletionAt)
+        if case .stopped(let until) = intake { deadline = earliest(deadline, until) }
         deadline = earliest(deadline, catchUpDeadline)
         deadline = earliest(deadline, requests.values.first?.deadline)
         deadline = earliest(deadline, serves.values.first?.deadline)

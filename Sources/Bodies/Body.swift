@@ -70,6 +70,8 @@ final class Body {
     let serial: UInt64
     /// When this run heard of it.
     let startedAt: MonotonicInstant
+    /// When it is deleted for its age.
+    var expiresAt = MonotonicInstant(nanoseconds: .max)
     /// Whose announcement it is, when the key is of a known scheme.
     let producer: PeerID?
     /// Order among equally rare chunks: another one in each node, so that nodes fetch different

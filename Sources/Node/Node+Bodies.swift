@@ -146,10 +146,18 @@ extension Node {
                 finish(command, .done, into: &outputs)
             }
         case .publishRefused(let id, let refusal):
-            finish(
-                CommandID(id.rawValue),
-                .failed(.init(.refused, "the body was not taken: \(refusal)")),
-                into: &outputs)
+            let failure: CommandFailure =
+                switch refusal {
+                case .store(let reason): .init(.unavailable, "\(reason)")
+                case .storeFull:
+                    .init(.unavailable, "the database takes no bodies at the moment; try again")
+                case .loading:
+                    .init(.unavailable, "the database is still being read; try again")
+                case .publishing:
+                    .init(.overloaded, "other bodies are on their way to the disk; try again")
+                default: .init(.refused, "the body was not taken: \(refusal)")
+                }
+            finish(CommandID(id.rawValue), .failed(failure), into: &outputs)
         case .chunkRead(let id, let result):
             bodyChunkRead(id, result, now: now, into: &outputs)
         case .completed(let announcement, let sources, let elapsed):

@@ -217,7 +217,7 @@ import Testing
         for seed in UInt8(1)...4 {
             let built = Bench.built(seed)
             roots.append(built.announcement.root)
-            bench.tell(.publish(.init(UInt64(seed)), built))
+            bench.publish(UInt64(seed), built)
         }
         // Nothing of this one is here.
         bench.tell(.announced(Bench.built(5).announcement, from: nil))
