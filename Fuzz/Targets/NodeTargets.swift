@@ -274,7 +274,10 @@ private struct NodeBench: ~Copyable {
         let limits = node.configuration.limits
         require(holdings.sockets <= 1, "sockets: \(holdings.sockets)")
         // The node's own: identify, gossip, a status, a ping, requests and lookups.
-        require(holdings.streams <= limits.inboundStreamsPerConnection + 128, "\(holdings.streams)")
+        let yamux = limits.connection.yamux
+        require(
+            holdings.streams <= yamux.inboundStreamsMax + yamux.outboundStreamsMax,
+            "\(holdings.streams)")
         require(holdings.queuedSize <= 8 << 20, "\(holdings.queuedSize) bytes are queued")
         require(holdings.commands <= limits.commandsMax, "commands: \(holdings.commands)")
         require(holdings.estimatedSize <= 32 << 20, "\(holdings.estimatedSize) bytes are held")

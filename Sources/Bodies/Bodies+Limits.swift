@@ -113,8 +113,9 @@ extension Bodies {
         public var servesMax = 64
         /// Chunks in one answer. Who wants more asks again.
         public var chunksPerServeMax = 1
-        /// Longest that an answer's place is held without `serveEnded`.
-        public var serveTimeout: Duration = .seconds(60)
+        /// Longest that an answer's place is held without `serveEnded`: half as long again as the asker
+        /// waits.
+        public var serveTimeout: Duration = .seconds(15)
         /// Chunks kept in memory for serving.
         public var cacheSizeMax = 16 << 20
         /// How many: bounds the bookkeeping when chunks are small.

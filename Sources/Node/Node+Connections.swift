@@ -146,7 +146,9 @@ extension Node {
         now: Now, into outputs: inout [NodeOutput]
     ) {
         guard let connection = connections[connectionID] else { return }
-        peers[id] = Peer(id: id, connection: connection, since: now.instant, now: now)
+        peers[id] = Peer(
+            id: id, connection: connection, since: now.instant, limits: configuration.limits,
+            now: now)
         // It stayed in the table while it was away.
         if kademlia.isInTable(id) { tell(.hold(id, .routingTable), now: now, into: &outputs) }
         outputs.append(.event(.peerConnected(id, direction, remote)))

@@ -249,6 +249,32 @@ extension Node {
         } else {
             settle(session, .failed, now: now, into: &outputs)
         }
+        answerOver(session, now: now, into: &outputs)
+    }
+
+    /// Frees the places of answers whose last byte is out of our hands.
+    ///
+    /// Not with the end of their streams: a peer that keeps its direction open, or does not read, would
+    /// hold a place that others wait for.
+    mutating func settleAnswers(
+        of connection: PeerConnection, now: Now, into outputs: inout [NodeOutput]
+    ) {
+        guard !connection.answering.isEmpty else { return }
+        var left: [Stream] = []
+        connection.answering.removeAll { stream in
+            guard connection.machine.queuedBytes(stream.id) == 0 else { return false }
+            left.append(stream)
+            return true
+        }
+        for stream in left {
+            guard let session = stream.request else { continue }
+            answerOver(session, now: now, into: &outputs)
+        }
+    }
+
+    private mutating func answerOver(
+        _ session: RequestSession, now: Now, into outputs: inout [NodeOutput]
+    ) {
         if let serve = session.serve {
             serves.removeValue(forKey: serve)
             session.serve = nil
@@ -282,7 +308,8 @@ extension Node {
             switch result {
             case .request(let bytes):
                 session.request = bytes
-                stream.deadline = nil
+                // It may wait for tokens and for the store, but not for ever.
+                setDeadline(stream, configuration.limits.idleStreamTimeout, now: now)
                 let cost =
                     switch session.requestProtocol {
                     case .chunksByRoot: max(1, bytes.count / 64)
@@ -304,7 +331,8 @@ extension Node {
             case .sendAndEnd(let bytes):
                 if !bytes.isEmpty { _ = stream.connection.write(stream, bytes) }
                 closeWrite(stream, into: &outputs)
-                setDeadline(stream, configuration.limits.idleStreamTimeout, now: now)
+                stream.connection.answering.append(stream)
+                setDeadline(stream, configuration.limits.answerTimeout, now: now)
             case .failed:
                 counters.malformedRequests += 1
                 tellGossip(.behaviourPenalty(session.peer, 1), now: now, into: &outputs)

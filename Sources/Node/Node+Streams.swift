@@ -295,6 +295,7 @@ extension Node {
         _ stream: Stream, _ end: StreamEnd, now: Now, into outputs: inout [NodeOutput]
     ) {
         stream.connection.pulling.removeAll { $0 === stream }
+        stream.connection.answering.removeAll { $0 === stream }
         stream.deadline = nil
         switch stream.kind {
         case .identify:

@@ -247,6 +247,7 @@ public struct Node: ~Copyable {
         for event in events { handle(event, Span(), connection, now: now, into: &outputs) }
         events.removeAll(keepingCapacity: true)
         connectionEvents = events
+        settleAnswers(of: connection, now: now, into: &outputs)
         let count = buffer.count - before
         if count == 0 { connection.isMarked = false }
         connection.bytesSent &+= UInt64(count)

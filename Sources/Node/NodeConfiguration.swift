@@ -115,8 +115,6 @@ public struct NodeRole: OptionSet, Hashable, Sendable {
 
 /// Limits of what `Node` itself keeps; each machine inside has its own.
 public struct NodeLimits: Sendable {
-    /// Streams a peer may have open with sessions of any kind.
-    public var inboundStreamsPerConnection = 128
     /// A DHT message on the wire: rust-libp2p's cap is 16 KiB, go answers with up to 64 KiB of peers.
     public var kademliaFrameSizeMax = 64 * 1024
     /// Kademlia requests of one peer being answered.
@@ -125,13 +123,14 @@ public struct NodeLimits: Sendable {
     public var streamTimeout: Duration = .seconds(10)
     /// A DHT stream without traffic (go-libp2p: 60 s).
     public var idleStreamTimeout: Duration = .seconds(60)
+    /// An answer that was not sent after this, because the peer does not read, is given up: as long as
+    /// whoever asked waits for it. Also how long a peer may leave its direction open after it.
+    public var answerTimeout: Duration = .seconds(10)
     /// Bytes kept queued in a stream that pulls its content, so that urgent data overtakes the rest.
     public var pullAheadSize = 64 * 1024
-    /// Streamed replies waiting for one admin client.
-    public var subscriptionQueueMax = 1024
     /// Commands under way at once.
     public var commandsMax = 256
-    /// Identify pushes read from one peer a minute (go-libp2p: about twelve).
+    /// Identify pushes read from one peer a minute, and at once (go-libp2p: about twelve).
     public var pushesPerMinute: Int64 = 12
     /// How long a peer that gossip graylisted is not connected to, either way.
     public var graylistBan: Duration = .seconds(600)

@@ -34,13 +34,18 @@ final class Peer {
     var servesBodies = false
     var offersAnnouncements = false
 
-    init(id: PeerID, connection: PeerConnection, since: MonotonicInstant, now: Now) {
+    init(
+        id: PeerID, connection: PeerConnection, since: MonotonicInstant, limits: NodeLimits,
+        now: Now
+    ) {
         self.id = id
         self.connection = connection
         self.since = since
         self.refusals = TokenBucket(
             capacity: 128, interval: .milliseconds(500), now: now.instant)
-        self.pushes = TokenBucket(capacity: 12, interval: .seconds(5), now: now.instant)
+        self.pushes = TokenBucket(
+            capacity: limits.pushesPerMinute, interval: .seconds(60) / limits.pushesPerMinute,
+            now: now.instant)
     }
 
     var protocols: [String] { identified?.protocols ?? [] }

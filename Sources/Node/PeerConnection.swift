@@ -25,6 +25,8 @@ final class PeerConnection {
     var streams: [StreamID: Stream] = [:]
     /// Streams that produce their content when the socket can take it, in the order they began.
     var pulling: [Stream] = []
+    /// Streams whose answers are complete and not all sent.
+    var answering: [Stream] = []
     /// `wantsToTransmit` was said and not yet taken back by an empty transmit.
     var isMarked = false
     /// What this connection's windows have grown by, as last counted in the node's total.
