@@ -230,7 +230,7 @@ let package = Package(
             ["Kademlia", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", ordered]),
         tests("Gossipsub", ["Gossipsub", "Crypto", "Codec", "PeerIdentity"]),
         tests("RequestResponse", ["RequestResponse", "Codec"]),
-        tests("Bodies", ["Bodies", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes"]),
+        tests("Bodies", ["Bodies", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", ordered]),
         tests(
             "Connection",
             ["Connection", "Crypto", "PeerIdentity", "Multistream", "Noise", "Yamux"]),

@@ -42,6 +42,9 @@ struct CatchUp {
     var pausedUntil: MonotonicInstant = .zero
     /// Peers that seem to hold something we have not heard of, in the order of their hints.
     var hints: OrderedSet<PeerID> = []
+    /// Peers that told of bodies for which there was no room, as many as hints. Gossip does not bring an
+    /// announcement twice, so they are asked once there is room again.
+    var owed: OrderedSet<PeerID> = []
     /// Hints do not come twice in a row, or whoever hints without end would be the only one asked.
     var wasHint = false
 }
@@ -63,11 +66,22 @@ extension Bodies {
         lookForMissed(now: now)
     }
 
+    /// An announcement was refused for what may pass.
+    mutating func owe(_ peer: PeerID) {
+        if catchUp.owed.count < CatchUp.hintsMax { catchUp.owed.append(peer) }
+    }
+
+    /// There may be room for what was refused.
+    mutating func payOwed(now: MonotonicInstant) {
+        guard !catchUp.owed.isEmpty, !isIntakeStopped else { return }
+        for peer in catchUp.owed { hint(peer, now: now) }
+        catchUp.owed = []
+    }
+
     mutating func continueCatchUp(now: MonotonicInstant, into outputs: inout [Output]) {
         if let asking = catchUp.asking, asking.deadline <= now {
             catchUp.asking = nil
             counters.requestsTimedOut += 1
-            counters.requestsCancelled += 1
             outputs.append(.cancel(asking.id))
             rest(asking.peer, now: now)
         }
@@ -216,6 +230,7 @@ extension Bodies {
         catchUp.asking = nil
         switch end {
         case .finished:
+            counters.requestsAnswered += 1
             // There is more where so many came from.
             if asking.roots.count >= limits.offersMax { hint(peer, now: now) }
         case .refused:
@@ -257,6 +272,7 @@ extension Bodies {
 
     mutating func catchUpPeerLeft(_ peer: PeerID) {
         catchUp.hints.remove(peer)
+        catchUp.owed.remove(peer)
         guard catchUp.asking?.peer == peer else { return }
         counters.requestsFailed += 1
         catchUp.asking = nil

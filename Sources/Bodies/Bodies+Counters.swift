@@ -3,6 +3,11 @@ extension Bodies {
     ///
     /// - `announcementsReceived` is the sum of `downloadsStarted`, `announcementsKnown`,
     ///   `announcementsRefused` and the announcements that wait.
+    /// - `downloadsStarted` and `downloadsResumed` together are the sum of `downloadsCompleted`,
+    ///   `downloadsFailed` and the downloads under way.
+    /// - `chunkRequests`, `exchangeRequests` and `catchUpRequests` together are the sum of
+    ///   `requestsAnswered`, `requestsTimedOut`, `requestsFailed`, `requestsRefused`,
+    ///   `requestsCancelled` and those under way.
     /// - `chunksReceived` is the sum of `chunksVerified`, `chunksWrong`, `chunksUnrequested`,
     ///   `chunksDuplicate`, `chunksLate` and those being verified.
     /// - `offersReceived` is the sum of `offersAccepted`, `offersKnown`, `offersIgnored`,
@@ -19,16 +24,18 @@ extension Bodies {
         /// Bodies of the last run that were not whole.
         public var downloadsResumed: UInt64 = 0
         public var downloadsCompleted: UInt64 = 0
+        /// Given up, displaced or expired before they were whole.
         public var downloadsFailed: UInt64 = 0
         /// Places given up to other bodies.
         public var turnsEnded: UInt64 = 0
         /// Bodies deleted by age, and to make room.
         public var bodiesExpired: UInt64 = 0
         public var bodiesEvicted: UInt64 = 0
-        /// Requests for a chunk, for bitmaps only, and second requests for a late chunk.
+        /// Requests for a chunk, for bitmaps only, and those of the former that ask a second peer.
         public var chunkRequests: UInt64 = 0
         public var exchangeRequests: UInt64 = 0
         public var hedgeRequests: UInt64 = 0
+        public var requestsAnswered: UInt64 = 0
         public var requestsTimedOut: UInt64 = 0
         public var requestsFailed: UInt64 = 0
         public var requestsRefused: UInt64 = 0

@@ -53,13 +53,16 @@ extension Bodies {
         peers.values[index].restUntil = now.advanced(by: pause)
     }
 
+    /// Peers remembered as liars; the one longest remembered is forgotten first.
+    static var distrustedMax: Int { 1024 }
+
     /// Asks the peer nothing more for a long time.
     mutating func distrust(
         _ peer: PeerID, now: MonotonicInstant, into outputs: inout [Output]
     ) {
         distrusted.removeValue(forKey: peer)
         distrusted[peer] = now.advanced(by: limits.distrust)
-        if distrusted.count > 1024 { distrusted.removeFirst() }
+        if distrusted.count > Self.distrustedMax { distrusted.removeFirst() }
         for (id, request) in requests.elements where request.peer == peer {
             cancel(id, into: &outputs)
         }
@@ -130,8 +133,13 @@ extension Bodies {
     mutating func timeOut(
         _ id: RequestID, _ request: Request, now: MonotonicInstant, into outputs: inout [Output]
     ) {
-        cancel(id, into: &outputs)
-        guard !request.isAnswered else { return }
+        guard take(id) != nil else { return }
+        outputs.append(.cancel(id))
+        guard !request.isAnswered else {
+            // Only the end is missing.
+            counters.requestsAnswered += 1
+            return
+        }
         counters.requestsTimedOut += 1
         rest(request.peer, now: now)
     }
@@ -145,6 +153,7 @@ extension Bodies {
         switch end {
         case .finished:
             if request.isAnswered || request.index == nil {
+                counters.requestsAnswered += 1
                 peers[peer]?.failures = 0
             } else {
                 // It said that it holds the chunk, and did not send it.
@@ -263,7 +272,9 @@ extension Bodies {
             cancel(other, into: &outputs)
         }
         body.noteTime(work.time)
-        body.sources[work.peer, default: 0] += size
+        if body.sources[work.peer] != nil || body.sources.count < limits.passiveLinksMax {
+            body.sources[work.peer, default: 0] += size
+        }
         body.progressAt = now
         body.fruitlessTurns = 0
         body.turnSize += size
@@ -276,7 +287,9 @@ extension Bodies {
     /// The last chunk is stored.
     mutating func complete(_ body: Body, now: MonotonicInstant, into outputs: inout [Output]) {
         body.phase = .complete
+        hasNewRoom = true
         body.chunks = []
+        body.rank = []
         body.finishedAt = now
         guard !body.wasCompleted else { return }
         body.wasCompleted = true

@@ -13,7 +13,7 @@ extension Bodies {
         guard isLoaded else {
             // What the rows say decides whether there is anything to fetch.
             guard waiting.count < limits.waitingMax else {
-                refuse(announcement, .loading, into: &outputs)
+                refuse(announcement, from: from, .loading, into: &outputs)
                 return
             }
             waiting.append((announcement, from))
@@ -39,7 +39,7 @@ extension Bodies {
         }
         switch judge(announcement, from: from, now: now) {
         case .failure(let refusal):
-            refuse(announcement, refusal, into: &outputs)
+            refuse(announcement, from: isMissed ? nil : from, refusal, into: &outputs)
             return
         case .success(let unseen):
             for body in unseen { fail(body, .displaced, into: &outputs) }
@@ -51,7 +51,8 @@ extension Bodies {
             }
             guard size <= limits.totalSizeMax, bodies.count < limits.bodiesMax else {
                 refuse(
-                    announcement, .noRoom(size: size, limit: limits.totalSizeMax), into: &outputs)
+                    announcement, from: nil, .noRoom(size: size, limit: limits.totalSizeMax),
+                    into: &outputs)
                 return
             }
         }
@@ -71,9 +72,12 @@ extension Bodies {
         if let from { link(from, body, now: now.instant) }
     }
 
+    /// - Parameter source: who is asked again once there may be room.
     private mutating func refuse(
-        _ announcement: BodyAnnouncement, _ refusal: Refusal, into outputs: inout [Output]
+        _ announcement: BodyAnnouncement, from source: PeerID?, _ refusal: Refusal,
+        into outputs: inout [Output]
     ) {
+        if let source, refusal.mayPass { owe(source) }
         counters.announcementsRefused += 1
         outputs.append(.event(.refused(root: announcement.root, refusal)))
     }
@@ -111,6 +115,11 @@ extension Bodies {
                 continue
             }
             guard bodies[manifest.announcement.root] == nil else { continue }
+            // Limits may be lower than in the last run.
+            guard bodies.count < limits.bodiesMax else {
+                dropRow(row.key, into: &outputs)
+                continue
+            }
             let body = Body(
                 manifest.announcement, received: manifest.received, held: manifest.held,
                 isOwn: manifest.isOwn, serial: newSerial(), random: &random, now: now.instant)
@@ -132,7 +141,7 @@ extension Bodies {
         if peers.values.contains(where: \.offers) { lookForMissed(now: now.instant) }
     }
 
-    /// Deletes a manifest that cannot be read, and the chunks that nobody would find without it.
+    /// Deletes a manifest that cannot be read or is one too many, and the chunks that nobody would find without it.
     private mutating func dropRow(_ key: [UInt8], into outputs: inout [Output]) {
         var writes = [StoreWrite.delete(.witness, key: key)]
         if let root = Bytes32(key.span) {
@@ -140,5 +149,15 @@ extension Bodies {
             writes.append(.deleteRange(.chunk, from: range.from, to: range.to))
         }
         store(.write(writes, sync: false), .upkeep, into: &outputs)
+    }
+}
+
+extension Bodies.Refusal {
+    /// Whether the same announcement may be taken in later.
+    fileprivate var mayPass: Bool {
+        switch self {
+        case .producerBudget, .sourceBudget, .producerRate, .noRoom, .storeFull, .loading: true
+        case .known, .forgotten, .tooLarge, .publishing, .store: false
+        }
     }
 }

@@ -77,6 +77,9 @@ extension Bodies {
         public var hedgesMax = 2
         /// Bitmaps go to one peer at most this often while they change.
         public var exchangeInterval: Duration = .milliseconds(50)
+        /// Requests under way for bitmaps alone, of all bodies, and chunks that came and whose end did not.
+        /// Eight bodies with all their links.
+        public var exchangesMax = 512
         /// A peer that had nothing new is asked again after this, doubling up to `pollIntervalMax`.
         public var pollInterval: Duration = .milliseconds(250)
         public var pollIntervalMax: Duration = .seconds(8)
@@ -145,13 +148,5 @@ extension Bodies {
         public var deletionsMax = 16
 
         public init() {}
-
-        /// Most memory in bytes that the machine, its jobs and its store requests take.
-        public var worstCaseMemory: Int {
-            let chunk = 256 * 1024
-            return bodiesMax * (8 * 1024 + 1024) + (waitingMax + 2 * offersMax) * 8 * 1024
-                + (requestsMax + servesMax + readsMax) * chunk + unstoredSizeMax + cacheSizeMax
-                + 2 * bodySizeMax + (forgottenMax + producersMax) * 128
-        }
     }
 }

@@ -46,11 +46,13 @@ extension Bodies {
     ///
     /// - Returns: whether they fit.
     mutating func makeRoom(for size: Int, isNew: Bool, into outputs: inout [Output]) -> Bool {
-        let countMax = max(1, limits.bodiesMax - limits.incompleteMax)
+        // As many as there are places for incomplete ones are kept for them.
+        let places = max(1, limits.bodiesMax - limits.incompleteMax)
+        let countMax = isNew ? places - 1 : places
         var count =
-            isNew && bodies.count >= countMax
-            ? bodies.values.lazy.filter { !$0.held.isEmpty }.count : 0
-        while totalSize + publishingSize + size > limits.totalSizeMax || count >= countMax {
+            bodies.count + publications.count > countMax
+            ? bodies.values.lazy.filter { !$0.held.isEmpty }.count + publications.count : 0
+        while totalSize + publishingSize + size > limits.totalSizeMax || count > countMax {
             guard let oldest = oldestComplete(isOwn: false) else { return false }
             evict(oldest, into: &outputs)
             count -= 1
@@ -93,7 +95,6 @@ extension Bodies {
     }
 
     mutating func fail(_ body: Body, _ reason: FailureReason, into outputs: inout [Output]) {
-        if !body.wasCompleted { counters.downloadsFailed += 1 }
         outputs.append(.failed(root: body.root, reason))
         remove(body, into: &outputs)
     }
@@ -104,6 +105,8 @@ extension Bodies {
         for (id, request) in requests.elements where request.root == root {
             cancel(id, into: &outputs)
         }
+        if !body.wasCompleted { counters.downloadsFailed += 1 }
+        hasNewRoom = true
         bodies.removeValue(forKey: root)
         active.remove(root)
         totalSize -= body.heldSize

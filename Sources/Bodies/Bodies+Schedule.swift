@@ -159,6 +159,7 @@ extension Bodies {
             if isProbe, probeCount >= limits.probesMax || state.probes >= limits.probesPerPeerMax {
                 continue
             }
+            guard requests.count - chunkRequestCount < limits.exchangesMax else { return }
             let id = send(
                 nil, to: peer, body, isHedge: false, isProbe: isProbe, now: now, into: &outputs)
             counters.exchangeRequests += 1

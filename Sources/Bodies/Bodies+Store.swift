@@ -90,6 +90,7 @@ extension Bodies {
         guard let failure else {
             guard intake != .open else { return }
             intake = .open
+            hasNewRoom = true
             outputs.append(.event(.intakeResumed))
             return
         }
@@ -163,7 +164,7 @@ extension Bodies {
         body.storedCount -= 1
         if body.phase == .complete {
             body.phase = .waiting
-            body.chunks = [Body.Chunk](repeating: .init(), count: body.shape.chunkCount)
+            body.beginChunks(random: &random)
             active.append(body.root)
         }
         store(

@@ -89,6 +89,8 @@ public struct Bodies: StateMachine, ~Copyable {
     var storeRequests: [StoreRequestID: StoreWork] = [:]
 
     var catchUp = CatchUp()
+    /// A body left or became whole, or the store works again.
+    var hasNewRoom = false
 
     var intake = Intake.open
     /// How long intake was last stopped.
@@ -228,6 +230,10 @@ public struct Bodies: StateMachine, ~Copyable {
         case .timeout: break
         }
         if input.changesSchedule { isScheduleStale = true }
+        if hasNewRoom {
+            hasNewRoom = false
+            payOwed(now: now.instant)
+        }
         expire(now: now, into: &outputs)
         schedule(now: now.instant, into: &outputs)
         continueCatchUp(now: now.instant, into: &outputs)

@@ -76,7 +76,8 @@ final class Body {
     let producer: PeerID?
     /// Order among equally rare chunks: another one in each node, so that nodes fetch different
     /// chunks and have something to trade.
-    let rank: [Int]
+    /// Empty while it is complete.
+    var rank: [Int] = []
 
     var phase: Phase
     var chunks: [Chunk]
@@ -134,8 +135,14 @@ final class Body {
         phase = isComplete ? .complete : .waiting
         wasCompleted = isComplete
         finishedAt = isComplete ? now : nil
+        chunks = []
+        if !isComplete { beginChunks(random: &random) }
+    }
+
+    /// Makes the table of chunks that are not here.
+    func beginChunks(random: inout DeterministicRandom) {
         let count = announcement.shape.chunkCount
-        chunks = isComplete ? [] : [Chunk](repeating: Chunk(), count: count)
+        chunks = [Chunk](repeating: Chunk(), count: count)
         var order = Array(0..<count)
         random.shuffle(&order)
         rank = order

@@ -29,6 +29,8 @@ extension Node {
             {
                 counters.announcementsIgnored += 1
                 tellGossip(.validated(handle, .ignore), now: now, into: &outputs)
+                // Gossip has seen it and brings it no more, so the machine remembers whom to ask.
+                tellBodies(.announced(announcement, from: source), now: now, into: &outputs)
                 return
             }
             // Relayed before the body is there: whoever hears of it may find another holder.

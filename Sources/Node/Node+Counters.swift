@@ -1,6 +1,7 @@
 import Bodies
 import Gossipsub
 import Kademlia
+import RequestResponse
 import Swarm
 
 /// Everything that is counted, under the names that operators see.
@@ -10,6 +11,7 @@ import Swarm
 extension Node {
     func counterInfos() -> [CounterInfo] {
         nodeCounters() + swarmCounters() + gossipCounters() + kademliaCounters() + bodyCounters()
+            + requestCounters()
     }
 
     private func nodeCounters() -> [CounterInfo] {
@@ -104,16 +106,22 @@ extension Node {
         let counters = bodies.counters
         return [
             .init("bodies_announcements_received", counters.announcementsReceived),
+            .init("bodies_announcements_known", counters.announcementsKnown),
             .init("bodies_announcements_refused", counters.announcementsRefused),
             .init("bodies_published", counters.bodiesPublished),
+            .init("bodies_publications_refused", counters.publicationsRefused),
             .init("bodies_downloads_started", counters.downloadsStarted),
             .init("bodies_downloads_resumed", counters.downloadsResumed),
             .init("bodies_downloads_completed", counters.downloadsCompleted),
             .init("bodies_downloads_failed", counters.downloadsFailed),
+            .init("bodies_turns_ended", counters.turnsEnded),
             .init("bodies_expired", counters.bodiesExpired),
             .init("bodies_evicted", counters.bodiesEvicted),
-            .init("bodies_requests_sent", counters.chunkRequests + counters.exchangeRequests),
+            .init("bodies_requests_sent", reason: "chunk", counters.chunkRequests),
+            .init("bodies_requests_sent", reason: "bitmap", counters.exchangeRequests),
+            .init("bodies_requests_sent", reason: "announcements", counters.catchUpRequests),
             .init("bodies_requests_hedged", counters.hedgeRequests),
+            .init("bodies_requests_ended", reason: "answered", counters.requestsAnswered),
             .init("bodies_requests_ended", reason: "timed_out", counters.requestsTimedOut),
             .init("bodies_requests_ended", reason: "failed", counters.requestsFailed),
             .init("bodies_requests_ended", reason: "refused", counters.requestsRefused),
@@ -126,11 +134,40 @@ extension Node {
             .init("bodies_chunks_judged", reason: "duplicate", counters.chunksDuplicate),
             .init("bodies_chunks_judged", reason: "late", counters.chunksLate),
             .init("bodies_chunks_lost", counters.chunksLost),
+            .init("bodies_offers_received", counters.offersReceived),
+            .init("bodies_offers_judged", reason: "accepted", counters.offersAccepted),
+            .init("bodies_offers_judged", reason: "known", counters.offersKnown),
+            .init("bodies_offers_judged", reason: "ignored", counters.offersIgnored),
+            .init("bodies_offers_judged", reason: "rejected", counters.offersRejected),
+            .init("bodies_offers_judged", reason: "unwanted", counters.offersUnwanted),
+            .init("bodies_offers_judged", reason: "late", counters.offersLate),
+            .init("bodies_offer_requests_received", counters.offerRequestsReceived),
+            .init("bodies_offers_sent", counters.offersSent),
             .init("bodies_serves_received", counters.servesReceived),
+            .init("bodies_serves_answered", counters.servesAnswered),
             .init("bodies_serves_refused", counters.servesRefused),
             .init("bodies_chunks_served", counters.chunksServed),
             .init("bodies_bytes_served", counters.chunkBytesServed),
+            .init("bodies_cache_hits", counters.cacheHits),
+            .init("bodies_cache_misses", counters.cacheMisses),
+            .init("bodies_store_failures", counters.storeFailures),
+            .init("bodies_deletions_failed", counters.deletionsFailed),
             .init("bodies_rows_malformed", counters.rowsMalformed),
+            .init("bodies_faults", counters.faults),
+        ]
+    }
+
+    private func requestCounters() -> [CounterInfo] {
+        let counters = requestScheduler.counters
+        return [
+            .init("requests_sent", counters.requested),
+            .init("requests_sent_settled", reason: "opened", counters.opened),
+            .init("requests_sent_settled", reason: "refused", counters.refused),
+            .init("requests_sent_settled", reason: "abandoned", counters.outboundAbandoned),
+            .init("requests_received", counters.arrived),
+            .init("requests_received_settled", reason: "served", counters.served),
+            .init("requests_received_settled", reason: "rate_limited", counters.rateLimited),
+            .init("requests_received_settled", reason: "abandoned", counters.inboundAbandoned),
         ]
     }
 }

@@ -273,6 +273,71 @@ import Testing
         #expect(body?.received == missed.description.issued)
     }
 
+    /// Gossip does not bring an announcement twice. What there was no room for is asked for again when
+    /// there is some, and not before.
+    @Test func whatWasRefusedForWantOfRoomIsHeardOfAgain() throws {
+        var limits = Bodies.Limits()
+        limits.bodySizeMax = 4096
+        limits.producerSizeMax = 32_768
+        limits.totalSizeMax = 32_768  // shares of 4096
+        var bench = Bench(limits)
+        let first = try Self.ask(&bench)
+        bench.tell(.requestEnded(first.id, .finished))
+        let held = Bench.built(1, by: 1)
+        bench.tell(.announced(held.announcement, from: Bench.peer(1)))
+        let all = ChunkBitmap(repeating: true, count: 4)
+        let chunks = bench.tell(
+            .peerHas(Bench.peer(1), root: held.announcement.root, held: all)
+        ).chunkRequests
+        let refused = Bench.built(2, by: 2).announcement
+        let outputs = bench.tell(.announced(refused, from: Bench.peer(1)))
+        #expect(
+            outputs.events == [
+                .refused(root: refused.root, .sourceBudget(size: 8192, limit: 4096))
+            ])
+        // Not while there is no room.
+        let early = Self.asked(bench.wait(5000))
+        #expect(early.isEmpty)
+        var later: [Bodies.Output] = []
+        for request in chunks {
+            later += bench.receive(held, request.id, Int(request.indices[0]))
+            later += bench.tell(.requestEnded(request.id, .finished))
+        }
+        #expect(bench.complete == [held.announcement.root])
+        let again = try #require(Self.asked(later).first)
+        #expect(again.peer == Bench.peer(1) && !again.known.contains(refused.root))
+        let checks = Self.checks(bench.tell(.announcementReceived(again.id, refused)))
+        bench.tell(.announcementVerified(checks[0].0, .accept(refused)))
+        #expect(bench.machine.snapshot(of: refused.root, now: bench.now) != nil)
+    }
+
+    /// Even if nothing makes room that we would notice, once a minute somebody is asked.
+    @Test func whatWasRefusedForItsRateIsOfferedWithinAMinute() throws {
+        var limits = Bodies.Limits()
+        limits.producerBurst = 1
+        limits.producerInterval = .seconds(5)
+        var bench = Bench(limits)
+        let first = try Self.ask(&bench)
+        bench.tell(.requestEnded(first.id, .finished))
+        let built = (1...2).map { Bench.built(UInt8($0)).announcement }
+        var outputs = bench.tell(.announced(built[0], from: Bench.peer(1)))
+        let refused = bench.tell(.announced(built[1], from: Bench.peer(1)))
+        #expect(refused.events == [.refused(root: built[1].root, .producerRate)])
+        var asked: [Request] = []
+        while bench.milliseconds < 61_000, asked.isEmpty {
+            for request in outputs.requests {
+                bench.tell(.requestEnded(request.id, .refused(code: 3)))
+            }
+            outputs = bench.wait(100)
+            asked = Self.asked(outputs)
+        }
+        let again = try #require(asked.first)
+        #expect(!again.known.contains(built[1].root))
+        let checks = Self.checks(bench.tell(.announcementReceived(again.id, built[1])))
+        bench.tell(.announcementVerified(checks[0].0, .accept(built[1])))
+        #expect(bench.machine.snapshot(of: built[1].root, now: bench.now) != nil)
+    }
+
     @Test(arguments: UInt64(0)..<4)
     func aNodeThatWasAwayGetsTheBody(seed: UInt64) {
         var conditions = BodyNetwork.Conditions()

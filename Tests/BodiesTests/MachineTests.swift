@@ -673,6 +673,17 @@ extension BodyBuilder.Built {
         #expect(snapshot.cacheSize <= limits.cacheSizeMax)
         #expect(snapshot.unstoredSize >= 0)
         #expect(counters.servesReceived >= counters.servesAnswered + counters.servesRefused)
+        let sent =
+            counters.chunkRequests + counters.exchangeRequests + counters.catchUpRequests
+        let ended =
+            counters.requestsAnswered + counters.requestsTimedOut + counters.requestsFailed
+            + counters.requestsRefused + counters.requestsCancelled
+        #expect(sent == ended + UInt64(snapshot.requests))
+        let underWay = snapshot.bodies.count { !$0.isComplete && !$0.isOwn }
+        // Own bodies that lost chunks are fetched too, and so are others that were whole before.
+        #expect(
+            counters.downloadsStarted + counters.downloadsResumed
+                <= counters.downloadsCompleted + counters.downloadsFailed + UInt64(underWay))
         #expect(
             counters.chunksReceived
                 >= counters.chunksVerified + counters.chunksWrong + counters.chunksUnrequested
