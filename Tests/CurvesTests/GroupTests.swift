@@ -51,7 +51,7 @@ import Testing
         return [0, 1, 2, 3, 15, 16, below, order, above, top, low, Limbs(repeating: .max)]
     }
 
-    private func multiplication<Shape: CurveShape>(
+    private func multiplication<Shape: SplitShape>(
         _ generator: AffinePoint<Shape>, order: Limbs<4>
     ) {
         var samples = Samples(seed: 7)
@@ -66,33 +66,29 @@ import Testing
 
     @Test func multiplicationIsRepeatedAddition() {
         multiplication(BN254.g1, order: BN254.order)
-        multiplication(BN254.g2, order: BN254.order)
         multiplication(BLS12381.generatorOfG1, order: BLS12381.order)
         multiplication(BLS12381.generatorOfG2, order: BLS12381.order)
     }
 
-    private func sums<Shape: CurveShape>(_ generator: AffinePoint<Shape>, count: Int) {
+    private func sums<Shape: SplitShape>(_ generator: AffinePoint<Shape>, count: Int) {
         var samples = Samples(seed: UInt64(count))
-        var products: [(point: AffinePoint<Shape>, scalar: Limbs<4>)] = []
+        var products: [ScalarProduct<Shape>] = []
         var expected = JacobianPoint<Shape>.infinity
         for index in 0..<count {
-            let point = JacobianPoint(generator).multiplied(by: samples.scalar())
+            let point =
+                index % 11 == 6
+                ? .infinity : JacobianPoint(generator).multiplied(by: samples.scalar())
             let scalar: Limbs<4> = index % 7 == 3 ? 0 : samples.scalar()
             expected += point.multiplied(by: scalar)
-            products.append((point.affine, scalar))
+            products.append(ScalarProduct(point: point.affine, scalar: scalar))
         }
         #expect(MultiScalar.sum(of: products) == expected)
-        var terms: [ScalarTerm<Shape>] = []
-        for product in products {
-            Shape.appendTerms(of: product.point, times: product.scalar, to: &terms)
-        }
-        #expect(MultiScalar.sumByTables(terms) == expected)
-        #expect(MultiScalar.sumByBuckets(terms) == expected)
+        #expect(MultiScalar.sumByTables(products) == expected)
+        #expect(MultiScalar.sumByBuckets(products) == expected)
     }
 
     @Test(arguments: [0, 1, 2, 5, 64]) func sumsOfMultiples(count: Int) {
         sums(BN254.g1, count: count)
-        sums(BN254.g2, count: count)
         sums(BLS12381.generatorOfG1, count: count)
         sums(BLS12381.generatorOfG2, count: count)
     }
@@ -198,6 +194,31 @@ import Testing
         // A point of the subgroup and one of small order: outside by the least.
         let mixed = JacobianPoint(BLS12381.generatorOfG1) + small
         #expect(!BLS12381.G1Shape.isInSubgroup(mixed.affine))
+    }
+
+    private func splitting<Shape: SplitShape>(
+        _ generator: AffinePoint<Shape>, order: Limbs<4>, mu: Limbs<4>
+    ) {
+        var samples = Samples(seed: 17)
+        let point = JacobianPoint(generator).multiplied(by: samples.scalar()).affine
+        #expect(JacobianPoint(point).multiplied(by: mu) == Shape.endomorphism(point))
+        #expect(Shape.endomorphism(.infinity) == .infinity)
+        // Parts beyond the count are zero.
+        for scalar in scalarEdges(order) + (0..<50).map({ _ in samples.scalar() }) {
+            let parts = Shape.parts(of: scalar)
+            for index in Shape.partCount..<4 { #expect(parts[index].magnitude == 0) }
+        }
+    }
+
+    @Test func endomorphismsMultiply() {
+        splitting(BN254.g1, order: BN254.order, mu: BN254.G1Shape.lambda)
+        var x = Limbs<4>(repeating: 0)
+        x[0] = BLS12381.parameter
+        splitting(BLS12381.generatorOfG2, order: BLS12381.order, mu: x)
+        let square = BLS12381.parameter.multipliedFullWidth(by: BLS12381.parameter)
+        x[0] = square.low
+        x[1] = square.high
+        splitting(BLS12381.generatorOfG1, order: BLS12381.order, mu: x)
     }
 
     @Test func generatorsAndEndomorphismsOfBLS12381() {

@@ -59,16 +59,17 @@ extension BLS12381 {
     static func decodeProducts<Shape: CurveShape>(
         _ input: Span<UInt8>, _ pointSize: Int,
         _ decode: (Span<UInt8>, Int) throws(CurveError) -> AffinePoint<Shape>
-    ) throws(CurveError) -> [(point: AffinePoint<Shape>, scalar: Limbs<4>)] {
+    ) throws(CurveError) -> [ScalarProduct<Shape>] {
         let size = pointSize + scalarSize
         guard input.count > 0, input.count.isMultiple(of: size) else {
             throw .inputSize(input.count)
         }
-        var products: [(point: AffinePoint<Shape>, scalar: Limbs<4>)] = []
+        var products: [ScalarProduct<Shape>] = []
         products.reserveCapacity(input.count / size)
         for offset in stride(from: 0, to: input.count, by: size) {
             let point = try decode(input, offset)
-            products.append((point, Limbs<4>(input, at: offset + pointSize)))
+            let scalar = Limbs<4>(input, at: offset + pointSize)
+            products.append(ScalarProduct(point: point, scalar: scalar))
         }
         return products
     }

@@ -67,18 +67,24 @@ extension BLS12381 {
     }
 }
 
-extension BLS12381.G1Shape {
-    // k = (d₀ + d₁·|x|) + (d₂ + d₃·|x|)·x², and x² times a point is −φ of it.
-    static func appendTerms(
-        of point: AffinePoint<Self>, times scalar: Limbs<4>, to terms: inout [ScalarTerm<Self>]
-    ) {
+extension BLS12381.G1Shape: SplitShape {
+    static var partCount: Int { 2 }
+
+    /// −φ, which multiplies points of the subgroup by x².
+    static func endomorphism(_ point: AffinePoint<Self>) -> AffinePoint<Self> {
+        guard !point.isInfinity else { return point }
+        return AffinePoint(knownX: point.x * beta, knownY: -point.y)
+    }
+
+    // k = (d₀ + d₁·|x|) + (d₂ + d₃·|x|)·x²
+    static func parts(of scalar: Limbs<4>) -> [4 of ScalarPart] {
         let digits = BLS12381.digits(scalar)
         let base = UInt128(BLS12381.parameter)
-        let image = AffinePoint<Self>(knownX: point.x * beta, knownY: -point.y)
-        terms.append(
-            ScalarTerm(point: point, scalar: UInt128(digits[1]) * base + UInt128(digits[0])))
-        terms.append(
-            ScalarTerm(point: image, scalar: UInt128(digits[3]) * base + UInt128(digits[2])))
+        return [
+            ScalarPart(magnitude: UInt128(digits[1]) * base + UInt128(digits[0])),
+            ScalarPart(magnitude: UInt128(digits[3]) * base + UInt128(digits[2])),
+            ScalarPart(), ScalarPart(),
+        ]
     }
 
     /// Whether a point of the curve is in the subgroup of order r: whether φ multiplies it by −x².
@@ -88,9 +94,9 @@ extension BLS12381.G1Shape {
     /// pairing-friendly curves", 2021).
     static func isInSubgroup(_ point: AffinePoint<Self>) -> Bool {
         guard !point.isInfinity else { return true }
-        let xSquaredTimes = JacobianPoint(point)
-            .multiplied(by: BLS12381.parameter).multiplied(by: BLS12381.parameter)
-        return xSquaredTimes == AffinePoint(knownX: point.x * beta, knownY: -point.y)
+        let xSquaredTimes = JacobianPoint.multiply(point, by: BLS12381.parameter)
+            .multiplied(by: BLS12381.parameter)
+        return xSquaredTimes == endomorphism(point)
     }
 
     /// Takes a point of the curve into the subgroup: multiplies it by 1 − x.
@@ -101,17 +107,20 @@ extension BLS12381.G1Shape {
     }
 }
 
-extension BLS12381.G2Shape {
-    // ψ multiplies points of the subgroup by x = −|x|.
-    static func appendTerms(
-        of point: AffinePoint<Self>, times scalar: Limbs<4>, to terms: inout [ScalarTerm<Self>]
-    ) {
+extension BLS12381.G2Shape: SplitShape {
+    static var partCount: Int { 4 }
+
+    /// −ψ, which multiplies points of the subgroup by |x|, because ψ multiplies them by p ≡ x.
+    static func endomorphism(_ point: AffinePoint<Self>) -> AffinePoint<Self> {
+        point.isInfinity ? point : -frobenius(point)
+    }
+
+    static func parts(of scalar: Limbs<4>) -> [4 of ScalarPart] {
         let digits = BLS12381.digits(scalar)
-        var power = point
-        for position in 0..<4 {
-            terms.append(ScalarTerm(point: power, scalar: UInt128(digits[position])))
-            power = -frobenius(power)
-        }
+        return [
+            ScalarPart(magnitude: UInt128(digits[0])), ScalarPart(magnitude: UInt128(digits[1])),
+            ScalarPart(magnitude: UInt128(digits[2])), ScalarPart(magnitude: UInt128(digits[3])),
+        ]
     }
 
     /// The untwisted Frobenius map ψ, which multiplies points of the subgroup by p.
@@ -133,7 +142,7 @@ extension BLS12381.G2Shape {
     /// which has no common factor with the curve's order but r (Scott, as for G1).
     static func isInSubgroup(_ point: AffinePoint<Self>) -> Bool {
         guard !point.isInfinity else { return true }
-        return -JacobianPoint(point).multiplied(by: BLS12381.parameter) == frobenius(point)
+        return -JacobianPoint.multiply(point, by: BLS12381.parameter) == frobenius(point)
     }
 
     /// Takes a point of the curve into the subgroup: multiplies it by

@@ -32,8 +32,15 @@ extension BN254 {
     static let parameterDigits = SignedDigits(UInt128(parameter))
 }
 
-extension BN254.G1Shape {
-    // Gallant, Lambert and Vanstone: the lattice of (a, b) with a + b·λ ≡ 0 modulo r has the short
+extension BN254.G1Shape: SplitShape {
+    static var partCount: Int { 2 }
+
+    static func endomorphism(_ point: AffinePoint<Self>) -> AffinePoint<Self> {
+        guard !point.isInfinity else { return point }
+        return AffinePoint(knownX: point.x * beta, knownY: point.y)
+    }
+
+    // The lattice of (a, b) with a + b·λ ≡ 0 modulo r has the short
     // basis (6x² + 4x + 1, 2x + 1) and (−2x − 1, 6x² + 2x), of determinant r. A scalar k less the
     // lattice point c1·(the first) − c2·(the second), where c1 and c2 are the coordinates
     // k·(6x² + 2x)/r and k·(2x + 1)/r rounded down, is (k1, k2) with k1 + k2·λ ≡ k. The rounding
@@ -60,27 +67,16 @@ extension BN254.G1Shape {
         return (k1, Int128(truncatingIfNeeded: k2))
     }
 
-    static func appendTerms(
-        of point: AffinePoint<Self>, times scalar: Limbs<4>, to terms: inout [ScalarTerm<Self>]
-    ) {
+    static func parts(of scalar: Limbs<4>) -> [4 of ScalarPart] {
         let (k1, k2) = split(scalar)
-        terms.append(ScalarTerm(point: point, scalar: k1))
-        let image = AffinePoint<Self>(knownX: point.x * beta, knownY: point.y)
-        terms.append(ScalarTerm(point: k2 < 0 ? -image : image, scalar: k2.magnitude))
+        return [
+            ScalarPart(magnitude: k1), ScalarPart(magnitude: k2.magnitude, isNegative: k2 < 0),
+            ScalarPart(), ScalarPart(),
+        ]
     }
 }
 
 extension BN254.G2Shape {
-    // No precompile multiplies points of this group; the plain halves serve.
-    static func appendTerms(
-        of point: AffinePoint<Self>, times scalar: Limbs<4>, to terms: inout [ScalarTerm<Self>]
-    ) {
-        let shift: Limbs<3> = 0x1_0000_0000_0000_0000_0000_0000_0000_0000
-        let shifted = JacobianPoint(point).multiplied(by: shift).affine
-        terms.append(ScalarTerm(point: point, scalar: scalar.low128))
-        terms.append(ScalarTerm(point: shifted, scalar: scalar.high128))
-    }
-
     /// The untwisted Frobenius map ψ, which multiplies points of the subgroup by p.
     static func frobenius(_ point: AffinePoint<Self>) -> AffinePoint<Self> {
         let scale = BN254.frobenius.first

@@ -28,9 +28,6 @@ extension Limbs<4> {
         }
     }
 
-    var low128: UInt128 { UInt128(self[0]) | UInt128(self[1]) << 64 }
-    var high128: UInt128 { UInt128(self[2]) | UInt128(self[3]) << 64 }
-
     /// Bits 256 to 383 of the product.
     func productShifted256(by other: Limbs<3>) -> UInt128 {
         var product = Limbs<7>(repeating: 0)

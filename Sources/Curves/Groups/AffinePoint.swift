@@ -3,13 +3,6 @@ protocol CurveShape: Sendable {
     associatedtype Coordinate: FieldElement
 
     static var b: Coordinate { get }
-
-    /// Writes scalar · point as a sum of terms with scalars of 128 bits, with the help of the
-    /// curve's endomorphism.
-    ///
-    /// The point is in the subgroup of prime order; the scalar is any integer of 256 bits.
-    static func appendTerms(
-        of point: AffinePoint<Self>, times scalar: Limbs<4>, to terms: inout [ScalarTerm<Self>])
 }
 
 /// A point as its coordinates, or the point at infinity.

@@ -81,12 +81,12 @@ struct JacobianPoint<Shape: CurveShape>: Sendable {
 
     func doubled() -> Self {
         // A point of order two has y = 0 and doubles to Z = 0, as it should.
-        let ySquared = y.squared()
-        let d = (x * ySquared).doubled().doubled()
+        let twiceYSquared = y.squared().doubled()
+        let d = (x * twiceYSquared).doubled()
         let xSquared = x.squared()
         let e = xSquared.doubled() + xSquared
         let x3 = e.squared() - d.doubled()
-        let y3 = e * (d - x3) - ySquared.squared().doubled().doubled().doubled()
+        let y3 = e * (d - x3) - twiceYSquared.squared().doubled()
         return Self(x3, y3, (y * z).doubled())
     }
 
@@ -147,6 +147,16 @@ struct JacobianPoint<Shape: CurveShape>: Sendable {
     }
 
     func multiplied(by scalar: UInt64) -> Self { multiplied(by: Limbs<1>(repeating: scalar)) }
+
+    /// scalar · point for a scalar with few bits set and a point whose additions are cheap.
+    static func multiply(_ point: AffinePoint<Shape>, by scalar: UInt64) -> Self {
+        var result = Self.infinity
+        for bit in stride(from: 63 - scalar.leadingZeroBitCount, through: 0, by: -1) {
+            result = result.doubled()
+            if (scalar &>> UInt64(bit)) & 1 == 1 { result += point }
+        }
+        return result
+    }
 
     /// scalar · point by signed digits: for scalars without a pattern.
     func multiplied(by digits: SignedDigits) -> Self {

@@ -33,6 +33,13 @@ struct SignedDigits: Sendable {
 
     subscript(position: Int) -> Int8 { storage[position] }
 
+    /// The digits of the scalar's negative.
+    var negated: Self {
+        var negated = self
+        for position in 0..<Self.count { negated.storage[position] = -storage[position] }
+        return negated
+    }
+
     /// The highest position with a digit other than zero, or −1 for zero.
     var highest: Int {
         var position = Self.count - 1

@@ -66,7 +66,10 @@ public enum KZG {
 
         // e(C − [y]₁, −[1]₂) · e(π, [τ − z]₂) = 1 with z moved to the other side, so that G2 needs no
         // multiplication: e(C − [y]₁ + [z]π, −[1]₂) · e(π, [τ]₂) = 1.
-        let sum = MultiScalar.sum(of: [(-BLS12381.generatorOfG1, y), (proof, z)])
+        let sum = MultiScalar.sum(of: [
+            ScalarProduct(point: -BLS12381.generatorOfG1, scalar: y),
+            ScalarProduct(point: proof, scalar: z),
+        ])
         let left = (sum + commitment).affine
         var terms: [PairingTerm<BLS12381>] = []
         if !left.isInfinity { terms.append(PairingTerm(left, -BLS12381.generatorOfG2)) }
