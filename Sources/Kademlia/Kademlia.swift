@@ -28,7 +28,7 @@ public import PeerIdentity
 /// Specification: libp2p/specs `kad-dht/README.md`.
 public struct Kademlia: StateMachine, ~Copyable {
     let configuration: Configuration
-    let limits: Limits
+    public let limits: Limits
     let localPeer: PeerID
     let localPoint: KeyPoint
     let addressRules: AddressRules

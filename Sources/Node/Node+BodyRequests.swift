@@ -60,7 +60,7 @@ extension Node {
         if let stream = session.stream {
             abandon(stream, .noError, .finished, now: now, into: &outputs)
         } else {
-            requestSessions.removeValue(forKey: sessionID)
+            forget(session, now: now, into: &outputs)
             schedule(into: &outputs, now: now) { scheduler, results in
                 scheduler.leave(
                     sessionID, of: session.peer, now: now.instant, into: &results)

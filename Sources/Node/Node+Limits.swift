@@ -1,6 +1,8 @@
 import Bodies
+import ChoraleBase
 import Gossipsub
 import Kademlia
+import OrderedCollections
 import Swarm
 
 /// Every limit, with its use and how often it turned somebody away or pushed something out; never, where
@@ -70,7 +72,7 @@ extension Node {
 
     private func dhtLimits(now: Now) -> [LimitInfo] {
         let snapshot = kademlia.snapshot(now: now)
-        let limits = configuration.kademlia.limits
+        let limits = kademlia.limits
         return [
             .init(
                 name: "dht_record_bytes", use: snapshot.recordBytes, limit: limits.recordBytesMax,

@@ -23,10 +23,32 @@ extension Node {
         requestSessions[id] = RequestSession(
             id: id, peer: peer, requestProtocol: requestProtocol, role: .client(purpose),
             request: request)
+        if let asked = peers[peer] {
+            asked.requestCount += 1
+            // A connection that carries an answer to us is not the one to let go.
+            if asked.requestCount == 1 {
+                tell(.hold(peer, .request), now: now, into: &outputs)
+            }
+        }
         schedule(into: &outputs, now: now) { scheduler, results in
             scheduler.request(id, to: peer, requestProtocol, now: now.instant, into: &results)
         }
         return id
+    }
+
+    /// - Returns: false when it was forgotten already.
+    @discardableResult
+    mutating func forget(
+        _ session: RequestSession, now: Now, into outputs: inout [NodeOutput]
+    ) -> Bool {
+        guard requestSessions.removeValue(forKey: session.id) != nil else { return false }
+        if case .client = session.role, let peer = peers[session.peer], peer.requestCount > 0 {
+            peer.requestCount -= 1
+            if peer.requestCount == 0 {
+                tell(.release(session.peer, .request), now: now, into: &outputs)
+            }
+        }
+        return true
     }
 
     private mutating func nextRequestID() -> RequestSession.ID {
@@ -49,7 +71,7 @@ extension Node {
             case .refuse(let id), .abandon(let id):
                 if let session = requestSessions[id] {
                     settle(session, .failed, now: now, into: &outputs)
-                    requestSessions.removeValue(forKey: id)
+                    forget(session, now: now, into: &outputs)
                 }
             case .rateLimit(let id):
                 if let session = requestSessions[id] {
@@ -173,7 +195,7 @@ extension Node {
     private mutating func endSession(
         _ session: RequestSession, now: Now, into outputs: inout [NodeOutput]
     ) {
-        guard requestSessions.removeValue(forKey: session.id) != nil else { return }
+        guard forget(session, now: now, into: &outputs) else { return }
         // It may still have waited: begun later, it would be begun for nobody and never end.
         schedule(into: &outputs, now: now) { scheduler, results in
             scheduler.leave(session.id, of: session.peer, now: now.instant, into: &results)

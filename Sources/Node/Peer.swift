@@ -29,6 +29,8 @@ final class Peer {
     /// The gossip machine has frames for this peer that were not pulled yet.
     var hasGossipToSend = false
 
+    /// Our requests to it that wait or are under way.
+    var requestCount = 0
     /// It answered our status request on the same network.
     var isSameNetwork = false
     var servesBodies = false

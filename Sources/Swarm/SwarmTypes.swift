@@ -214,8 +214,8 @@ public enum ConnectionHold: String, Hashable, Comparable, Sendable, CaseIterable
     case bootnode
     case gossipMesh = "gossip_mesh"
     case routingTable = "routing_table"
+    /// We asked it for something, a body's chunks for instance.
     case request
-    case body
 
     public static func < (lhs: Self, rhs: Self) -> Bool { lhs.rawValue < rhs.rawValue }
 }
