@@ -70,6 +70,8 @@ extension FuzzTarget {
         limits.readsMax = 3
         limits.cacheSizeMax = 4096
         limits.waitingMax = 2
+        limits.downloadsMax = 1
+        limits.exchangesMax = 10
         var now = Now.start
         var bodies = Bodies(limits: limits, seed: 1, now: now)
         let built = [sampleBody, otherBody]
@@ -84,6 +86,7 @@ extension FuzzTarget {
         var checks: [(Bodies.JobID, BodyAnnouncement)] = []
         var store: [(StoreRequestID, StoreRequest)] = []
         var serves: [Bodies.ServeID] = []
+        var publishing: Set<Bodies.PublishID> = []
         var rows: [[UInt8]: [UInt8]] = [:]
         var nextID: UInt64 = 1
         var steps = 0
@@ -163,7 +166,9 @@ extension FuzzTarget {
                 unanswered = unanswered.filter { $0.value != peer }
                 bodies.handle(.peerDisconnected(peer), now: now, into: &outputs)
                 if missedFrom == peer { missed = [] }
-            case 10: bodies.handle(.publish(.init(nextID), body), now: now, into: &outputs)
+            case 10:
+                publishing.insert(.init(nextID))
+                bodies.handle(.publish(.init(nextID), body), now: now, into: &outputs)
             case 11: bodies.handle(.remove(root: body.announcement.root), now: now, into: &outputs)
             case 12:
                 bodies.handle(
@@ -173,7 +178,8 @@ extension FuzzTarget {
                 guard !serves.isEmpty else { continue }
                 let id = serves.removeFirst()
                 unanswered[id] = nil
-                bodies.handle(.serveEnded(id), now: now, into: &outputs)
+                bodies.handle(
+                    .serveEnded(id, wasRead: program.byte() & 3 != 0), now: now, into: &outputs)
             case 15:
                 switch program.below(5) {
                 case 0:
@@ -235,6 +241,12 @@ extension FuzzTarget {
                     require(unanswered[id] != nil, "an answer that nobody waits for")
                 case .respondEnd(let id), .refuse(let id, _, _):
                     require(unanswered.removeValue(forKey: id) != nil, "an answer ends twice")
+                case .published(let id, let root):
+                    require(publishing.remove(id) != nil, "a publication ends twice")
+                    let key = BodyManifest.key(root: root)
+                    require(rows[key] != nil, "a body is published that is not stored")
+                case .publishRefused(let id, _):
+                    require(publishing.remove(id) != nil, "a publication ends twice")
                 case .verifyChunk(let id, let check): jobs.append((id, check))
                 case .store(let id, let request):
                     store.append((id, request))
@@ -245,19 +257,21 @@ extension FuzzTarget {
             outputs.removeAll(keepingCapacity: true)
             let snapshot = bodies.snapshot(now: now)
             require(snapshot.bodies.count <= limits.bodiesMax + limits.waitingMax, "bodies")
-            // Exchanges of bitmaps are apart: one for each link of a body.
             require(
-                snapshot.requests <= limits.requestsMax + 7 * limits.bodiesMax,
-                "requests: \(snapshot.requests)")
+                snapshot.requests <= limits.requestCountMax, "requests: \(snapshot.requests)")
             require(snapshot.serves <= limits.servesMax, "serves: \(snapshot.serves)")
             require(snapshot.cacheSize <= limits.cacheSizeMax, "cache: \(snapshot.cacheSize)")
             require(snapshot.totalSize <= limits.totalSizeMax, "on disk: \(snapshot.totalSize)")
             let ownSize = built.reduce(0) { $0 + $1.announcement.shape.size }
             require(
-                snapshot.unstoredSize <= limits.unstoredSizeMax + ownSize * steps,
+                snapshot.unstoredSize <= limits.unstoredSizeMax,
                 "not stored: \(snapshot.unstoredSize)")
+            require(snapshot.publishingSize <= ownSize, "publishing: \(snapshot.publishingSize)")
             if jobs.isEmpty, store.isEmpty {
                 require(snapshot.unstoredSize == 0, "\(snapshot.unstoredSize) bytes of nothing")
+                require(
+                    publishing.isEmpty && snapshot.publishingSize == 0,
+                    "publications that nobody answers")
             }
             // As `Counters` says of them.
             let counters = bodies.counters
@@ -270,6 +284,13 @@ extension FuzzTarget {
                     == counters.chunksVerified + counters.chunksWrong + counters.chunksUnrequested
                     + counters.chunksDuplicate + counters.chunksLate + UInt64(jobs.count),
                 "chunks: \(counters)")
+            let sent =
+                counters.chunkRequests + counters.exchangeRequests + counters.catchUpRequests
+            let ended =
+                counters.requestsAnswered + counters.requestsTimedOut + counters.requestsFailed
+                + counters.requestsRefused + counters.requestsCancelled
+            require(
+                sent == ended + UInt64(snapshot.requests + missed.count), "requests: \(counters)")
             let served = counters.servesAnswered + counters.servesRefused
             require(
                 (served...served + UInt64(snapshot.serves)).contains(counters.servesReceived),

@@ -31,7 +31,7 @@ extension Bodies {
         }
         for root in active { bodies[root]?.links.removeValue(forKey: peer) }
         for (id, serve) in serves.elements where serve.peer == peer {
-            endServe(id, now: now)
+            endServe(id, wasRead: true, now: now)
         }
         peers.removeValue(forKey: peer)
         peerChanges += 1

@@ -82,8 +82,9 @@ extension Bodies {
         /// A peer asks what it missed. Answered at once, by `offer`.
         case serveAnnouncements(ServeID, AnnouncementsRequest)
         /// The answer was sent, or its stream is gone. Exactly once for each `serve`; it frees the
-        /// peer's place, which is otherwise held for ``Limits/serveTimeout``.
-        case serveEnded(ServeID)
+        /// peer's place, which is otherwise held for ``Limits/serveTimeout``. `wasRead`: false when the
+        /// peer let it wait for long.
+        case serveEnded(ServeID, wasRead: Bool = true)
         /// Reads a chunk of a held body. Answered by `chunkRead`.
         case read(ReadID, root: Bytes32, index: Int)
         case storeReplied(StoreRequestID, StoreReply)

@@ -80,6 +80,8 @@ extension Bodies {
         /// Requests under way for bitmaps alone, of all bodies, and chunks that came and whose end did not.
         /// Eight bodies with all their links.
         public var exchangesMax = 512
+        /// All requests under way. Those of chunks that came may wait for the ends of their streams.
+        public var requestCountMax: Int { 2 * requestsMax + exchangesMax }
         /// A peer that had nothing new is asked again after this, doubling up to `pollIntervalMax`.
         public var pollInterval: Duration = .milliseconds(250)
         public var pollIntervalMax: Duration = .seconds(8)
@@ -119,6 +121,11 @@ extension Bodies {
         /// Longest that an answer's place is held without `serveEnded`: half as long again as the asker
         /// waits.
         public var serveTimeout: Duration = .seconds(15)
+        /// A peer that let an answer wait for long without reading it gets no chunk for this, doubling up
+        /// to `unreadPauseMax`: 32 such peers, who would hold every place for ten seconds again and again,
+        /// hold one in thirty.
+        public var unreadPause: Duration = .seconds(10)
+        public var unreadPauseMax: Duration = .seconds(300)
         /// Chunks kept in memory for serving.
         public var cacheSizeMax = 16 << 20
         /// How many: bounds the bookkeeping when chunks are small.

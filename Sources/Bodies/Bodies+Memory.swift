@@ -38,7 +38,7 @@ extension Bodies.Limits {
                 size: (waitingMax + 2 * offersMax) * Entry.announcement),
             .init(
                 name: "requests",
-                size: (2 * requestsMax + exchangesMax + servesMax + readsMax) * Entry.request),
+                size: (requestCountMax + servesMax + readsMax) * Entry.request),
             // Each on its way in the stream's reader, packed and not.
             .init(name: "chunks requested", size: requestsMax * 2 * Entry.packedChunk),
             // Each as it came, and as it is written.
@@ -51,7 +51,8 @@ extension Bodies.Limits {
             .init(name: "publications", size: publicationsMax * 2 * (bodySizeMax + count)),
             .init(
                 name: "memories",
-                size: (forgottenMax + undeletedMax + producersMax + Bodies.distrustedMax)
+                size: (forgottenMax + undeletedMax + producersMax
+                    + 2 * Bodies.distrustedMax)
                     * Entry.memory),
         ]
     }

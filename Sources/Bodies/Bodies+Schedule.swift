@@ -236,6 +236,7 @@ extension Bodies {
         for index in wanted {
             let room = limits.unstoredSizeMax - unstoredSize
             guard chunkRequestCount < (intake == .open ? limits.requestsMax : 1),
+                requests.count < limits.requestCountMax,
                 (chunkRequestCount + 1) * body.shape.chunkSize <= room
             else { return }
             guard let position = choose(from: holders, for: index, except: nil) else { continue }
@@ -284,7 +285,8 @@ extension Bodies {
                 wake(due, now: now)
                 continue
             }
-            guard body.hedgeCount < limits.hedgesMax, chunkRequestCount < limits.requestsMax
+            guard body.hedgeCount < limits.hedgesMax, chunkRequestCount < limits.requestsMax,
+                requests.count < limits.requestCountMax
             else { continue }
             let holders = holders(of: body, slow: slow, now: now)
             guard let position = choose(from: holders, for: index, except: request.peer)

@@ -39,7 +39,8 @@ extension Bodies {
             return
         }
         guard serves.count < limits.servesMax,
-            (peers[peer]?.serves ?? 0) < limits.servesPerPeerMax
+            (peers[peer]?.serves ?? 0) < limits.servesPerPeerMax,
+            unread[peer].map({ $0.until <= now }) ?? true
         else {
             refuse(id, 4, "too many requests are being answered", into: &outputs)
             return
@@ -60,9 +61,18 @@ extension Bodies {
     }
 
     /// The answer left, or its stream did.
-    mutating func endServe(_ id: ServeID, now: MonotonicInstant) {
+    mutating func endServe(_ id: ServeID, wasRead: Bool, now: MonotonicInstant) {
         guard let serve = serves.removeValue(forKey: id) else { return }
         peers[serve.peer]?.serves -= 1
+        if !wasRead {
+            // Or it would take the place again at once.
+            let count = unread.removeValue(forKey: serve.peer)?.count ?? 0
+            let pause = min(limits.unreadPause * (1 << min(count, 10)), limits.unreadPauseMax)
+            unread[serve.peer] = (count + 1, now.advanced(by: pause))
+            if unread.count > Self.distrustedMax { unread.removeFirst() }
+        } else if serve.isAnswered {
+            unread.removeValue(forKey: serve.peer)
+        }
         if let body = bodies[serve.root], body.seeding != nil {
             for index in serve.sent { body.seeding?.leftAt[index] = now }
         }

@@ -82,6 +82,9 @@ public struct Bodies: StateMachine, ~Copyable {
     var unstoredSize = 0
 
     var serves: OrderedDictionary<ServeID, Serve> = [:]
+    /// Peers that did not read what they asked for: how often, and until when they get nothing. Survives
+    /// reconnection.
+    var unread: OrderedDictionary<PeerID, (count: Int, until: MonotonicInstant)> = [:]
     var cache: ChunkCache
     /// Who waits for a chunk that is being read.
     var readers: [ChunkKey: [Reader]] = [:]
@@ -209,7 +212,8 @@ public struct Bodies: StateMachine, ~Copyable {
             chunkVerified(id, isValid, now: now.instant, into: &outputs)
         case .serve(let id, let peer, let request):
             serve(id, peer, request, now: now.instant, into: &outputs)
-        case .serveEnded(let id): endServe(id, now: now.instant)
+        case .serveEnded(let id, let wasRead):
+            endServe(id, wasRead: wasRead, now: now.instant)
         case .announcementReceived(let id, let announcement):
             offered(id, announcement, now: now.instant, into: &outputs)
         case .announcementVerified(let id, let verdict):
@@ -247,7 +251,7 @@ public struct Bodies: StateMachine, ~Copyable {
             timeOut(id, request, now: now.instant, into: &outputs)
         }
         while let (id, serve) = serves.elements.first, serve.deadline <= now.instant {
-            endServe(id, now: now.instant)
+            endServe(id, wasRead: false, now: now.instant)
         }
         if case .stopped(let until) = intake, until <= now.instant {
             intake = .probing

@@ -300,7 +300,13 @@ extension Node {
         if let serve = session.serve {
             serves.removeValue(forKey: serve)
             session.serve = nil
-            tellBodies(.serveEnded(serve), now: now, into: &outputs)
+            var wasRead = true
+            if session.isUnsent, let answeredAt = session.answeredAt {
+                // Not those who change their mind, as they do when another was quicker.
+                let patience = configuration.limits.answerTimeout / 2
+                wasRead = answeredAt.duration(to: now.instant) < patience
+            }
+            tellBodies(.serveEnded(serve, wasRead: wasRead), now: now, into: &outputs)
         }
         endSession(session, now: now, into: &outputs)
     }
@@ -354,6 +360,7 @@ extension Node {
                 if !bytes.isEmpty { _ = stream.connection.write(stream, bytes) }
                 closeWrite(stream, into: &outputs)
                 stream.connection.answering.append(stream)
+                session.answeredAt = now.instant
                 setDeadline(stream, configuration.limits.answerTimeout, now: now)
             case .failed:
                 counters.malformedRequests += 1

@@ -295,7 +295,10 @@ extension Node {
         _ stream: Stream, _ end: StreamEnd, now: Now, into outputs: inout [NodeOutput]
     ) {
         stream.connection.pulling.removeAll { $0 === stream }
-        stream.connection.answering.removeAll { $0 === stream }
+        if let index = stream.connection.answering.firstIndex(where: { $0 === stream }) {
+            stream.connection.answering.remove(at: index)
+            stream.request?.isUnsent = true
+        }
         stream.deadline = nil
         switch stream.kind {
         case .identify:

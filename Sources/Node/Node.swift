@@ -33,7 +33,8 @@ import Yamux
 ///      believes about peers is never older than one input.
 ///   3. A command gets exactly one last reply. (`finishCommand`)
 ///
-/// Memory: the sum of the machines' bounds; ``worstCaseMemory`` adds them up.
+/// Memory: the sum of the machines' bounds, which each machine's own file states; what is in use is in
+/// ``holdings(now:)``.
 public struct Node: ~Copyable {
     public let configuration: NodeConfiguration
 

@@ -40,6 +40,10 @@ final class RequestSession {
     weak var stream: Stream?
     /// The bodies machine is answering.
     var serve: Bodies.ServeID?
+    /// When the answer was complete.
+    var answeredAt: MonotonicInstant?
+    /// The stream ended with a part of the answer still here.
+    var isUnsent = false
     /// The result was told; later ends of the stream are no news.
     var isSettled = false
 

@@ -614,6 +614,42 @@ extension BodyBuilder.Built {
         #expect(counters.servesRefused == 4)
     }
 
+    /// Whoever does not read what it asked for waits longer each time, also when it comes back.
+    @Test func whoDoesNotReadWaits() {
+        let built = Bench.built(1)
+        let request = ChunksByRootRequest(
+            root: built.announcement.root, indices: [0],
+            held: ChunkBitmap(repeating: false, count: 4))!
+        var limits = Bodies.Limits()
+        limits.seedingDuration = .zero
+        var bench = Bench(limits)
+        bench.tell(.peerConnected(Bench.peer(1), canServe: true))
+        bench.publish(1, built)
+        var number: UInt64 = 0
+        func isServed(_ bench: inout Bench) -> Bool {
+            number += 1
+            let outputs = bench.tell(.serve(.init(number), Bench.peer(1), request))
+            return outputs.contains { if case .respond = $0 { true } else { false } }
+        }
+        for pause in [10_000, 20_000, 40_000] as [Int64] {
+            let first = isServed(&bench)
+            #expect(first)
+            bench.tell(.serveEnded(.init(number), wasRead: false))
+            bench.tell(.peerDisconnected(Bench.peer(1)))
+            bench.tell(.peerConnected(Bench.peer(1), canServe: true))
+            bench.wait(pause - 1)
+            let early = isServed(&bench)
+            #expect(!early)
+            bench.wait(1)
+        }
+        // Reading makes up for it.
+        for _ in 0..<2 {
+            let served = isServed(&bench)
+            #expect(served)
+            bench.tell(.serveEnded(.init(number)))
+        }
+    }
+
     /// Inputs that make no sense, in any order: nothing traps, and the books stay in order.
     @Test(arguments: UInt64(0)..<20)
     func anySequenceOfInputsIsSurvived(seed: UInt64) {

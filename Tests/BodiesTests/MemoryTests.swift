@@ -50,6 +50,10 @@ import Testing
             Entry.memory
         ),
         ("liar", 2 * pair(PeerID.self, MonotonicInstant.self) + 16, Entry.memory),
+        (
+            "deaf",
+            2 * pair(PeerID.self, (count: Int, until: MonotonicInstant).self) + 16, Entry.memory
+        ),
         ("root", 2 * MemoryLayout<Bytes32>.stride + 16, Entry.memory),
     ]
 
@@ -139,7 +143,7 @@ import Testing
                 #expect(body.links.count <= limits.passiveLinksMax)
                 #expect(body.phase != .complete || body.chunks.isEmpty && body.rank.isEmpty)
             }
-            #expect(bench.machine.requests.count <= limits.requestsMax + limits.exchangesMax)
+            #expect(bench.machine.requests.count <= limits.requestCountMax)
             #expect(bench.machine.serves.count <= limits.servesMax)
             #expect(bench.machine.cache.size <= limits.cacheSizeMax)
             #expect(bench.machine.unstoredSize <= limits.unstoredSizeMax)

@@ -194,6 +194,9 @@ private final class Bench {
         bench.pass(.milliseconds(200))
         #expect(deaf.resets.isSuperset(of: held))
         #expect(bench.serves == 0)
+        // Nor does it get another at once.
+        let again = try bench.ask(deaf)
+        #expect(bench.code(deaf, again) == 4)
         let answered = try bench.ask(honest)
         #expect(bench.code(honest, answered) == 0)
         #expect((honest.heard[answered]?.count ?? 0) > 256 * 1024)
