@@ -78,7 +78,7 @@ struct BlockchainTests {
         private var headers: [Bytes32: Header] = [:]
         private(set) var head: Header
 
-        enum Fault: Error { case unknownParent, genesisRoot }
+        enum Fault: Error { case unknownParent, genesisRoot, otherRoots }
 
         init(_ test: JSON, _ rules: ChainRules) throws {
             self.rules = rules
@@ -110,12 +110,36 @@ struct BlockchainTests {
                 throw BlockRejection.receiptsRoot(
                     found: block.header.receiptsRoot, expected: outcome.receiptsRoot)
             }
+            try replay(block, bytes, parent, state, outcome)
             state.forEachNewNode { _, node in store.nodes.add(node) }
             for case let code? in outcome.changes.map(\.code) {
                 store.codes[code.hash.bytes32] = code
             }
             headers[block.header.hash] = block.header
             if block.header.number > head.number { head = block.header }
+        }
+
+        /// Records the block's witness and executes the block again from nothing else, strictly: the
+        /// witness is complete, and nothing in it is without use.
+        private func replay(
+            _ block: Block, _ bytes: [UInt8], _ parent: Header, _ state: TrieState<ChainStore>,
+            _ outcome: BlockOutcome
+        ) throws {
+            var ancestors: [UInt64: [UInt8]] = [:]
+            var ancestor: Header? = parent
+            while let header = ancestor, ancestors.count < 256 {
+                ancestors[header.number] = header.encoded
+                ancestor = headers[header.parentHash]
+            }
+            let witness = try state.witness(parent: parent.number, ancestors: ancestors)
+            var withheld = block
+            withheld.header.stateRoot = .zero
+            withheld.header.receiptsRoot = .zero
+            let execution = StatelessExecution(rules: rules, mode: .strict)
+            let roots = try execution.verdict(withheld, size: bytes.count, witness).roots
+            guard roots.stateRoot == block.header.stateRoot,
+                roots.receiptsRoot == outcome.receiptsRoot, roots.gasUsed == outcome.gasUsed
+            else { throw Fault.otherRoots }
         }
     }
 }

@@ -26,7 +26,7 @@ public struct Witness: Sendable {
         }
     }
 
-    public private(set) var bytes: [UInt8]
+    public internal(set) var bytes: [UInt8]
     /// RLP of ancestors' headers, oldest or newest first.
     public var headers: [Range<Int>] = []
     public var codes: [Range<Int>] = []
@@ -45,7 +45,7 @@ public struct Witness: Sendable {
         self.nodes = nodes.map { append($0) }
     }
 
-    private mutating func append(_ part: [UInt8]) -> Range<Int> {
+    mutating func append(_ part: [UInt8]) -> Range<Int> {
         let start = bytes.count
         bytes.append(contentsOf: part)
         return start..<bytes.count
