@@ -6,6 +6,8 @@ struct InstructionRule: BitwiseCopyable {
     let heightMin: UInt16
     /// How far above `heightMin` the height may be, in bytes, so that the result still fits.
     let heightSpan: UInt16
+    /// Makes a row eight bytes, which the processor can count in.
+    private let padding: UInt16 = 0
 
     /// No height passes: for opcodes that the fork does not have.
     static let undefined = InstructionRule(gas: 0, heightMin: .max, heightSpan: 0)

@@ -7,6 +7,9 @@ extension Machine {
     /// what needs them outside of this function takes and returns them by value. Instructions that
     /// read or write state, and those that are long anyway, are functions that return the gas that is
     /// left, negative when it did not suffice.
+    ///
+    /// Cases name every opcode rather than a range of them: a range would be compared for, where values
+    /// are jumped to. Gas never overflows: it is below 2⁶³ and prices are small.
     mutating func run<Tracer: InstructionTracer>(
         _ tracer: inout Tracer
     ) throws(StateError) -> MessageResult {
@@ -24,12 +27,12 @@ extension Machine {
                     end = .failed(Self.failure(of: rule, height))
                     break instructions
                 }
-                r.gas -= Int64(rule.gas)
+                r.gas &-= Int64(rule.gas)
                 guard r.gas >= 0 else {
                     end = .failed(.outOfGas)
                     break instructions
                 }
-                r.position += 1
+                r.position &+= 1
 
                 switch opcode {
                 case 0x00:  // STOP
@@ -284,32 +287,35 @@ extension Machine {
                     r.stack.push(.zero)
                 case 0x60:  // PUSH1
                     r.stack.push(UInt256(UInt64(r.code[r.position])))
-                    r.position += 1
+                    r.position &+= 1
                 case 0x61:  // PUSH2
                     r.stack.push(UInt256(r.code.limb(at: r.position) >> 48))
-                    r.position += 2
-                case 0x62...0x67:  // PUSH3 to PUSH8: within a limb
+                    r.position &+= 2
+                case 0x62, 0x63, 0x64, 0x65, 0x66, 0x67:  // PUSH3 to PUSH8: within a limb
                     let count = Int(opcode) - 0x5F
                     r.stack.push(
                         UInt256(
                             r.code.limb(at: r.position)
                                 >> UInt64(truncatingIfNeeded: 64 - 8 * count)
                         ))
-                    r.position += count
-                case 0x68...0x7F:  // PUSH9 to PUSH32
+                    r.position &+= count
+                case 0x68, 0x69, 0x6A, 0x6B, 0x6C, 0x6D, 0x6E, 0x6F, 0x70, 0x71, 0x72, 0x73,
+                    0x74, 0x75, 0x76, 0x77, 0x78, 0x79, 0x7A, 0x7B, 0x7C, 0x7D, 0x7E, 0x7F:  // PUSH9 to PUSH32
                     let count = Int(opcode) - 0x5F
                     r.stack.push(r.code.word(at: r.position) >> (256 - 8 * count))
-                    r.position += count
-                case 0x80...0x8F:  // DUP
+                    r.position &+= count
+                case 0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8A, 0x8B,
+                    0x8C, 0x8D, 0x8E, 0x8F:  // DUP
                     r.stack.push(r.stack[Int(opcode) - 0x80])
-                case 0x90...0x9F:  // SWAP
+                case 0x90, 0x91, 0x92, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99, 0x9A, 0x9B,
+                    0x9C, 0x9D, 0x9E, 0x9F:  // SWAP
                     let depth = Int(opcode) - 0x8F
                     let top = r.stack[0]
                     r.stack[0] = r.stack[depth]
                     r.stack[depth] = top
 
                 // MARK: Logs, calls, ends
-                case 0xA0...0xA4:  // LOG
+                case 0xA0, 0xA1, 0xA2, 0xA3, 0xA4:  // LOG
                     guard !frames[frames.count - 1].isStatic else {
                         end = .failed(.writeInStaticCall)
                         break instructions
