@@ -90,6 +90,9 @@ let package = Package(
             name: "CBuildInfo",
             cSettings: commit.isEmpty ? [] : [.define("CHORALE_COMMIT", to: "\"\(commit)\"")]),
 
+        // Keccak-256 on several messages at once
+        .target(name: "CKeccak"),
+
         // Base
         module("ChoraleBase"),
 

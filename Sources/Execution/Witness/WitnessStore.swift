@@ -23,14 +23,16 @@ final class WitnessStore: TrieNodeSource, CodeSource {
         self.codeCache = codeCache
         nodeIndex = HashIndex(capacity: max(witness.nodes.count, 16))
         let bytes = witness.bytes.span
-        for part in witness.nodes {
-            let hash = UInt256(Keccak256.hash(bytes.extracting(part)))
+        let hashes = Keccak256.hashes(of: witness.nodes, in: bytes)
+        for (index, part) in witness.nodes.enumerated() {
+            let hash = UInt256(hashes[index])
             let key = HashSeed.hash(hash)
             guard nodeIndex.find(key, { nodes[$0].hash == hash }) == nil else { continue }
             nodeIndex.insert(key, nodes.count) { HashSeed.hash(nodes[$0].hash) }
             nodes.append(Entry(hash: hash, start: part.lowerBound, end: part.upperBound))
         }
-        for part in witness.codes { codes[Keccak256.hash(bytes.extracting(part))] = part }
+        let codeHashes = Keccak256.hashes(of: witness.codes, in: bytes)
+        for (index, part) in witness.codes.enumerated() { codes[codeHashes[index]] = part }
     }
 
     /// Different nodes, and different codes.
