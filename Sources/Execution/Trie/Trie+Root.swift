@@ -6,8 +6,7 @@ extension Trie {
     /// The root hash. What was computed before and has not changed since is not computed again.
     public mutating func root() -> Bytes32 {
         guard rootNode != .nothing else { return Self.emptyRoot }
-        var scratch: [UInt8] = []
-        refer(to: rootNode, &scratch)
+        refer(to: rootNode)
         switch references[rootNode.index] {
         case .hash(let hash): return hash
         // A root is hashed however small it is.
@@ -48,26 +47,53 @@ extension Trie {
     }
 
     /// Computes a node's reference, and those below it that are unknown.
-    private mutating func refer(to id: TrieNodeID, _ scratch: inout [UInt8]) {
-        guard references[id.index] == .unknown else { return }
+    ///
+    /// Level by level, the leaves first: nodes of one level do not need each other, so that they are
+    /// hashed together.
+    private mutating func refer(to root: TrieNodeID) {
+        var levels: [[TrieNodeID]] = []
+        _ = collect(root, &levels)
+        var scratch: [UInt8] = []
+        var parts: [Range<Int>] = []
+        var hashed: [TrieNodeID] = []
+        for level in levels {
+            scratch.removeAll(keepingCapacity: true)
+            parts.removeAll(keepingCapacity: true)
+            hashed.removeAll(keepingCapacity: true)
+            for id in level {
+                let start = scratch.count
+                encode(id, into: &scratch)
+                let size = scratch.count - start
+                if size < 32 {
+                    references[id.index] = .embedded(TrieBytes(start: bytes.count, count: size))
+                    bytes.append(contentsOf: scratch.span.extracting(start..<start + size))
+                } else {
+                    parts.append(start..<start + size)
+                    hashed.append(id)
+                }
+            }
+            let hashes = Keccak256.hashes(of: parts, in: scratch.span)
+            for (index, id) in hashed.enumerated() { references[id.index] = .hash(hashes[index]) }
+        }
+    }
+
+    /// Sorts the nodes whose references are unknown by how far they are above the lowest.
+    ///
+    /// - Returns: the level of `id`; −1 when its reference is known.
+    private func collect(_ id: TrieNodeID, _ levels: inout [[TrieNodeID]]) -> Int {
+        guard references[id.index] == .unknown else { return -1 }
+        var level = 0
         switch nodes[id.index] {
         case .nothing, .stub, .leaf: break
-        case .extension(_, let child): refer(to: child, &scratch)
+        case .extension(_, let child): level = collect(child, &levels) + 1
         case .branch(let children, _):
             for index in 0..<16 where children[index] != .nothing {
-                refer(to: children[index], &scratch)
+                level = max(level, collect(children[index], &levels) + 1)
             }
         }
-        // The children's references stand now, so one buffer serves all.
-        scratch.removeAll(keepingCapacity: true)
-        encode(id, into: &scratch)
-        if scratch.count < 32 {
-            let start = bytes.count
-            bytes.append(contentsOf: scratch)
-            references[id.index] = .embedded(TrieBytes(start: start, count: scratch.count))
-        } else {
-            references[id.index] = .hash(Keccak256.hash(scratch.span))
-        }
+        if level == levels.count { levels.append([]) }
+        levels[level].append(id)
+        return level
     }
 
     private func encoding(of id: TrieNodeID) -> [UInt8] {
