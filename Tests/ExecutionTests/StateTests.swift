@@ -51,7 +51,7 @@ struct StateTests {
         var machine = Machine(reader: state, block: block)
         let bytes = try result["txbytes"].hex
         var logs: [Log] = []
-        var refusal: String?
+        var refusal: (any Error)?
         do {
             let transaction = try Transaction(bytes.span)
             let sender = try transaction.sender()
@@ -61,10 +61,15 @@ struct StateTests {
                     allowance: BlockAllowance(gas: block.gasLimit, blobGas: schedule.gasMax)
                 ).logs
         } catch {
-            refusal = "\(error)"
+            refusal = error
         }
         let exception = result.optional("expectException")
         if let refusal, exception == nil { return "refused: \(refusal)" }
+        if let refusal, let exception = try exception?.string,
+            !BlockExceptions.match(exception, refusal)
+        {
+            return "refused for another reason than \(exception): \(refusal)"
+        }
         if refusal == nil, let exception { return "taken, against \(try exception.string)" }
         if refusal == nil { state.apply(machine.state.changes()) }
         guard try state.root().bytes == result["hash"].hex else {

@@ -21,7 +21,7 @@ extension Machine {
             instructions: while true {
                 let opcode = r.code[r.position]
                 let rule = table[opcode]
-                if Tracer.isActive { tracer.willRun(traced(opcode, r, rule)) }
+                if Tracer.isActive { tracer.willRun(traced(opcode, r)) }
                 let height = r.stack.distance(from: r.bottom)
                 guard rule.allows(height) else {
                     end = .failed(Self.failure(of: rule, height))
@@ -403,12 +403,11 @@ extension Machine {
     }
 
     @inline(never)
-    private func traced(
-        _ opcode: UInt8, _ r: Registers, _ rule: InstructionRule
-    ) -> TracedInstruction {
+    private func traced(_ opcode: UInt8, _ r: Registers) -> TracedInstruction {
         let height = r.stack.distance(from: r.bottom) / MemoryLayout<UInt256>.stride
         return TracedInstruction(
-            opcode: opcode, position: r.position, gas: r.gas, gasBase: UInt64(rule.gas),
+            opcode: opcode, position: r.position, gas: r.gas,
+            callerGas: frames.count > 1 ? frames[frames.count - 2].gas : 0,
             stack: (0..<height).map { r.stack[height - 1 - $0] }, memorySize: memory.size,
             depth: frames.count, refund: state.refund)
     }

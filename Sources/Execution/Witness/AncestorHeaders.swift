@@ -4,6 +4,9 @@ import Crypto
 
 /// The headers of a witness, as the chain that ends at a block's parent.
 struct AncestorHeaders {
+    /// BLOCKHASH reaches back so far.
+    static let countMax = 256
+
     let parent: Header
     /// Of every header that is there; not of what the oldest calls its parent.
     let hashes: [UInt64: Bytes32]
@@ -12,6 +15,9 @@ struct AncestorHeaders {
     /// the next, and the newest's that of the block.
     init(_ witness: Witness, parentHash: Bytes32) throws(WitnessError) {
         guard !witness.headers.isEmpty else { throw .noHeaders }
+        guard witness.headers.count <= Self.countMax else {
+            throw .tooMany(.headers, limit: Self.countMax)
+        }
         let bytes = witness.bytes.span
         var headers: [(header: Header, hash: Bytes32)] = []
         for (index, part) in witness.headers.enumerated() {

@@ -26,6 +26,8 @@ public enum StatelessFailure: Error, Hashable, Sendable {
     /// The bytes are no block.
     case block(BlockError)
     case witness(WitnessError)
+    /// The transactions ask for more than ``StatelessExecution/gasMax``.
+    case gas(UInt64, limit: UInt64)
     /// The witness does not have what execution needs.
     case incomplete(StateError)
     /// The block breaks a rule.
@@ -48,16 +50,22 @@ public struct StatelessExecution {
     public var rules: ChainRules
     public var mode: Mode
     public var order: Trie.ChangeOrder
+    /// Gas that a block's transactions may ask for together; blocks with more are not executed.
+    ///
+    /// Who makes a block makes its parent's header too, as far as anybody can tell from a witness, so
+    /// the gas limit of the header bounds nothing. Gas is time: this is a minute or two.
+    public var gasMax: UInt64
     private let codeCache: CodeCache
 
     /// - Parameter codeCache: kept from one block to the next.
     public init(
         rules: ChainRules, mode: Mode = .compatible, order: Trie.ChangeOrder = .updatesFirst,
-        codeCache: CodeCache = CodeCache()
+        gasMax: UInt64 = 1 << 36, codeCache: CodeCache = CodeCache()
     ) {
         self.rules = rules
         self.mode = mode
         self.order = order
+        self.gasMax = gasMax
         self.codeCache = codeCache
     }
 
@@ -80,6 +88,12 @@ public struct StatelessExecution {
     public func verdict(
         _ block: Block, size: Int, _ witness: Witness, senders: [Address]? = nil
     ) throws(StatelessFailure) -> StatelessVerdict {
+        var gas: UInt64 = 0
+        for transaction in block.transactions {
+            let (sum, overflow) = gas.addingReportingOverflow(transaction.gasLimit)
+            gas = overflow ? .max : sum
+        }
+        guard gas <= gasMax else { throw .gas(gas, limit: gasMax) }
         let ancestors: AncestorHeaders
         do throws(WitnessError) {
             ancestors = try AncestorHeaders(witness, parentHash: block.header.parentHash)
