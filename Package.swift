@@ -98,7 +98,8 @@ let package = Package(
 
         // Crypto and codecs
         module(
-            "Crypto", ["ChoraleBase", "CSodium", "CLibcrypto", "CSecp256k1", "CGMP"], settings: base
+            "Crypto", ["ChoraleBase", "CSodium", "CLibcrypto", "CSecp256k1", "CGMP", "CKeccak"],
+            settings: base
         ),
         module("Codec", ["ChoraleBase", "CSnappy"]),
 
