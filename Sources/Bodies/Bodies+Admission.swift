@@ -76,13 +76,15 @@ extension Bodies {
         tally.fixed += publishingSize
         for body in bodies.values { tally.add(body) }
         var displaced: [Body] = []
+        var unseen: [Body]?
         while let (refusal, isOfShare) = excess(tally) {
             // An announcement is free, so it keeps no room from another; a body that somebody has does.
-            guard
-                let body = bodies.values.first(where: { body in
-                    isOfShare(body) && body.isUnseen && !displaced.contains { $0 === body }
-                })
-            else { return .failure(refusal) }
+            var candidates = unseen ?? bodies.values.filter(\.isUnseen)
+            guard let index = candidates.firstIndex(where: isOfShare) else {
+                return .failure(refusal)
+            }
+            let body = candidates.remove(at: index)
+            unseen = candidates
             tally.add(body, -1)
             displaced.append(body)
         }

@@ -165,8 +165,8 @@ final class Body {
 
     /// Whether nobody has shown anything of it to us.
     var isUnseen: Bool {
-        phase != .complete && held.isEmpty && chunks.allSatisfy(\.isIdle)
-            && links.values.allSatisfy(\.held.isEmpty)
+        phase != .complete && held.isEmpty && links.values.allSatisfy(\.held.isEmpty)
+            && chunks.allSatisfy(\.isIdle)
     }
 
     /// Whether a peer holds something that we do not.

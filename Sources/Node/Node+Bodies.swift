@@ -80,10 +80,17 @@ extension Node {
             finish(command, .failed(.init(.invalidArgument, text)), into: &outputs)
             return
         }
+        // Each is in memory as it came and as it is built, and then on its way to the store.
+        guard bodyBuildCount < configuration.limits.bodies.publicationsMax else {
+            let text = "\(bodyBuildCount) bodies are being cut and hashed; try again"
+            finish(command, .failed(.init(.overloaded, text)), into: &outputs)
+            return
+        }
         do throws(BodyBuilder.BuildError) {
             let builder = try BodyBuilder(
                 bytes, kind: kind, issued: now.wall, identity: configuration.identity,
                 networkDigest: configuration.networkDigest)
+            bodyBuildCount += 1
             outputs.append(.run(.buildBody(command, builder)))
         } catch {
             let text =
@@ -100,6 +107,7 @@ extension Node {
         _ command: CommandID, _ built: BodyBuilder.Built, now: Now,
         into outputs: inout [NodeOutput]
     ) {
+        bodyBuildCount -= 1
         tellBodies(
             .publish(Bodies.PublishID(command.rawValue), built), now: now, into: &outputs)
     }

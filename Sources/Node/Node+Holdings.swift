@@ -28,7 +28,7 @@ public struct NodeHoldings: Sendable {
     public var dhtRecordSize = 0
     public var dhtProviders = 0
     public var dhtValidations = 0
-    /// Bytes of chunks that bodies hold in memory: cached, or received and not yet stored.
+    /// Bytes of chunks that bodies hold in memory: cached, or received or published and not yet stored.
     public var bodyMemorySize = 0
     public var bodies = 0
     public var knownPeers = 0
@@ -75,7 +75,7 @@ extension Node {
         holdings.dhtValidations = dht.validationsInFlight
         let bodies = bodies.snapshot(now: now)
         holdings.bodies = bodies.bodies.count
-        holdings.bodyMemorySize = bodies.cacheSize + bodies.unstoredSize
+        holdings.bodyMemorySize = bodies.cacheSize + bodies.unstoredSize + bodies.publishingSize
         holdings.knownPeers = swarm.store.count
         holdings.commands = commands.count
         holdings.requests = requestSessions.count

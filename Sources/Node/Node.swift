@@ -75,6 +75,8 @@ public struct Node: ~Copyable {
     var requestCount: UInt64 = 0
     var chunkRequests: [Bodies.RequestID: RequestSession.ID] = [:]
     var serves: [Bodies.ServeID: RequestSession] = [:]
+    /// Bodies that workers cut and hash for a command.
+    var bodyBuildCount = 0
     var inboundProtocols: ProtocolTable
     /// Whether others can reach us, so that we answer DHT requests.
     var isServingDHT = false

@@ -46,12 +46,13 @@ private final class Bench {
         IdentityKey(ed25519Seed: SecretBytes(copying: [UInt8](repeating: seed, count: 32)))
     }
 
-    init() {
+    init(_ change: (inout NodeConfiguration) -> Void = { _ in }) {
         var configuration = NodeConfiguration(
             identity: Self.identity(1), noiseStaticKey: Self.secret(3),
             networkDigest: [1, 2, 3, 4], addressPolicy: .local, seed: 1)
         configuration.limits.bodies.servesMax = 2
         configuration.limits.bodies.seedingDuration = .zero
+        change(&configuration)
         node = Node(configuration: configuration, now: now)
         give(.start)
         // It cannot be compressed, so that it does not fit into a stream's first window.
@@ -222,5 +223,50 @@ private final class Bench {
         // Nor is the stream kept for long.
         bench.pass(.seconds(11))
         #expect(idle.resets.isSuperset(of: open))
+    }
+
+    /// Identify pushes are read up to the limit, and then refused for a while.
+    @Test func pushesKeepToTheirLimit() throws {
+        let bench = Bench { $0.limits.pushesPerMinute = 3 }
+        let guest = try bench.connect(10)
+        var message = IdentifyMessage()
+        message.agentVersion = "guest"
+        let payload = VarintFrame.encoded(message.encoded())
+        func push() throws -> Bool {
+            let before = bench.node.counters.streamsReset
+            let stream = try guest.machine.openStream(
+                [IdentifyMessage.pushProtocolID], class: .control, now: bench.now.instant)
+            try guest.machine.write(stream, payload)
+            guest.machine.closeWrite(stream)
+            bench.carry()
+            return bench.node.counters.streamsReset == before
+        }
+        let first = [try push(), try push(), try push(), try push()]
+        #expect(first == [true, true, true, false])
+        bench.pass(.seconds(20))
+        let later = [try push(), try push()]
+        #expect(later == [true, false])
+    }
+
+    /// What is being built for commands is bounded: each may have 16 MiB.
+    @Test func fewBodiesAreBuiltAtOnce() {
+        let bench = Bench()
+        var failures: [CommandFailure.Kind] = []
+        var jobs: [Job] = []
+        for number in UInt64(10)..<13 {
+            var outputs: [NodeOutput] = []
+            bench.node.handle(
+                .command(CommandID(number), .publishBody(kind: "witness", bytes: [1, 2, 3])),
+                now: bench.now, into: &outputs)
+            for output in outputs {
+                if case .run(let job) = output { jobs.append(job) }
+                if case .reply(_, .failed(let failure), _) = output {
+                    failures.append(failure.kind)
+                }
+            }
+        }
+        #expect(jobs.count == 2 && failures == [.overloaded])
+        for job in jobs { bench.give(.finished(job.run(wall: bench.now.wall))) }
+        #expect(bench.node.bodyBuildCount == 0)
     }
 }
