@@ -75,7 +75,7 @@ let package = Package(
     ],
     targets: [
         // C libraries
-        .systemLibrary(name: "CGlibc"),
+        .target(name: "CGlibc"),
         cLibrary("CLibuv", "libuv", apt: "libuv1-dev"),
         cLibrary("CSodium", "libsodium", apt: "libsodium-dev"),
         cLibrary("CSnappy", "snappy", apt: "libsnappy-dev"),

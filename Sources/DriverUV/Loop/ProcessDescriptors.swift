@@ -1,4 +1,3 @@
-import CGlibc
 import Glibc
 
 /// How many files and sockets the process may have open.
@@ -9,12 +8,13 @@ public enum ProcessDescriptors {
     /// - Returns: the limit now in force; `Int.max` when there is none.
     @discardableResult
     public static func raiseLimit() -> Int {
+        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
         var limit = rlimit()
-        guard chorale_get_descriptor_limit(&limit) == 0 else { return 1024 }
+        guard getrlimit(resource, &limit) == 0 else { return 1024 }
         if limit.rlim_cur < limit.rlim_max {
             var raised = limit
             raised.rlim_cur = raised.rlim_max
-            if chorale_set_descriptor_limit(&raised) == 0 { limit = raised }
+            if setrlimit(resource, &raised) == 0 { limit = raised }
         }
         return Int(clamping: limit.rlim_cur)
     }

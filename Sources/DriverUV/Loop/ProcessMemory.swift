@@ -10,9 +10,9 @@ public enum ProcessMemory {
     /// go back to the kernel when they are freed.
     public static func boundHeap() {
         // Each returns zero only for parameters that this glibc does not know.
-        _ = chorale_mallopt(chorale_arena_max, 2)
-        _ = chorale_mallopt(chorale_mmap_threshold, 128 << 10)
-        _ = chorale_mallopt(chorale_trim_threshold, 256 << 10)
+        _ = chorale_set_arena_max(2)
+        _ = chorale_set_mmap_threshold(128 << 10)
+        _ = chorale_set_trim_threshold(256 << 10)
     }
 
     /// Lets go of the pages of code and constants that only starting needed.

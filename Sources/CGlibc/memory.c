@@ -1,34 +1,22 @@
-#pragma once
-#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
-#endif
+#include "CGlibc.h"
+
 #include <elf.h>
 #include <link.h>
 #include <malloc.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
-// mallopt is not part of Swift's Glibc module.
-static inline int chorale_mallopt(int parameter, int value) { return mallopt(parameter, value); }
+int chorale_set_arena_max(int count) { return mallopt(M_ARENA_MAX, count); }
 
-static const int chorale_arena_max = M_ARENA_MAX;
-static const int chorale_mmap_threshold = M_MMAP_THRESHOLD;
-static const int chorale_trim_threshold = M_TRIM_THRESHOLD;
+int chorale_set_mmap_threshold(int size) { return mallopt(M_MMAP_THRESHOLD, size); }
 
-// What names the limit has a type that differs between C and Swift.
-static inline int chorale_get_descriptor_limit(struct rlimit *limit) {
-    return getrlimit(RLIMIT_NOFILE, limit);
-}
-
-static inline int chorale_set_descriptor_limit(const struct rlimit *limit) {
-    return setrlimit(RLIMIT_NOFILE, limit);
-}
+int chorale_set_trim_threshold(int size) { return mallopt(M_TRIM_THRESHOLD, size); }
 
 // Whether the loader changed pages of segments that may not be written: they differ from the file.
-static inline int chorale_has_text_relocations(const struct dl_phdr_info *info) {
+static int chorale_has_text_relocations(const struct dl_phdr_info *info) {
     for (int index = 0; index < info->dlpi_phnum; index++) {
         const ElfW(Phdr) *segment = &info->dlpi_phdr[index];
         if (segment->p_type != PT_DYNAMIC) continue;
@@ -41,7 +29,7 @@ static inline int chorale_has_text_relocations(const struct dl_phdr_info *info) 
     return 0;
 }
 
-static inline int chorale_release_image(struct dl_phdr_info *info, size_t size, void *context) {
+static int chorale_release_image(struct dl_phdr_info *info, size_t size, void *context) {
     (void)size;
     // The kernel's own page has no name and no file.
     int is_program = *(int *)context;
@@ -60,9 +48,7 @@ static inline int chorale_release_image(struct dl_phdr_info *info, size_t size, 
     return 0;
 }
 
-// Unmaps the unwritable pages of the program and its libraries; whichever is used again comes back
-// from the page cache.
-static inline void chorale_release_images(void) {
+void chorale_release_images(void) {
     int is_program = 1;
     dl_iterate_phdr(chorale_release_image, &is_program);
 }
