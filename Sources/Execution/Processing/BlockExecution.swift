@@ -12,6 +12,8 @@ public struct BlockOutcome: Sendable {
     public var requests: [[UInt8]]
     /// Net changes of the state, in order of addresses.
     public var changes: [AccountChange]
+    /// What was touched when, if it was asked for.
+    public var accessList: BlockAccessList?
 }
 
 /// Runs whole blocks.
@@ -30,9 +32,10 @@ public enum BlockExecution {
     /// - Parameters:
     ///   - size: of the block's encoding, in bytes.
     ///   - senders: of the transactions, where they have been recovered already.
+    ///   - recordsAccess: whether the outcome has a ``BlockAccessList``.
     public static func run(
         _ block: Block, size: Int, after parent: Header, _ rules: ChainRules,
-        reader: any StateReader, senders: [Address]? = nil
+        reader: any StateReader, senders: [Address]? = nil, recordsAccess: Bool = false
     ) throws(BlockFailure) -> BlockOutcome {
         let epoch = rules.epoch(at: block.header.timestamp)
         do throws(BlockRejection) {
@@ -50,6 +53,7 @@ public enum BlockExecution {
                 number: header.number, timestamp: header.timestamp, gasLimit: header.gasLimit,
                 baseFee: header.baseFeePerGas ?? .zero, prevRandao: UInt256(header.mixHash),
                 blobBaseFee: epoch.fork >= .cancun ? epoch.blobs.baseFee(excess: excess) : .one))
+        if recordsAccess { machine.state.accessRecord = AccessRecord() }
         return try machine.run(block, epoch, rules, senders)
     }
 }
@@ -71,6 +75,7 @@ extension Machine {
         var gasUsed: UInt64 = 0
         var allowance = BlockAllowance(gas: header.gasLimit, blobGas: epoch.blobs.gasMax)
         for (index, transaction) in block.transactions.enumerated() {
+            state.accessRecord?.index += 1
             let outcome = try execute(transaction, index, senders?[index], allowance)
             gasUsed += outcome.gasUsed
             allowance.gas -= outcome.gasUsed
@@ -80,6 +85,7 @@ extension Machine {
                     kind: transaction.kind, succeeded: outcome.succeeded,
                     cumulativeGasUsed: gasUsed, logs: outcome.logs))
         }
+        state.accessRecord?.index += 1
         if let withdrawals = block.withdrawals { try credit(withdrawals) }
         let requests =
             epoch.fork >= .prague ? try requests(receipts, rules.depositContract) : []
@@ -140,7 +146,8 @@ extension Machine {
         }
         return BlockOutcome(
             gasUsed: gasUsed, receipts: receipts, receiptsRoot: Trie.root(ofList: encodings),
-            bloom: bloom, requests: requests, changes: state.changes())
+            bloom: bloom, requests: requests, changes: state.changes(),
+            accessList: state.accessList())
     }
 
     // MARK: The system

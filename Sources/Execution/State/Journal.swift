@@ -162,6 +162,7 @@ extension WorldState {
     mutating func endTransaction() {
         for id in destroyed where accounts[id.index].destroyedIn == transaction { clear(id) }
         destroyed.removeAll(keepingCapacity: true)
+        if accessRecord != nil { noteChanges() }
         journal.truncate(to: 0)
         transient.removeAll()
         refund = 0

@@ -104,6 +104,8 @@ struct WorldState: ~Copyable {
     var transaction: UInt32 = 1
     /// Accounts that were marked to be destroyed; of some it may have been reverted since.
     var destroyed: [AccountID] = []
+    /// What transactions changed, where somebody wants to know.
+    var accessRecord: AccessRecord?
 
     init(reader: any StateReader) { self.reader = reader }
 
