@@ -8,27 +8,28 @@ extension Hex {
         _ digits: Span<UInt8>, into bytes: inout [UInt8]
     ) throws(DecodeError) {
         guard digits.count.isMultiple(of: 2) else { throw .oddLength(digits.count) }
-        let size = digits.count / 2
-        bytes.reserveCapacity(bytes.count + size)
-        var bad = false
         let start = bytes.count
-        // Sound: eight digits from `position` on are inside the span, and `append` takes the value.
-        unsafe digits.withUnsafeBytes { source in
-            var position = 0
-            while position + 8 <= source.count, !bad {
-                let chunk = unsafe source.loadUnaligned(
-                    fromByteOffset: position, as: UInt64.self)
-                let (value, isValid) = decodeEight(UInt64(littleEndian: chunk))
-                bad = !isValid
-                bytes.append(UInt8(truncatingIfNeeded: value))
-                bytes.append(UInt8(truncatingIfNeeded: value >> 16))
-                bytes.append(UInt8(truncatingIfNeeded: value >> 32))
-                bytes.append(UInt8(truncatingIfNeeded: value >> 48))
-                position += 8
+        // Sound: eight digits from `position` on are inside the span, and half as many bytes inside the
+        // capacity, which is half the digits.
+        bytes.append(addingCapacity: digits.count / 2) { output in
+            unsafe digits.withUnsafeBytes { source in
+                unsafe output.withUnsafeMutableBufferPointer { target, count in
+                    let target = UnsafeMutableRawBufferPointer(target)
+                    var position = 0
+                    while position + 8 <= source.count {
+                        let chunk = unsafe source.loadUnaligned(
+                            fromByteOffset: position, as: UInt64.self)
+                        let (value, isValid) = decodeEight(UInt64(littleEndian: chunk))
+                        guard isValid else { break }
+                        unsafe target.storeBytes(
+                            of: value.littleEndian, toByteOffset: position / 2, as: UInt32.self)
+                        position += 8
+                    }
+                    count = position / 2
+                }
             }
         }
-        if bad { bytes.removeLast(bytes.count - start) }
-        // The rest, and the whole again to say where it is wrong.
+        // The rest, or what is wrong.
         var position = 2 * (bytes.count - start)
         while position < digits.count {
             guard let high = value(digits[position]) else {
@@ -42,31 +43,65 @@ extension Hex {
         }
     }
 
-    /// Eight digits, the first lowest, as four bytes that stand in the lower halves of 16 bits each.
+    /// Eight digits, the first lowest, as four bytes.
     @inline(__always)
-    private static func decodeEight(_ digits: UInt64) -> (value: UInt64, isValid: Bool) {
+    private static func decodeEight(_ digits: UInt64) -> (value: UInt32, isValid: Bool) {
         let ones: UInt64 = 0x0101_0101_0101_0101
         let high = ones &* 0x80
         // Every byte is below 128, or nothing that follows means anything.
         let isASCII = digits & high == 0
         // In each byte, bit 7 of a sum says whether the byte passed the bound.
-        let lower = digits | ones &* 0x20
+        let lower = digits | (ones &* 0x20)
         let isDigit =
             (digits &+ ones &* (0x80 - 0x30)) & ~(digits &+ ones &* (0x80 - 0x3A)) & high
         let isLetter =
             (lower &+ ones &* (0x80 - 0x61)) & ~(lower &+ ones &* (0x80 - 0x67)) & high
-        let letters = isLetter >> 7
-        let nibbles = (digits & (ones &* 0x0F)) &+ letters &* 9
-        let pairs = nibbles << 4 | nibbles >> 8
-        return (pairs & 0x00FF_00FF_00FF_00FF, isASCII && isDigit | isLetter == high)
+        let nibbles = (digits & (ones &* 0x0F)) &+ (isLetter >> 7) &* 9
+        var value = (nibbles << 4 | nibbles >> 8) & 0x00FF_00FF_00FF_00FF
+        value = (value | value >> 8) & 0x0000_FFFF_0000_FFFF
+        return (
+            UInt32(truncatingIfNeeded: value | value >> 16), isASCII && isDigit | isLetter == high
+        )
     }
 
     /// Appends the digits of bytes, in lower case.
     public static func encode(_ bytes: Span<UInt8>, into text: inout [UInt8]) {
-        text.reserveCapacity(text.count + 2 * bytes.count)
-        for index in bytes.indices {
+        // Sound: four bytes from `position` on are inside the span, and twice as many digits inside the
+        // capacity, which is twice the bytes.
+        text.append(addingCapacity: 2 * bytes.count) { output in
+            unsafe bytes.withUnsafeBytes { source in
+                unsafe output.withUnsafeMutableBufferPointer { target, count in
+                    let target = UnsafeMutableRawBufferPointer(target)
+                    var position = 0
+                    while position + 4 <= source.count {
+                        let chunk = unsafe source.loadUnaligned(
+                            fromByteOffset: position, as: UInt32.self)
+                        unsafe target.storeBytes(
+                            of: encodeFour(UInt32(littleEndian: chunk)).littleEndian,
+                            toByteOffset: 2 * position, as: UInt64.self)
+                        position += 4
+                    }
+                    count = 2 * position
+                }
+            }
+        }
+        for index in bytes.count / 4 * 4..<bytes.count {
             text.append(digit(bytes[index] >> 4))
             text.append(digit(bytes[index] & 15))
         }
+    }
+
+    /// Four bytes, the first lowest, as eight digits.
+    @inline(__always)
+    private static func encodeFour(_ bytes: UInt32) -> UInt64 {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        var value = UInt64(bytes)
+        value = (value | value << 16) & 0x0000_FFFF_0000_FFFF
+        value = (value | value << 8) & 0x00FF_00FF_00FF_00FF
+        let nibbles =
+            (value >> 4) & 0x000F_000F_000F_000F | (value & 0x000F_000F_000F_000F) << 8
+        // Ten and more are letters, which begin 39 places behind where digits would go on.
+        let letters = ((nibbles &+ ones &* 6) >> 4) & ones
+        return nibbles &+ ones &* 0x30 &+ letters &* 39
     }
 }
