@@ -332,27 +332,31 @@ private final class PendingWrite {
 extension StreamConnection {
     /// Asks the owner and writes until the owner has nothing, the kernel takes no more, or this
     /// turn's share is used up.
-    func writeNow(using buffer: inout [UInt8]) {
+    ///
+    /// - Returns: how many bytes the owner gave.
+    func writeNow(using buffer: inout [UInt8]) -> Int {
         isQueuedToWrite = false
         var written = 0
         while (phase == .open || phase == .draining) && pending == nil {
             buffer.removeAll(keepingCapacity: true)
             fill(&buffer, sizeMax: loop.limits.fillSizeMax)
-            guard phase == .open || phase == .draining else { return }
+            guard phase == .open || phase == .draining else { return written }
             guard !buffer.isEmpty else {
                 if phase == .draining { shutDown() }
-                return
+                return written
             }
             sentSize &+= UInt64(buffer.count)
+            written += buffer.count
             switch tryWrite(buffer) {
-            case .failed(let status): return end(status)
-            case .took(let count) where count < buffer.count:
-                return startWrite(buffer, from: count)
-            case .took(let count):
-                written += count
-                if written >= loop.limits.writePerTurnMax { return requestWrite() }
+            case .failed(let status): end(status)
+            case .took(let count) where count < buffer.count: startWrite(buffer, from: count)
+            case .took:
+                guard written >= loop.limits.writePerTurnMax else { continue }
+                requestWrite()
             }
+            return written
         }
+        return written
     }
 
     private enum TryWrite {
