@@ -116,7 +116,7 @@ enum NodeMetricsPage {
             reading.store.bytesRead)
         page.counter(
             "chorale_store_recoveries_total",
-            "Times that the database was opened again after the disk had been full",
+            "Times that the database was opened again after a write had failed",
             reading.store.recoveries)
         page.gauge(
             "chorale_admin_connections", "Open connections of the admin socket",
