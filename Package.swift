@@ -79,6 +79,7 @@ let package = Package(
         cLibrary("CLibuv", "libuv", apt: "libuv1-dev"),
         cLibrary("CSodium", "libsodium", apt: "libsodium-dev"),
         cLibrary("CSnappy", "snappy", apt: "libsnappy-dev"),
+        cLibrary("CZlib", "zlib", apt: "zlib1g-dev"),
         cLibrary("CRocksDB", "rocksdb", apt: "librocksdb-dev"),
         cLibrary("CSecp256k1", "libsecp256k1", apt: "libsecp256k1-dev"),
         cLibrary("CLibcrypto", "libcrypto", apt: "libssl-dev"),
@@ -101,13 +102,16 @@ let package = Package(
             "Crypto", ["ChoraleBase", "CSodium", "CLibcrypto", "CSecp256k1", "CGMP", "CKeccak"],
             settings: base
         ),
-        module("Codec", ["ChoraleBase", "CSnappy"]),
+        module("Codec", ["ChoraleBase", "CSnappy", "CZlib"]),
 
         // Curves
         module("Curves", ["ChoraleBase", "Crypto"]),
 
         // Execution
         module("Execution", ["ChoraleBase", "Crypto", "Codec", "Curves"]),
+
+        // Ethereum's official test files, read and judged
+        module("Conformance", ["ChoraleBase", "Crypto", "Codec", "Execution"]),
 
         // Types
         module("PeerIdentity", ["ChoraleBase", "Crypto", "Codec"]),
@@ -219,7 +223,8 @@ let package = Package(
         tests("ChoraleBase", []),
         tests("Crypto", ["Crypto"]),
         tests("Codec", ["Codec"]),
-        tests("Execution", ["Execution", "Crypto", "Codec"]),
+        tests("Execution", ["Execution", "Conformance", "Crypto", "Codec"]),
+        tests("Conformance", ["Conformance", "Execution", "Codec"]),
         tests("Curves", ["Curves", "Crypto"]),
         tests("PeerIdentity", ["PeerIdentity", "Crypto", "Codec"]),
         tests("ChoraleTypes", ["ChoraleTypes", "PeerIdentity", "Crypto", "Codec"]),

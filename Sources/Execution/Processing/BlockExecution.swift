@@ -33,9 +33,11 @@ public enum BlockExecution {
     ///   - size: of the block's encoding, in bytes.
     ///   - senders: of the transactions, where they have been recovered already.
     ///   - recordsAccess: whether the outcome has a ``BlockAccessList``.
+    ///   - trace: takes a line for every instruction (EIP-3155).
     public static func run(
         _ block: Block, size: Int, after parent: Header, _ rules: ChainRules,
-        reader: any StateReader, senders: [Address]? = nil, recordsAccess: Bool = false
+        reader: any StateReader, senders: [Address]? = nil, recordsAccess: Bool = false,
+        trace: ((String) -> Void)? = nil
     ) throws(BlockFailure) -> BlockOutcome {
         let epoch = rules.epoch(at: block.header.timestamp)
         do throws(BlockRejection) {
@@ -54,6 +56,7 @@ public enum BlockExecution {
                 baseFee: header.baseFeePerGas ?? .zero, prevRandao: UInt256(header.mixHash),
                 blobBaseFee: epoch.fork >= .cancun ? epoch.blobs.baseFee(excess: excess) : .one))
         if recordsAccess { machine.state.accessRecord = AccessRecord() }
+        machine.tracer = trace.map { LineTracer(write: $0) }
         return try machine.run(block, epoch, rules, senders)
     }
 }

@@ -8,6 +8,12 @@ public struct StatelessVerdict: Sendable {
         public var stateRoot: Bytes32
         public var receiptsRoot: Bytes32
         public var gasUsed: UInt64
+
+        public init(stateRoot: Bytes32, receiptsRoot: Bytes32, gasUsed: UInt64) {
+            self.stateRoot = stateRoot
+            self.receiptsRoot = receiptsRoot
+            self.gasUsed = gasUsed
+        }
     }
 
     /// Nodes and codes that were needed, of those that the witness has.

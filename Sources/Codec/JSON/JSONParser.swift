@@ -235,24 +235,50 @@ struct JSONParser {
     private mutating func string() throws(JSONError) -> String {
         let start = offset
         offset += 1
-        var text: [UInt8] = []
+        // Most strings have no escapes: they are read where they stand.
+        let plain = takePlain()
+        if offset < bytes.count, bytes[offset] == UInt8(ascii: "\"") {
+            offset += 1
+            return try text(plain, start)
+        }
+        var characters = Array(plain)
         while true {
             guard offset < bytes.count else { throw .unexpectedEnd }
-            let byte = bytes[offset]
-            switch byte {
+            switch bytes[offset] {
             case UInt8(ascii: "\""):
                 offset += 1
-                guard let string = String(validating: text, as: UTF8.self) else {
-                    throw .malformedText(offset: start)
-                }
-                return string
-            case UInt8(ascii: "\\"): try escape(into: &text)
-            case ..<0x20: throw .controlCharacter(byte, offset: offset)
-            default:
-                text.append(byte)
-                offset += 1
+                return try text(characters[...], start)
+            case UInt8(ascii: "\\"):
+                try escape(into: &characters)
+                characters += takePlain()
+            case let byte: throw .controlCharacter(byte, offset: offset)
             }
         }
+    }
+
+    private func text(_ bytes: ArraySlice<UInt8>, _ start: Int) throws(JSONError) -> String {
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw .malformedText(offset: start)
+        }
+        return text
+    }
+
+    /// The characters up to the next quote, backslash or control character, where the offset is then.
+    private mutating func takePlain() -> ArraySlice<UInt8> {
+        let start = offset
+        offset = plainEnd(from: start)
+        return bytes[start..<offset]
+    }
+
+    private func plainEnd(from start: Int) -> Int {
+        let characters = bytes.span
+        var end = start
+        while end < characters.count, !Self.endsPlain(characters[end]) { end += 1 }
+        return end
+    }
+
+    private static func endsPlain(_ character: UInt8) -> Bool {
+        character == UInt8(ascii: "\"") || character == UInt8(ascii: "\\") || character < 0x20
     }
 
     private mutating func escape(into text: inout [UInt8]) throws(JSONError) {

@@ -1,17 +1,15 @@
-import Codec
-
-@testable import Execution
+import Execution
 
 /// What the fixtures call the reasons for which blocks are refused, and what they are called here.
 ///
 /// Names of the older collection that begin with `TR_` are of transactions that its maker left out of the
 /// header's root, so that for them the root is what is found wrong.
-enum BlockExceptions {
-    static func match(_ exception: String, _ error: any Error) -> Bool {
-        exception.split(separator: "|").contains { matches(String($0), error) }
+enum ExpectedException {
+    static func matches(_ exception: String, _ error: any Error) -> Bool {
+        exception.split(separator: "|").contains { isNameOf(error, String($0)) }
     }
 
-    private static func matches(_ name: String, _ error: any Error) -> Bool {
+    private static func isNameOf(_ error: any Error, _ name: String) -> Bool {
         let name = name.split(separator: ".").last.map(String.init) ?? name
         switch error {
         case BlockFailure.rejected(.transaction(_, let rejection)):
@@ -23,7 +21,7 @@ enum BlockExceptions {
             return ["TYPE_3_TX_CONTRACT_CREATION", "TR_RLP_WRONGVALUE"].contains(name)
         case BlockError.rlp: return encodings.contains(name)
         case BlockError.transaction: return name == "TYPE_3_TX_CONTRACT_CREATION"
-        case BlockchainTests.Chain.Fault.unknownParent: return name == "UnknownParent"
+        case TestChain.Fault.unknownParent: return name == "UnknownParent"
         default: return false
         }
     }

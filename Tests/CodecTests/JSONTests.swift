@@ -1,7 +1,7 @@
 import ChoraleBase
 import Testing
 
-@testable import Admin
+@testable import Codec
 
 @Suite struct JSONTests {
     struct Row: Sendable, CustomStringConvertible {
