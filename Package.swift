@@ -113,6 +113,10 @@ let package = Package(
         // Ethereum's official test files, read and judged
         module("Conformance", ["ChoraleBase", "Crypto", "Codec", "Execution"]),
 
+        // Calls over sockets
+        module("JSONRPC", ["ChoraleBase", "Codec"]),
+        module("EngineAPI", ["ChoraleBase", "Codec", "JSONRPC", "Execution"]),
+
         // Types
         module("PeerIdentity", ["ChoraleBase", "Crypto", "Codec"]),
         module("ChoraleTypes", ["ChoraleBase", "Crypto", "Codec", "PeerIdentity"]),
@@ -166,8 +170,10 @@ let package = Package(
             ], settings: base),
         module(
             "Admin",
-            ["ChoraleBase", "Codec", "PeerIdentity", "ChoraleTypes", "Swarm", "Node", "DriverUV"],
-            settings: base),
+            [
+                "ChoraleBase", "Codec", "JSONRPC", "PeerIdentity", "ChoraleTypes", "Swarm", "Node",
+                "DriverUV",
+            ], settings: base),
         module(
             "Simulator",
             [
@@ -183,7 +189,8 @@ let package = Package(
             [
                 "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Swarm",
                 "Gossipsub", "Kademlia", "Node", "NodeHost", "DriverUV", "Store", "Telemetry",
-                "Admin", "CBuildInfo", argumentParser,
+                "Admin", "JSONRPC", "Execution", "EngineAPI", "Conformance", "CBuildInfo",
+                argumentParser,
             ], settings: base),
         .executableTarget(
             name: "chorale",
@@ -204,7 +211,8 @@ let package = Package(
             dependencies: [
                 "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Multistream",
                 "Noise", "Yamux", "Connection", "Identify", "Swarm", "Kademlia", "Gossipsub",
-                "RequestResponse", "Bodies", "Ping", "Node", "DriverUV", "Admin", "ChoraleCLI",
+                "RequestResponse", "Bodies", "Ping", "Node", "DriverUV", "JSONRPC", "Admin",
+                "ChoraleCLI",
                 "Curves",
             ], path: "Fuzz/Targets", swiftSettings: strict),
         .executableTarget(
@@ -225,6 +233,7 @@ let package = Package(
         tests("Codec", ["Codec"]),
         tests("Execution", ["Execution", "Conformance", "Crypto", "Codec"]),
         tests("Conformance", ["Conformance", "Execution", "Codec"]),
+        tests("EngineAPI", ["EngineAPI", "JSONRPC", "Execution", "Conformance", "Codec"]),
         tests("Curves", ["Curves", "Crypto"]),
         tests("PeerIdentity", ["PeerIdentity", "Crypto", "Codec"]),
         tests("ChoraleTypes", ["ChoraleTypes", "PeerIdentity", "Crypto", "Codec"]),

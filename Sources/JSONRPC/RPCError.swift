@@ -1,6 +1,5 @@
 import ChoraleBase
 public import Codec
-import Node
 
 /// What a request is refused or answered with when it fails (JSON-RPC 2.0 §5.1).
 ///
@@ -17,16 +16,16 @@ public struct RPCError: Error, Hashable, Sendable {
     }
 
     /// The line is not JSON.
-    static func parse(_ error: JSONError) -> RPCError {
+    public static func parse(_ error: JSONError) -> RPCError {
         RPCError(code: -32700, message: "not a JSON document: \(error)")
     }
 
     /// JSON, and not a request.
-    static func invalidRequest(_ reason: String) -> RPCError {
+    public static func invalidRequest(_ reason: String) -> RPCError {
         RPCError(code: -32600, message: "not a JSON-RPC 2.0 request: \(reason)")
     }
 
-    static func unknownMethod(_ name: String, nearest: String?) -> RPCError {
+    public static func unknownMethod(_ name: String, nearest: String?) -> RPCError {
         let hint = nearest.map { "; did you mean `\($0)`?" } ?? "; `rpc_methods` lists them"
         return RPCError(
             code: -32601, message: "no method is called `\(name.prefix(64))`\(hint)",
@@ -36,7 +35,8 @@ public struct RPCError: Error, Hashable, Sendable {
     /// - Parameters:
     ///   - value: what was given, nil when nothing was.
     ///   - expected: what would be accepted, as in "`kind` must be …".
-    static func parameter(_ field: String, _ value: JSONValue?, expected: String) -> RPCError {
+    public static func parameter(_ field: String, _ value: JSONValue?, expected: String) -> RPCError
+    {
         var data: JSONObject = ["field": .string(field), "expected": .string(expected)]
         guard let value else {
             return RPCError(
@@ -49,30 +49,8 @@ public struct RPCError: Error, Hashable, Sendable {
             code: -32602, message: "`\(field)` must be \(expected), not \(text)", data: data)
     }
 
-    static func parameters(_ message: String) -> RPCError {
+    public static func parameters(_ message: String) -> RPCError {
         RPCError(code: -32602, message: message)
-    }
-
-    /// A limit of the admin interface itself.
-    static func overloaded(_ message: String) -> RPCError {
-        RPCError(CommandFailure(.overloaded, message))
-    }
-
-    /// What the node answered.
-    init(_ failure: CommandFailure) {
-        let code =
-            switch failure.kind {
-            case .invalidArgument: -32602
-            case .notFound: -32001
-            case .unreachable: -32002
-            case .refused: -32003
-            case .overloaded: -32004
-            case .unavailable: -32005
-            case .timedOut: -32006
-            case .shuttingDown: -32007
-            }
-        self.init(
-            code: code, message: failure.message, data: ["kind": .string(failure.kind.rawValue)])
     }
 
     public var json: JSONObject {

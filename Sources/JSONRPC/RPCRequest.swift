@@ -1,20 +1,20 @@
-import Codec
+public import Codec
 
 /// One call as it came on a line.
-struct RPCRequest: Sendable {
+public struct RPCRequest: Sendable {
     /// A string, a number or null, given back as it came. Nil for a notification, which asks for
     /// no answer.
-    let id: JSONValue?
-    let method: String
-    let params: JSONValue?
+    public let id: JSONValue?
+    public let method: String
+    public let params: JSONValue?
 
     /// A refusal, and the id to answer it with as far as one was found (§5: null otherwise).
-    struct Refusal: Error {
-        let id: JSONValue
-        let error: RPCError
+    public struct Refusal: Error {
+        public let id: JSONValue
+        public let error: RPCError
     }
 
-    init(line: [UInt8], limits: JSONValue.Limits) throws(Refusal) {
+    public init(line: [UInt8], limits: JSONValue.Limits) throws(Refusal) {
         let document: JSONValue
         do throws(JSONError) {
             document = try JSONValue(parsing: line, limits: limits)
@@ -73,26 +73,5 @@ struct RPCRequest: Sendable {
     }
 
     /// Ids are kept while a call runs; clients use numbers or UUIDs.
-    static let idSizeMax = 256
-}
-
-/// The lines that answer.
-enum RPCResponse {
-    static func result(_ result: JSONValue, id: JSONValue) -> [UInt8] {
-        line(["jsonrpc": .string("2.0"), "id": id, "result": result])
-    }
-
-    static func failure(_ error: RPCError, id: JSONValue) -> [UInt8] {
-        line(["jsonrpc": .string("2.0"), "id": id, "error": .object(error.json)])
-    }
-
-    /// One item of a stream, or its end (then `result` is absent and `end` says why).
-    static func notification(_ params: JSONObject) -> [UInt8] {
-        line([
-            "jsonrpc": .string("2.0"), "method": .string("chorale_subscription"),
-            "params": .object(params),
-        ])
-    }
-
-    private static func line(_ object: JSONObject) -> [UInt8] { JSONValue.object(object).encoded }
+    public static let idSizeMax = 256
 }
