@@ -7,7 +7,7 @@
 // 1. A `reference` other than `unknown` is the node's true reference in its parent: every change of a
 //    node, or of one below it, sets it back to `unknown`. (`touch`)
 // 2. No extension leads to anything but a branch or a stub of one, no branch has fewer than two of its
-//    seventeen places taken. (`insert`, `collapse`, `TrieNodeReader`)
+//    seventeen places taken. (`insert`, `collapse`, `read`)
 // 3. Numbers are not reused; what a change leaves behind stays until the trie is dropped. A trie lives
 //    for a block, and a block changes little of it.
 //
@@ -59,7 +59,7 @@ public struct Trie: Sendable {
     public init(root: Bytes32, limits: Limits = Limits()) {
         self.limits = limits
         guard root != Self.emptyRoot else { return }
-        nodes.append(.stub(root))
+        nodes.append(.stub(root, .root))
         references.append(.hash(root))
         rootNode = TrieNodeID(1)
     }
@@ -124,9 +124,9 @@ public struct Trie: Sendable {
     mutating func resolve(
         _ id: TrieNodeID, from source: borrowing some TrieNodeSource
     ) throws(TrieError) {
-        guard case .stub(let hash) = nodes[id.index] else { return }
+        guard case .stub(let hash, let place) = nodes[id.index] else { return }
         let found = try source.withNode(hash) { (encoding) throws(TrieError) -> TrieNode in
-            try read(encoding, hash: hash)
+            try read(encoding, hash: hash, place)
         }
         guard let found else { throw .missing(hash) }
         nodes[id.index] = found
@@ -193,12 +193,15 @@ struct TrieBytes: Hashable, Sendable {
 
 enum TrieNode: Sendable {
     case nothing
-    /// Not looked at.
-    case stub(Bytes32)
+    /// Not looked at; found at some place, which decides what it may be.
+    case stub(Bytes32, StubPlace)
     case leaf(path: TrieBytes, value: TrieBytes)
     case `extension`(path: TrieBytes, child: TrieNodeID)
     case branch(children: [16 of TrieNodeID], value: TrieBytes)
 }
+
+/// Where the hash of a node that was not looked at was found.
+enum StubPlace: Sendable { case root, branch, `extension` }
 
 /// How a node stands in its parent.
 enum TrieReference: Hashable, Sendable {

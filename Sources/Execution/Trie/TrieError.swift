@@ -34,6 +34,8 @@ public enum TrieNodeFault: Error, Hashable, Sendable {
     case reference(size: Int)
     /// A node inside another although its encoding has 32 bytes or more.
     case embeddedTooLarge(Int)
+    /// A node that another names by its hash although its encoding has less than 32 bytes.
+    case notEmbedded(Int)
 }
 
 /// Where a trie finds its nodes.
