@@ -94,6 +94,9 @@ let package = Package(
         // Keccak-256 on several messages at once
         .target(name: "CKeccak"),
 
+        // CRC-32C by the processor's instruction
+        .target(name: "CCRC32C"),
+
         // Base
         module("ChoraleBase"),
 
@@ -102,7 +105,7 @@ let package = Package(
             "Crypto", ["ChoraleBase", "CSodium", "CLibcrypto", "CSecp256k1", "CGMP", "CKeccak"],
             settings: base
         ),
-        module("Codec", ["ChoraleBase", "CSnappy", "CZlib"]),
+        module("Codec", ["ChoraleBase", "CSnappy", "CCRC32C", "CZlib"]),
 
         // Curves
         module("Curves", ["ChoraleBase", "Crypto"]),
