@@ -137,7 +137,9 @@ extension Machine {
             bloom.formUnion(own)
             encodings.append(receipt.encoded(own))
         }
-        guard bloom.bytes == header.bloom else { throw .bloom }
+        guard bloom.bytes == header.bloom else {
+            throw .bloom(found: header.bloom, expected: bloom.bytes)
+        }
         if epoch.fork >= .prague {
             let hash = ExecutionRequests.hash(requests)
             guard header.requestsHash == hash else {
