@@ -155,7 +155,9 @@ extension Machine {
         if fork >= .cancun, header.blobGasUsed != outcome.blobGasUsed {
             throw .blobGasUsed(found: header.blobGasUsed ?? 0, expected: outcome.blobGasUsed)
         }
-        guard outcome.bloom.bytes == header.bloom else { throw .bloom }
+        guard outcome.bloom.bytes == header.bloom else {
+            throw .bloom(found: header.bloom, expected: outcome.bloom.bytes)
+        }
         if fork >= .prague {
             let hash = ExecutionRequests.hash(outcome.requests)
             guard header.requestsHash == hash else {
