@@ -23,6 +23,7 @@ extension TrieNodeFault: CustomStringConvertible {
         case .sparseBranch: "a branch has fewer than 2 of its 17 places taken"
         case .reference(let size): "a reference has \(size) bytes, not 0 or 32"
         case .embeddedTooLarge(let size): "a node inside another has \(size) bytes, not below 32"
+        case .notEmbedded(let size): "it has \(size) bytes and is not inside another, not at least 32"
         }
     }
 }
