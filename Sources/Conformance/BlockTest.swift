@@ -102,7 +102,7 @@ final class TestChain {
 
     private let rules: ChainRules
     private let options: TestOptions
-    private var store: NodeStore
+    private var store: StateStore
     private var headers: [Bytes32: Header] = [:]
     private(set) var head: Header
 
@@ -111,12 +111,11 @@ final class TestChain {
     ) throws {
         self.rules = rules
         self.options = options
-        let root: Bytes32
-        (store, root) = try NodeStore.holding(state)
+        store = try StateStore(state.entries)
         head = try Block(genesis.span).header
         headers[head.hash] = head
-        guard root == head.stateRoot else {
-            throw Fault.genesisRoot(found: head.stateRoot, expected: root)
+        guard store.root == head.stateRoot else {
+            throw Fault.genesisRoot(found: head.stateRoot, expected: store.root)
         }
     }
 
@@ -154,10 +153,7 @@ final class TestChain {
                 throw Fault.replay("its recorded witness does not do: \(error)")
             }
         }
-        state.forEachNewNode { store.add($0, $1) }
-        for case let code? in outcome.changes.map(\.code) {
-            store.codes[Keccak256.hash(code.bytes)] = code
-        }
+        store.insert(state, outcome.changes, root: root)
         headers[block.header.hash] = block.header
         if block.header.number > head.number { head = block.header }
         return outcome

@@ -7,23 +7,7 @@ package import Execution
 ///
 /// Nothing can be missing from it: what it has not, is not.
 package final class MemoryState: StateReader {
-    package struct Entry: Equatable {
-        package var nonce: UInt64
-        package var balance: UInt256
-        package var code: [UInt8]
-        /// Without zeros.
-        package var storage: [UInt256: UInt256]
-
-        package init(
-            nonce: UInt64 = 0, balance: UInt256 = .zero, code: [UInt8] = [],
-            storage: [UInt256: UInt256] = [:]
-        ) {
-            self.nonce = nonce
-            self.balance = balance
-            self.code = code
-            self.storage = storage
-        }
-    }
+    package typealias Entry = StateStore.Entry
 
     package var entries: [Address: Entry] = [:] {
         didSet { codeHashes = [:] }
@@ -118,23 +102,7 @@ package final class MemoryState: StateReader {
     }
 
     /// The state's root, from nothing but the accounts.
-    package func root() throws(StateError) -> Bytes32 {
-        try TrieState(root: Trie.emptyRoot, source: NodeStore(), blockHashes: [:]).apply(
-            allAsChanges)
-    }
-
-    /// What makes this state of the empty one.
-    package var allAsChanges: [AccountChange] {
-        entries.map { address, entry in
-            AccountChange(
-                address: address,
-                account: Account(
-                    nonce: entry.nonce, balance: entry.balance,
-                    codeHash: codeHash(address, entry)),
-                isChanged: true, isStorageCleared: true,
-                slots: entry.storage.map { .init(key: $0.key, value: $0.value) })
-        }
-    }
+    package func root() throws(StateError) -> Bytes32 { try StateStore(entries).root }
 
     /// The first account that is not as in `other`; nil where all are.
     package func difference(from other: MemoryState) -> String? {
