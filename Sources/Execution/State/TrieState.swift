@@ -19,6 +19,8 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
     /// Hashes of ancestors by their number.
     private let blockHashes: [UInt64: Bytes32]
     private let limits: Trie.Limits
+    /// Nodes of all storage tries together, at most as many again as one trie may have.
+    private var storageNodeCount = 0
     /// Nodes that were read of storage that is gone now.
     private var droppedStorages: Set<Bytes32> = []
     /// Codes that were asked for: part of the witness of what was done.
@@ -28,7 +30,7 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
 
     public init(
         root: Bytes32, source: Source, blockHashes: [UInt64: Bytes32],
-        limits: Trie.Limits = Trie.Limits()
+        limits: Trie.Limits = .state
     ) {
         self.source = source
         self.blockHashes = blockHashes
@@ -60,7 +62,9 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
             // In place: a copy taken out and put back would copy the trie.
             entry = try storages[
                 address, default: Trie(root: account.storageRoot, limits: limits)
-            ].value(at: key.storage.span, from: source)
+            ].counted(&storageNodeCount, limits) { (trie) throws(TrieError) in
+                try trie.value(at: key.storage.span, from: source)
+            }
         } catch {
             throw .trie(error)
         }
@@ -127,7 +131,9 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
         }
         return try storages[
             change.address, default: Trie(root: account.storageRoot, limits: limits)
-        ].applied(slots, order: order, from: source)
+        ].counted(&storageNodeCount, limits) { (trie) throws(TrieError) in
+            try trie.applied(slots, order: order, from: source)
+        }
     }
 
     /// Calls `body` with every node that the tries have now and did not take from the source.
@@ -147,6 +153,20 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
 }
 
 extension Trie {
+    /// Does something with the trie, and adds the nodes that it has then to those of others.
+    fileprivate mutating func counted<Result>(
+        _ count: inout Int, _ limits: Limits,
+        _ body: (inout Trie) throws(TrieError) -> Result
+    ) throws(TrieError) -> Result {
+        let before = nodes.count
+        let result = try body(&self)
+        count += nodes.count - before
+        guard count <= limits.nodeCountMax else {
+            throw .tooManyNodes(limit: limits.nodeCountMax)
+        }
+        return result
+    }
+
     fileprivate mutating func applied(
         _ changes: [Change], order: ChangeOrder, from source: borrowing some TrieNodeSource
     ) throws(TrieError) -> Bytes32 {
