@@ -74,7 +74,9 @@ public struct Transaction: Hashable, Sendable {
     public init(
         kind: Kind, chainID: UInt256?, nonce: UInt64, maxPriorityFeePerGas: UInt256,
         maxFeePerGas: UInt256, gasLimit: UInt64, to: Address?, value: UInt256, data: [UInt8],
-        yParity: UInt8 = 0, r: UInt256 = .zero, s: UInt256 = .zero
+        accessList: [AccessListEntry] = [], maxFeePerBlobGas: UInt256 = .zero,
+        blobHashes: [Bytes32] = [], authorizations: [Authorization] = [], yParity: UInt8 = 0,
+        r: UInt256 = .zero, s: UInt256 = .zero
     ) {
         self.kind = kind
         self.chainID = chainID
@@ -85,6 +87,10 @@ public struct Transaction: Hashable, Sendable {
         self.to = to
         self.value = value
         self.data = data
+        self.accessList = accessList
+        self.maxFeePerBlobGas = maxFeePerBlobGas
+        self.blobHashes = blobHashes
+        self.authorizations = authorizations
         self.yParity = yParity
         self.r = r
         self.s = s

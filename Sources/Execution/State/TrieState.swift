@@ -20,6 +20,8 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
     private let blockHashes: [UInt64: Bytes32]
     private let limits: Trie.Limits
     private let records: Bool
+    /// Nodes of all storage tries together, at most as many again as one trie may have.
+    private var storageNodeCount = 0
     /// Nodes that were read of storage that is gone now.
     private var droppedStorages: Set<Bytes32> = []
     /// Codes that were asked for: part of the witness of what was done.
@@ -32,7 +34,7 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
     ///   - records: whether the nodes and codes that are used are noted, for a witness.
     public init(
         root: Bytes32, source: Source, blockHashes: [UInt64: Bytes32],
-        limits: Trie.Limits = Trie.Limits(), records: Bool = true
+        limits: Trie.Limits = .state, records: Bool = true
     ) {
         self.source = source
         self.blockHashes = blockHashes
@@ -69,7 +71,9 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
             // In place: a copy taken out and put back would copy the trie.
             entry = try storages[
                 address, default: storage(account.storageRoot)
-            ].value(at: key.storage.span, from: source)
+            ].counted(&storageNodeCount, limits) { (trie) throws(TrieError) in
+                try trie.value(at: key.storage.span, from: source)
+            }
         } catch {
             throw .trie(error)
         }
@@ -136,7 +140,9 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
         }
         return try storages[
             change.address, default: storage(account.storageRoot)
-        ].applied(slots, order: order, from: source)
+        ].counted(&storageNodeCount, limits) { (trie) throws(TrieError) in
+            try trie.applied(slots, order: order, from: source)
+        }
     }
 
     /// Calls `body` with every node that the tries have now and did not take from the source.
@@ -156,6 +162,20 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
 }
 
 extension Trie {
+    /// Does something with the trie, and adds the nodes that it has then to those of others.
+    fileprivate mutating func counted<Result>(
+        _ count: inout Int, _ limits: Limits,
+        _ body: (inout Trie) throws(TrieError) -> Result
+    ) throws(TrieError) -> Result {
+        let before = nodes.count
+        let result = try body(&self)
+        count += nodes.count - before
+        guard count <= limits.nodeCountMax else {
+            throw .tooManyNodes(limit: limits.nodeCountMax)
+        }
+        return result
+    }
+
     fileprivate mutating func applied(
         _ changes: [Change], order: ChangeOrder, from source: borrowing some TrieNodeSource
     ) throws(TrieError) -> Bytes32 {

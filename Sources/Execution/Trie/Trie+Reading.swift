@@ -8,6 +8,9 @@ extension Trie {
         _ encoding: Span<UInt8>, hash: Bytes32, _ place: StubPlace
     ) throws(TrieError) -> TrieNode {
         do throws(ReadingFailure) {
+            guard encoding.count <= limits.nodeSizeMax else {
+                throw .fault(.tooLarge(encoding.count))
+            }
             guard place == .root || encoding.count >= 32 else {
                 throw .fault(.notEmbedded(encoding.count))
             }

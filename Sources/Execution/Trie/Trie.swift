@@ -21,7 +21,7 @@ import Crypto
 /// Keys are byte strings of any one length, or of several; the tries of the state have keys of
 /// 32 bytes, which are Keccak-256 hashes.
 ///
-/// Memory: about 80 bytes for each node looked at, plus its path and value.
+/// Memory: about 130 bytes for each node held, plus its path and value.
 public struct Trie: Sendable {
     public struct Limits: Hashable, Sendable {
         /// Bytes of paths (one a nibble) and values of all nodes held.
@@ -30,11 +30,24 @@ public struct Trie: Sendable {
         ///
         /// A node of 532 bytes names sixteen others.
         public var nodeCountMax: Int
+        /// Bytes of one node's encoding.
+        public var nodeSizeMax: Int
 
-        public init(byteCountMax: Int = 1 << 30, nodeCountMax: Int = 1 << 26) {
+        public init(
+            byteCountMax: Int = 1 << 30, nodeCountMax: Int = 1 << 26, nodeSizeMax: Int = 1 << 24
+        ) {
             self.byteCountMax = byteCountMax
             self.nodeCountMax = nodeCountMax
+            self.nodeSizeMax = nodeSizeMax
         }
+
+        /// For all tries of a state together, as one block sees them.
+        ///
+        /// The largest node is a branch of sixteen hashes, with its header of three bytes. A witness of
+        /// 64 MiB that consists of such branches names 2.1 million nodes. Tries of several accounts may
+        /// share their nodes, so that a witness of a few can fill any memory: here it ends at 600 MB.
+        public static let state = Limits(
+            byteCountMax: 1 << 28, nodeCountMax: 1 << 22, nodeSizeMax: 16 * 33 + 1 + 3)
     }
 
     /// The root of a trie without entries: the hash of an empty RLP string.
