@@ -33,7 +33,8 @@ public struct FuzzTarget: Sendable {
         codecTargets + multiformatTargets + cryptoTargets + identityTargets + containerTargets
         + streamTargets + noiseTargets + connectionTargets + yamuxTargets + gossipTargets
         + kademliaTargets + swarmTargets + bodyTargets + requestTargets + nodeTargets
-        + adminTargets + configurationTargets + curveTargets
+        + adminTargets + configurationTargets + curveTargets + executionTargets + witnessTargets
+        + trieTargets + contractTargets
 }
 
 /// What one run came to, as a set of numbers: names of errors and results, and magnitudes of

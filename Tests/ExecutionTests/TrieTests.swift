@@ -1,5 +1,6 @@
 import ChoraleBase
 import Codec
+import Conformance
 import Crypto
 import TestSupport
 import Testing
@@ -262,21 +263,27 @@ private struct Entries {
         }
     }
 
-    /// A hostile source: an extension whose branch turns out to be a leaf. Nothing traps, and the
-    /// result is a trie.
-    @Test func aLeafBehindAnExtensionIsHarmless() throws {
+    /// A hostile source: an extension whose branch turns out to be a leaf. It is refused by whoever
+    /// looks at the leaf, also after the extension was split and is there no more.
+    @Test(arguments: [[0x11], [0x12], [0x21], []] as [[UInt8]])
+    func aLeafBehindAnExtensionIsRefused(_ key: [UInt8]) throws {
         var store = NodeStore()
         let leaf = RLPValue.list([.bytes([0x20]), .bytes([UInt8](repeating: 1, count: 40))])
             .encoded()
         store.add(leaf)
         let top = RLPValue.list([.bytes([0x11]), .bytes(Keccak256.hash(leaf).bytes)]).encoded()
         store.add(top)
-        for key: [UInt8] in [[0x11], [0x12], [0x21], []] {
+        var found: TrieError?
+        do throws(TrieError) {
             var trie = Trie(root: Keccak256.hash(top))
             try trie.set(key.span, to: [5], from: store)
-            try trie.set([0x1f].span, to: [6], from: store)
+            _ = trie.root()
             try trie.set(key.span, to: [], from: store)
             _ = trie.root()
+        } catch {
+            found = error
         }
+        let error = TrieError.malformed(Keccak256.hash(leaf), .extensionWithoutBranch)
+        #expect(found == error)
     }
 }

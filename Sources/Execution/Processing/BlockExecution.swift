@@ -5,6 +5,8 @@ import Crypto
 /// What executing a block gave, but for the state's root.
 public struct BlockOutcome: Sendable {
     public var gasUsed: UInt64
+    /// Zero before Cancun.
+    public var blobGasUsed: UInt64
     public var receipts: [Receipt]
     public var receiptsRoot: Bytes32
     public var bloom: Bloom
@@ -33,9 +35,13 @@ public enum BlockExecution {
     ///   - size: of the block's encoding, in bytes.
     ///   - senders: of the transactions, where they have been recovered already.
     ///   - recordsAccess: whether the outcome has a ``BlockAccessList``.
+    ///   - isProposal: whether the block is still being made, so that its header does not say yet what
+    ///     comes out: gas and blob gas used, bloom and the requests' hash are then not compared.
+    ///   - trace: takes a line for every instruction (EIP-3155).
     public static func run(
         _ block: Block, size: Int, after parent: Header, _ rules: ChainRules,
-        reader: any StateReader, senders: [Address]? = nil, recordsAccess: Bool = false
+        reader: any StateReader, senders: [Address]? = nil, recordsAccess: Bool = false,
+        isProposal: Bool = false, trace: ((String) -> Void)? = nil
     ) throws(BlockFailure) -> BlockOutcome {
         let epoch = rules.epoch(at: block.header.timestamp)
         do throws(BlockRejection) {
@@ -54,13 +60,15 @@ public enum BlockExecution {
                 baseFee: header.baseFeePerGas ?? .zero, prevRandao: UInt256(header.mixHash),
                 blobBaseFee: epoch.fork >= .cancun ? epoch.blobs.baseFee(excess: excess) : .one))
         if recordsAccess { machine.state.accessRecord = AccessRecord() }
-        return try machine.run(block, epoch, rules, senders)
+        machine.tracer = trace.map { LineTracer(write: $0) }
+        return try machine.run(block, epoch, rules, senders, isProposal: isProposal)
     }
 }
 
 extension Machine {
     fileprivate mutating func run(
-        _ block: Block, _ epoch: ChainRules.Epoch, _ rules: ChainRules, _ senders: [Address]?
+        _ block: Block, _ epoch: ChainRules.Epoch, _ rules: ChainRules, _ senders: [Address]?,
+        isProposal: Bool
     ) throws(BlockFailure) -> BlockOutcome {
         let header = block.header
         if epoch.fork >= .cancun, let root = header.parentBeaconRoot {
@@ -90,13 +98,15 @@ extension Machine {
         let requests =
             epoch.fork >= .prague ? try requests(receipts, rules.depositContract) : []
 
+        let blobGasUsed = epoch.blobs.gasMax - allowance.blobGas
+        let outcome = outcome(receipts, gasUsed, blobGasUsed, requests)
+        guard !isProposal else { return outcome }
         do throws(BlockRejection) {
-            return try outcome(
-                header, epoch, receipts, gasUsed, requests,
-                blobGasUsed: epoch.blobs.gasMax - allowance.blobGas)
+            try compare(outcome, with: header, epoch.fork)
         } catch {
             throw .rejected(error)
         }
+        return outcome
     }
 
     private mutating func execute(
@@ -118,17 +128,9 @@ extension Machine {
         }
     }
 
-    /// Compares what came out with what the header says, the two roots aside.
     private borrowing func outcome(
-        _ header: Header, _ epoch: ChainRules.Epoch, _ receipts: [Receipt], _ gasUsed: UInt64,
-        _ requests: [[UInt8]], blobGasUsed: UInt64
-    ) throws(BlockRejection) -> BlockOutcome {
-        guard gasUsed == header.gasUsed else {
-            throw .gasUsed(found: header.gasUsed, expected: gasUsed)
-        }
-        if epoch.fork >= .cancun, header.blobGasUsed != blobGasUsed {
-            throw .blobGasUsed(found: header.blobGasUsed ?? 0, expected: blobGasUsed)
-        }
+        _ receipts: [Receipt], _ gasUsed: UInt64, _ blobGasUsed: UInt64, _ requests: [[UInt8]]
+    ) -> BlockOutcome {
         var bloom = Bloom()
         var encodings: [[UInt8]] = []
         encodings.reserveCapacity(receipts.count)
@@ -137,19 +139,31 @@ extension Machine {
             bloom.formUnion(own)
             encodings.append(receipt.encoded(own))
         }
-        guard bloom.bytes == header.bloom else {
-            throw .bloom(found: header.bloom, expected: bloom.bytes)
+        return BlockOutcome(
+            gasUsed: gasUsed, blobGasUsed: blobGasUsed, receipts: receipts,
+            receiptsRoot: Trie.root(ofList: encodings), bloom: bloom, requests: requests,
+            changes: state.changes(), accessList: state.accessList())
+    }
+
+    /// Compares what came out with what the header says, the two roots aside.
+    private borrowing func compare(
+        _ outcome: BlockOutcome, with header: Header, _ fork: Fork
+    ) throws(BlockRejection) {
+        guard outcome.gasUsed == header.gasUsed else {
+            throw .gasUsed(found: header.gasUsed, expected: outcome.gasUsed)
         }
-        if epoch.fork >= .prague {
-            let hash = ExecutionRequests.hash(requests)
+        if fork >= .cancun, header.blobGasUsed != outcome.blobGasUsed {
+            throw .blobGasUsed(found: header.blobGasUsed ?? 0, expected: outcome.blobGasUsed)
+        }
+        guard outcome.bloom.bytes == header.bloom else {
+            throw .bloom(found: header.bloom, expected: outcome.bloom.bytes)
+        }
+        if fork >= .prague {
+            let hash = ExecutionRequests.hash(outcome.requests)
             guard header.requestsHash == hash else {
                 throw .requestsHash(found: header.requestsHash ?? .zero, expected: hash)
             }
         }
-        return BlockOutcome(
-            gasUsed: gasUsed, receipts: receipts, receiptsRoot: Trie.root(ofList: encodings),
-            bloom: bloom, requests: requests, changes: state.changes(),
-            accessList: state.accessList())
     }
 
     // MARK: The system

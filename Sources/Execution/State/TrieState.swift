@@ -19,6 +19,9 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
     /// Hashes of ancestors by their number.
     private let blockHashes: [UInt64: Bytes32]
     private let limits: Trie.Limits
+    private let records: Bool
+    /// Nodes of all storage tries together, at most as many again as one trie may have.
+    private var storageNodeCount = 0
     /// Nodes that were read of storage that is gone now.
     private var droppedStorages: Set<Bytes32> = []
     /// Codes that were asked for: part of the witness of what was done.
@@ -26,14 +29,22 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
     /// The lowest block whose hash was asked for.
     public private(set) var oldestBlockHash: UInt64?
 
+    /// - Parameters:
+    ///   - blockHashes: of ancestors, by their number.
+    ///   - records: whether the nodes and codes that are used are noted, for a witness.
     public init(
         root: Bytes32, source: Source, blockHashes: [UInt64: Bytes32],
-        limits: Trie.Limits = Trie.Limits()
+        limits: Trie.Limits = .state, records: Bool = true
     ) {
         self.source = source
         self.blockHashes = blockHashes
         self.limits = limits
-        accounts = Trie(root: root, limits: limits)
+        self.records = records
+        accounts = Trie(root: root, limits: limits, records: records)
+    }
+
+    private func storage(_ root: Bytes32) -> Trie {
+        Trie(root: root, limits: limits, records: records)
     }
 
     // MARK: Reading
@@ -59,8 +70,10 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
         do throws(TrieError) {
             // In place: a copy taken out and put back would copy the trie.
             entry = try storages[
-                address, default: Trie(root: account.storageRoot, limits: limits)
-            ].value(at: key.storage.span, from: source)
+                address, default: storage(account.storageRoot)
+            ].counted(&storageNodeCount, limits) { (trie) throws(TrieError) in
+                try trie.value(at: key.storage.span, from: source)
+            }
         } catch {
             throw .trie(error)
         }
@@ -72,7 +85,7 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
     }
 
     public func code(_ hash: Bytes32, of address: Address) throws(StateError) -> Code {
-        resolvedCodes.insert(hash)
+        if records { resolvedCodes.insert(hash) }
         guard let code = source.code(hash) else { throw .codeMissing(hash) }
         return code
     }
@@ -126,8 +139,10 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
                 value: slot.value.isZero ? nil : slot.value.rlp)
         }
         return try storages[
-            change.address, default: Trie(root: account.storageRoot, limits: limits)
-        ].applied(slots, order: order, from: source)
+            change.address, default: storage(account.storageRoot)
+        ].counted(&storageNodeCount, limits) { (trie) throws(TrieError) in
+            try trie.applied(slots, order: order, from: source)
+        }
     }
 
     /// Calls `body` with every node that the tries have now and did not take from the source.
@@ -147,6 +162,20 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
 }
 
 extension Trie {
+    /// Does something with the trie, and adds the nodes that it has then to those of others.
+    fileprivate mutating func counted<Result>(
+        _ count: inout Int, _ limits: Limits,
+        _ body: (inout Trie) throws(TrieError) -> Result
+    ) throws(TrieError) -> Result {
+        let before = nodes.count
+        let result = try body(&self)
+        count += nodes.count - before
+        guard count <= limits.nodeCountMax else {
+            throw .tooManyNodes(limit: limits.nodeCountMax)
+        }
+        return result
+    }
+
     fileprivate mutating func applied(
         _ changes: [Change], order: ChangeOrder, from source: borrowing some TrieNodeSource
     ) throws(TrieError) -> Bytes32 {

@@ -5,16 +5,26 @@ import Codec
 /// refused: a lookup walks, and a change rebuilds, on the invariants of ``Trie``.
 extension Trie {
     mutating func read(
-        _ encoding: Span<UInt8>, hash: Bytes32
+        _ encoding: Span<UInt8>, hash: Bytes32, _ place: StubPlace
     ) throws(TrieError) -> TrieNode {
         do throws(ReadingFailure) {
+            guard encoding.count <= limits.nodeSizeMax else {
+                throw .fault(.tooLarge(encoding.count))
+            }
+            guard place == .root || encoding.count >= 32 else {
+                throw .fault(.notEmbedded(encoding.count))
+            }
             let item: RLPItem
             do throws(RLPError) {
                 item = try RLPReader.item(encoding)
             } catch {
                 throw .fault(.rlp(error))
             }
-            return try node(item, in: encoding)
+            let node = try node(item, in: encoding)
+            if place == .extension {
+                guard case .branch = node else { throw .fault(.extensionWithoutBranch) }
+            }
+            return node
         } catch {
             switch error {
             case .fault(let fault): throw .malformed(hash, fault)
@@ -64,7 +74,7 @@ extension Trie {
             return .leaf(path: path, value: try kept(encoding.extracting(second.payload)))
         }
         guard path.count > 0 else { throw .fault(.emptyExtension) }
-        let child = try child(second, in: encoding)
+        let child = try child(second, in: encoding, .extension)
         switch nodes[child.index] {
         case .branch, .stub: return .extension(path: path, child: child)
         case .nothing, .leaf, .extension: throw .fault(.extensionWithoutBranch)
@@ -80,7 +90,7 @@ extension Trie {
         var children: [16 of TrieNodeID] = .init(repeating: .nothing)
         var taken = value.count > 0 ? 1 : 0
         for index in 0..<16 {
-            children[index] = try child(items[index], in: encoding)
+            children[index] = try child(items[index], in: encoding, .branch)
             if children[index] != .nothing { taken += 1 }
         }
         guard taken >= 2 else { throw .fault(.sparseBranch) }
@@ -88,7 +98,7 @@ extension Trie {
     }
 
     private mutating func child(
-        _ item: RLPItem, in encoding: Span<UInt8>
+        _ item: RLPItem, in encoding: Span<UInt8>, _ place: StubPlace
     ) throws(ReadingFailure) -> TrieNodeID {
         switch item.kind {
         case .bytes:
@@ -96,7 +106,7 @@ extension Trie {
             guard let hash = Bytes32(encoding.extracting(item.payload)) else {
                 throw .fault(.reference(size: item.payload.count))
             }
-            return try added(.stub(hash), .hash(hash))
+            return try added(.stub(hash, place), .hash(hash))
         case .list:
             // Depth is bounded by the size: every level takes two bytes at least.
             guard item.encoding.count < 32 else {

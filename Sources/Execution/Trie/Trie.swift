@@ -7,7 +7,7 @@
 // 1. A `reference` other than `unknown` is the node's true reference in its parent: every change of a
 //    node, or of one below it, sets it back to `unknown`. (`touch`)
 // 2. No extension leads to anything but a branch or a stub of one, no branch has fewer than two of its
-//    seventeen places taken. (`insert`, `collapse`, `TrieNodeReader`)
+//    seventeen places taken. (`insert`, `collapse`, `read`)
 // 3. Numbers are not reused; what a change leaves behind stays until the trie is dropped. A trie lives
 //    for a block, and a block changes little of it.
 //
@@ -21,7 +21,7 @@ import Crypto
 /// Keys are byte strings of any one length, or of several; the tries of the state have keys of
 /// 32 bytes, which are Keccak-256 hashes.
 ///
-/// Memory: about 80 bytes for each node looked at, plus its path and value.
+/// Memory: about 130 bytes for each node held, plus its path and value.
 public struct Trie: Sendable {
     public struct Limits: Hashable, Sendable {
         /// Bytes of paths (one a nibble) and values of all nodes held.
@@ -30,11 +30,24 @@ public struct Trie: Sendable {
         ///
         /// A node of 532 bytes names sixteen others.
         public var nodeCountMax: Int
+        /// Bytes of one node's encoding.
+        public var nodeSizeMax: Int
 
-        public init(byteCountMax: Int = 1 << 30, nodeCountMax: Int = 1 << 26) {
+        public init(
+            byteCountMax: Int = 1 << 30, nodeCountMax: Int = 1 << 26, nodeSizeMax: Int = 1 << 24
+        ) {
             self.byteCountMax = byteCountMax
             self.nodeCountMax = nodeCountMax
+            self.nodeSizeMax = nodeSizeMax
         }
+
+        /// For all tries of a state together, as one block sees them.
+        ///
+        /// The largest node is a branch of sixteen hashes, with its header of three bytes. A witness of
+        /// 64 MiB that consists of such branches names 2.1 million nodes. Tries of several accounts may
+        /// share their nodes, so that a witness of a few can fill any memory: here it ends at 600 MB.
+        public static let state = Limits(
+            byteCountMax: 1 << 28, nodeCountMax: 1 << 22, nodeSizeMax: 16 * 33 + 1 + 3)
     }
 
     /// The root of a trie without entries: the hash of an empty RLP string.
@@ -43,8 +56,10 @@ public struct Trie: Sendable {
     public let limits: Limits
     /// Hashes of the nodes taken from the source so far, in the order of their first use.
     ///
-    /// A witness for what was done with the trie consists of these.
+    /// A witness for what was done with the trie consists of these. Empty when `records` is false.
     public private(set) var resolved: [Bytes32] = []
+    /// Whether ``resolved`` is kept.
+    public let records: Bool
 
     var nodes: [TrieNode] = [.nothing]
     var references: [TrieReference] = [.empty]
@@ -53,13 +68,19 @@ public struct Trie: Sendable {
     var rootNode = TrieNodeID.nothing
 
     /// A trie without entries.
-    public init(limits: Limits = Limits()) { self.limits = limits }
+    public init(limits: Limits = Limits()) {
+        self.limits = limits
+        records = true
+    }
 
     /// The trie with this root, of which nothing is read yet.
-    public init(root: Bytes32, limits: Limits = Limits()) {
+    ///
+    /// - Parameter records: whether the nodes taken from the source are noted.
+    public init(root: Bytes32, limits: Limits = Limits(), records: Bool = true) {
         self.limits = limits
+        self.records = records
         guard root != Self.emptyRoot else { return }
-        nodes.append(.stub(root))
+        nodes.append(.stub(root, .root))
         references.append(.hash(root))
         rootNode = TrieNodeID(1)
     }
@@ -124,13 +145,13 @@ public struct Trie: Sendable {
     mutating func resolve(
         _ id: TrieNodeID, from source: borrowing some TrieNodeSource
     ) throws(TrieError) {
-        guard case .stub(let hash) = nodes[id.index] else { return }
+        guard case .stub(let hash, let place) = nodes[id.index] else { return }
         let found = try source.withNode(hash) { (encoding) throws(TrieError) -> TrieNode in
-            try read(encoding, hash: hash)
+            try read(encoding, hash: hash, place)
         }
         guard let found else { throw .missing(hash) }
         nodes[id.index] = found
-        resolved.append(hash)
+        if records { resolved.append(hash) }
     }
 
     mutating func add(
@@ -193,12 +214,15 @@ struct TrieBytes: Hashable, Sendable {
 
 enum TrieNode: Sendable {
     case nothing
-    /// Not looked at.
-    case stub(Bytes32)
+    /// Not looked at; found at some place, which decides what it may be.
+    case stub(Bytes32, StubPlace)
     case leaf(path: TrieBytes, value: TrieBytes)
     case `extension`(path: TrieBytes, child: TrieNodeID)
     case branch(children: [16 of TrieNodeID], value: TrieBytes)
 }
+
+/// Where the hash of a node that was not looked at was found.
+enum StubPlace: Sendable { case root, branch, `extension` }
 
 /// How a node stands in its parent.
 enum TrieReference: Hashable, Sendable {

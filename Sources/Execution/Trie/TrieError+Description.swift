@@ -15,6 +15,7 @@ extension TrieNodeFault: CustomStringConvertible {
     public var description: String {
         switch self {
         case .rlp(let error): "\(error)"
+        case .tooLarge(let size): "it has \(size) bytes, more than a node may have"
         case .itemCount(let count): "it has \(count) items, not 2 or 17"
         case .path: "its path is empty, or its flag above 3, or its padding not 0"
         case .emptyExtension: "an extension has a path of 0 nibbles, not at least 1"
@@ -23,6 +24,8 @@ extension TrieNodeFault: CustomStringConvertible {
         case .sparseBranch: "a branch has fewer than 2 of its 17 places taken"
         case .reference(let size): "a reference has \(size) bytes, not 0 or 32"
         case .embeddedTooLarge(let size): "a node inside another has \(size) bytes, not below 32"
+        case .notEmbedded(let size):
+            "it has \(size) bytes and is not inside another, not at least 32"
         }
     }
 }

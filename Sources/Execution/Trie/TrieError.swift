@@ -18,6 +18,8 @@ public enum TrieError: Error, Hashable, Sendable {
 /// What is wrong with the encoding of a trie node.
 public enum TrieNodeFault: Error, Hashable, Sendable {
     case rlp(RLPError)
+    /// Bytes of the encoding, above ``Trie/Limits/nodeSizeMax``.
+    case tooLarge(Int)
     /// A node has two items or seventeen.
     case itemCount(Int)
     /// The path of a leaf or extension is empty, has an unknown flag, or a padding that is not zero.
@@ -34,6 +36,8 @@ public enum TrieNodeFault: Error, Hashable, Sendable {
     case reference(size: Int)
     /// A node inside another although its encoding has 32 bytes or more.
     case embeddedTooLarge(Int)
+    /// A node that another names by its hash although its encoding has less than 32 bytes.
+    case notEmbedded(Int)
 }
 
 /// Where a trie finds its nodes.

@@ -8,6 +8,12 @@ public struct StatelessVerdict: Sendable {
         public var stateRoot: Bytes32
         public var receiptsRoot: Bytes32
         public var gasUsed: UInt64
+
+        public init(stateRoot: Bytes32, receiptsRoot: Bytes32, gasUsed: UInt64) {
+            self.stateRoot = stateRoot
+            self.receiptsRoot = receiptsRoot
+            self.gasUsed = gasUsed
+        }
     }
 
     /// Nodes and codes that were needed, of those that the witness has.
@@ -50,17 +56,20 @@ public struct StatelessExecution {
     public var rules: ChainRules
     public var mode: Mode
     public var order: Trie.ChangeOrder
-    /// Gas that a block's transactions may ask for together; blocks with more are not executed.
+    /// Gas that a block's transactions may ask for together, each for 21,000 at least; blocks with more
+    /// are not executed.
     ///
     /// Who makes a block makes its parent's header too, as far as anybody can tell from a witness, so
-    /// the gas limit of the header bounds nothing. Gas is time: this is a minute or two.
+    /// the gas limit of the header bounds nothing. Gas is time and memory: this much, some eighteen
+    /// times what blocks of today have, is seconds, and at worst 2 GB in storage that lasts for a
+    /// transaction (100 gas a slot) or in memories of frames inside each other.
     public var gasMax: UInt64
     private let codeCache: CodeCache
 
     /// - Parameter codeCache: kept from one block to the next.
     public init(
         rules: ChainRules, mode: Mode = .compatible, order: Trie.ChangeOrder = .updatesFirst,
-        gasMax: UInt64 = 1 << 36, codeCache: CodeCache = CodeCache()
+        gasMax: UInt64 = 1 << 30, codeCache: CodeCache = CodeCache()
     ) {
         self.rules = rules
         self.mode = mode
@@ -98,7 +107,8 @@ public struct StatelessExecution {
     ) throws(StatelessFailure) -> StatelessVerdict {
         var gas: UInt64 = 0
         for transaction in block.transactions {
-            let (sum, overflow) = gas.addingReportingOverflow(transaction.gasLimit)
+            // Signatures are checked before anything is paid for.
+            let (sum, overflow) = gas.addingReportingOverflow(max(transaction.gasLimit, 21_000))
             gas = overflow ? .max : sum
         }
         guard gas <= gasMax else { throw .gas(gas, limit: gasMax) }
