@@ -66,7 +66,7 @@ import Testing
     static let nodes: [TrieNodeFault] =
         rlp.map { .rlp($0) } + [
             .itemCount(3), .path, .emptyExtension, .extensionWithoutBranch, .emptyValue,
-            .sparseBranch, .reference(size: 5), .embeddedTooLarge(33),
+            .sparseBranch, .reference(size: 5), .embeddedTooLarge(33), .notEmbedded(31),
         ]
 
     static let states: [StateError] =
@@ -107,7 +107,7 @@ import Testing
         #expect(kinds(Self.signatures).count == 7)
         #expect(kinds(Self.transactions).count == 9)
         #expect(kinds(Self.blocks).count == 28)
-        #expect(kinds(Self.nodes).count == 9)
+        #expect(kinds(Self.nodes).count == 10)
         #expect(kinds(Self.states).count == 5)
         #expect(kinds(Self.witnesses).count == 14)
         #expect(kinds(Self.failures).count == 5)

@@ -1,4 +1,5 @@
 import ChoraleBase
+import Conformance
 import Crypto
 import TestSupport
 import Testing
@@ -7,8 +8,8 @@ import Testing
 
 @Suite(.enabled(if: Fixtures.root != nil, Comment(rawValue: Fixtures.absence)))
 struct WitnessShapeTests {
-    @Test(arguments: StatelessTests.real) func realWitnesses(_ path: String) throws {
-        let sample = try StatelessCase(Fixtures.json(path))
+    @Test(arguments: Fixtures.files(in: "real")) func realWitnesses(_ path: String) throws {
+        let sample = try StatelessCase(path: path)
         let block = try Block(sample.block.span)
         let subject = WitnessLint.Subject(
             block, size: sample.block.count, StatelessExecution(rules: sample.rules))
