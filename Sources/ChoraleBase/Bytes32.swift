@@ -40,8 +40,15 @@ public struct Bytes32: Hashable, Comparable, Sendable, CustomStringConvertible {
     public var description: String { Hex.encode(bytes) }
 
     public static func == (lhs: Self, rhs: Self) -> Bool {
-        for index in 0..<size where lhs.storage[index] != rhs.storage[index] { return false }
-        return true
+        // Whole words: digests are compared wherever they are looked up.
+        let (a, b) = (lhs.storage.span, rhs.storage.span)
+        var difference: UInt64 = 0
+        for offset in stride(from: 0, to: size, by: 8) {
+            difference |=
+                a.loadLittleEndian(UInt64.self, at: offset)
+                ^ b.loadLittleEndian(UInt64.self, at: offset)
+        }
+        return difference == 0
     }
 
     /// Lexicographic, as big-endian integers.

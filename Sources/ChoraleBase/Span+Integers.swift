@@ -10,11 +10,7 @@ extension Span<UInt8> {
         _: Value.Type,
         at offset: Int
     ) -> Value {
-        var value: Value = 0
-        for index in offset..<(offset + MemoryLayout<Value>.size) {
-            value = (value << 8) | Value(truncatingIfNeeded: self[index])
-        }
-        return value
+        Value(bigEndian: loadUnaligned(at: offset))
     }
 
     /// Loads a little-endian integer.
@@ -25,9 +21,21 @@ extension Span<UInt8> {
         _: Value.Type,
         at offset: Int
     ) -> Value {
+        Value(littleEndian: loadUnaligned(at: offset))
+    }
+
+    /// The bytes of an integer as they lie there.
+    @inlinable
+    func loadUnaligned<Value: FixedWidthInteger & UnsignedInteger>(at offset: Int) -> Value {
+        let size = MemoryLayout<Value>.size
+        precondition(offset >= 0 && offset <= count - size, "an integer beyond the span")
         var value: Value = 0
-        for index in stride(from: offset + MemoryLayout<Value>.size - 1, through: offset, by: -1) {
-            value = (value << 8) | Value(truncatingIfNeeded: self[index])
+        // Sound: the bytes lie within the span, and any bytes are an unsigned integer.
+        unsafe withUnsafeBytes { source in
+            unsafe Swift.withUnsafeMutableBytes(of: &value) {
+                unsafe $0.copyMemory(
+                    from: UnsafeRawBufferPointer(rebasing: source[offset..<offset + size]))
+            }
         }
         return value
     }

@@ -10,7 +10,8 @@ import Glibc
 ///     loads                                what the virtual machine is given to run
 ///     run NAME                             one load, once
 ///     open NETWORK BLOCK-FILE WITNESS-FILE a block and a witness in RLP; the answer is its number
-///     stages N | whole N | recording N     the block in the ways that are compared
+///     stages N                             a block statelessly, stage by stage
+///     way N WAY                            a block in one of the ways that are compared
 ///     calls N COUNT                        stateless calls, for the memory they leave behind
 ///     rlp | hex                            encodings of a large witness
 public enum ExecutionTool {
@@ -51,16 +52,16 @@ public enum ExecutionTool {
             let (encode, decode, size) = try Encodings.hex()
             return "{\"encode\": \(encode), \"decode\": \(decode), \"size\": \(size)}"
         default:
-            let words = rest.split(separator: " ").compactMap { Int($0) }
-            guard let number = words.first, blocks.indices.contains(number) else {
+            let words = rest.split(separator: " ").map(String.init)
+            guard let number = words.first.flatMap(Int.init), blocks.indices.contains(number) else {
                 throw MeasurementError("no such request: \(request) \(rest)")
             }
-            return try answer(request, blocks[number], words.count > 1 ? words[1] : 1)
+            return try answer(request, blocks[number], words.count > 1 ? words[1] : "")
         }
     }
 
     private static func answer(
-        _ request: String, _ block: RealBlock, _ count: Int
+        _ request: String, _ block: RealBlock, _ argument: String
     ) throws -> String {
         switch request {
         case "stages":
@@ -68,19 +69,14 @@ public enum ExecutionTool {
             return
                 "{\"decode\": \(stages.decode), \"senders\": \(stages.senders), "
                 + "\"execute\": \(stages.execute), \"root\": \(stages.root)}"
-        case "whole":
-            return
-                "{\"stateless\": \(try block.stateless()), "
-                + "\"flat\": \(try block.flatWithRoot()), "
-                + "\"stateless-rootless\": \(try block.statelessWithoutRoot()), "
-                + "\"flat-rootless\": \(try block.flatWithoutRoot())}"
-        case "recording":
-            return
-                "{\"plain\": \(try block.onTries(records: false, makesWitness: false)), "
-                + "\"noting\": \(try block.onTries(records: true, makesWitness: false)), "
-                + "\"witness\": \(try block.onTries(records: true, makesWitness: true))}"
+        case "way":
+            guard let way = RealBlock.Way(rawValue: argument) else {
+                throw MeasurementError("no such way: \(argument)")
+            }
+            return "{\"seconds\": \(try block.seconds(way))}"
         case "calls":
-            for _ in 0..<count { _ = try block.stateless() }
+            let count = Int(argument) ?? 1
+            for _ in 0..<count { _ = try block.seconds(.stateless) }
             return "{\"calls\": \(count)}"
         default:
             throw MeasurementError("no such request: \(request)")

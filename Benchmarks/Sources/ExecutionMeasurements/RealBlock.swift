@@ -4,8 +4,8 @@ import Execution
 
 /// A real block with its witness, and the ways to execute it that are compared.
 ///
-/// Each way is given as a function that does everything once and says how long it took, in CPU seconds
-/// of this thread, and that checks the roots it finds.
+/// Each way does everything once, says how long it took, in CPU seconds of this thread, and checks the
+/// roots it finds.
 struct RealBlock {
     let rules: ChainRules
     let block: [UInt8]
@@ -15,7 +15,7 @@ struct RealBlock {
     /// What the block reads, copied from a run.
     private let flat: FlatState
     private let parent: Header
-    private let senders: [Address]
+    private let cache = CodeCache()
     let gasUsed: UInt64
 
     /// Both as RLP; the expected roots are those of the block's header.
@@ -30,7 +30,6 @@ struct RealBlock {
         stateRoot = decoded.header.stateRoot
         receiptsRoot = decoded.header.receiptsRoot
         gasUsed = decoded.header.gasUsed
-        senders = try decoded.transactions.map { try $0.sender() }
 
         let parts = try Witness(rlp: witness)
         let ancestors = try AncestorHeaders(parts, parentHash: decoded.header.parentHash)
@@ -81,10 +80,45 @@ struct RealBlock {
         return stages
     }
 
-    /// From RLP to the verdict, with nothing kept from an earlier block.
-    func stateless() throws -> Double {
+    // MARK: Ways
+
+    /// All begin with the block's RLP, recover its senders and execute it.
+    enum Way: String {
+        /// The verdict from the witness's RLP, nothing being kept from an earlier block.
+        case stateless
+        /// The same with codes kept from earlier blocks, as a node has them.
+        case keepingCodes = "keeping-codes"
+        /// The same without the state's root.
+        case statelessWithoutRoot = "stateless-rootless"
+        /// From dictionaries of accounts, slots and codes; then the state's root from tries whose nodes
+        /// lie in memory under their hashes and are decoded as they are needed.
+        case flat
+        /// The same without the root.
+        case flatWithoutRoot = "flat-rootless"
+        /// With the root, from tries in memory that keep no record of what is read.
+        case plain
+        /// The same with a record.
+        case noting
+        /// With a witness made of it.
+        case witness
+    }
+
+    func seconds(_ way: Way) throws -> Double {
+        switch way {
+        case .stateless: try stateless(CodeCache())
+        case .keepingCodes: try stateless(cache)
+        case .statelessWithoutRoot: try statelessWithoutRoot()
+        case .flat: try fromFlatState(findsRoot: true)
+        case .flatWithoutRoot: try fromFlatState(findsRoot: false)
+        case .plain: try onTries(records: false, makesWitness: false)
+        case .noting: try onTries(records: true, makesWitness: false)
+        case .witness: try onTries(records: true, makesWitness: true)
+        }
+    }
+
+    private func stateless(_ cache: CodeCache) throws -> Double {
         let watch = Stopwatch()
-        let verdict = try StatelessExecution(rules: rules).verdict(
+        let verdict = try StatelessExecution(rules: rules, codeCache: cache).verdict(
             block.span, try Witness(rlp: witness))
         let seconds = watch.seconds
         try require(
@@ -92,14 +126,13 @@ struct RealBlock {
         return seconds
     }
 
-    /// The same without the state's root.
-    func statelessWithoutRoot() throws -> Double {
+    private func statelessWithoutRoot() throws -> Double {
         let watch = Stopwatch()
         let parts = try Witness(rlp: witness)
         let block = try Block(self.block.span)
         let ancestors = try AncestorHeaders(parts, parentHash: block.header.parentHash)
         let state = TrieState(
-            root: ancestors.parent.stateRoot, source: WitnessStore(parts, CodeCache()),
+            root: ancestors.parent.stateRoot, source: WitnessStore(parts, cache),
             blockHashes: ancestors.hashes)
         let outcome = try BlockExecution.run(
             block, size: self.block.count, after: ancestors.parent, rules, reader: state)
@@ -108,45 +141,26 @@ struct RealBlock {
         return seconds
     }
 
-    // MARK: From a whole state in memory
-
-    /// Block decoding, sender recovery and execution; no root of the state.
-    func flatWithoutRoot() throws -> Double {
+    private func fromFlatState(findsRoot: Bool) throws -> Double {
+        let nodes = WitnessStore(try Witness(rlp: witness), cache)
         let watch = Stopwatch()
         let block = try Block(self.block.span)
         let outcome = try BlockExecution.run(
             block, size: self.block.count, after: parent, rules, reader: flat)
-        let seconds = watch.seconds
-        try require(outcome.receiptsRoot == receiptsRoot)
-        return seconds
-    }
-
-    /// The same with the state's root, from a trie whose nodes lie in memory under their hashes and are
-    /// decoded as they are needed.
-    func flatWithRoot() throws -> Double {
-        let nodes = WitnessStore(try Witness(rlp: witness), CodeCache())
-        let watch = Stopwatch()
-        let block = try Block(self.block.span)
-        let outcome = try BlockExecution.run(
-            block, size: self.block.count, after: parent, rules, reader: flat)
-        let state = TrieState(root: parent.stateRoot, source: nodes, blockHashes: [:])
-        let root = try state.apply(outcome.changes)
+        var root = stateRoot
+        if findsRoot {
+            let state = TrieState(root: parent.stateRoot, source: nodes, blockHashes: [:])
+            root = try state.apply(outcome.changes)
+        }
         let seconds = watch.seconds
         try require(root == stateRoot && outcome.receiptsRoot == receiptsRoot)
         return seconds
     }
 
-    // MARK: Recording
-
-    /// Executes on tries whose nodes lie in memory.
-    ///
-    /// - Parameters:
-    ///   - records: whether the state notes what is read.
-    ///   - makesWitness: whether the witness is made of that.
-    func onTries(records: Bool, makesWitness: Bool) throws -> Double {
+    private func onTries(records: Bool, makesWitness: Bool) throws -> Double {
         let parts = try Witness(rlp: witness)
         let ancestors = try AncestorHeaders(parts, parentHash: parent.hash)
-        let store = WitnessStore(parts, CodeCache())
+        let store = WitnessStore(parts, cache)
         var encodings: [UInt64: [UInt8]] = [:]
         for header in parts.headers {
             let encoding = parts[header]

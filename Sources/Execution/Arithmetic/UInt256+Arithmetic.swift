@@ -5,11 +5,12 @@ extension UInt256 {
     /// The sum, and whether it passed 2²⁵⁶.
     @inlinable
     public func addingReportingCarry(_ other: Self) -> (sum: Self, carry: Bool) {
-        let (s0, c0) = l0.addingReportingOverflow(other.l0)
-        let (s1, c1) = Self.add(l1, other.l1, c0)
-        let (s2, c2) = Self.add(l2, other.l2, c1)
-        let (s3, c3) = Self.add(l3, other.l3, c2)
-        return (Self(s3, s2, s1, s0), c3)
+        var carry: UInt64 = 0
+        let s0 = Self.add(l0, other.l0, &carry)
+        let s1 = Self.add(l1, other.l1, &carry)
+        let s2 = Self.add(l2, other.l2, &carry)
+        let s3 = Self.add(l3, other.l3, &carry)
+        return (Self(s3, s2, s1, s0), carry != 0)
     }
 
     @inlinable
@@ -18,11 +19,13 @@ extension UInt256 {
     /// The difference, and whether it passed zero.
     @inlinable
     public func subtractingReportingBorrow(_ other: Self) -> (difference: Self, borrow: Bool) {
-        let (d0, b0) = l0.subtractingReportingOverflow(other.l0)
-        let (d1, b1) = Self.subtract(l1, other.l1, b0)
-        let (d2, b2) = Self.subtract(l2, other.l2, b1)
-        let (d3, b3) = Self.subtract(l3, other.l3, b2)
-        return (Self(d3, d2, d1, d0), b3)
+        // As the sum with the complement and one: nothing was borrowed if that carries.
+        var carry: UInt64 = 1
+        let d0 = Self.add(l0, ~other.l0, &carry)
+        let d1 = Self.add(l1, ~other.l1, &carry)
+        let d2 = Self.add(l2, ~other.l2, &carry)
+        let d3 = Self.add(l3, ~other.l3, &carry)
+        return (Self(d3, d2, d1, d0), carry == 0)
     }
 
     /// Zero minus the value.
@@ -33,29 +36,24 @@ extension UInt256 {
     @inlinable
     public var magnitude: Self { isNegative ? negated : self }
 
-    @inlinable
-    static func add(_ a: UInt64, _ b: UInt64, _ carry: Bool) -> (UInt64, Bool) {
-        let (sum, first) = a.addingReportingOverflow(b)
-        let (total, second) = sum.addingReportingOverflow(carry ? 1 : 0)
-        return (total, first || second)
-    }
+    // Carries travel as the high half of sums in 128 bits, which the compiler turns into `adc` and pairs
+    // of registers; flags from `addingReportingOverflow` become compares and jumps.
 
-    @inlinable
-    static func subtract(_ a: UInt64, _ b: UInt64, _ borrow: Bool) -> (UInt64, Bool) {
-        let (difference, first) = a.subtractingReportingOverflow(b)
-        let (total, second) = difference.subtractingReportingOverflow(borrow ? 1 : 0)
-        return (total, first || second)
+    /// The low half of `a + b + carry`; `carry`, 0 or 1, becomes the high half.
+    @inlinable @inline(__always)
+    static func add(_ a: UInt64, _ b: UInt64, _ carry: inout UInt64) -> UInt64 {
+        let total = UInt128(a) &+ UInt128(b) &+ UInt128(carry)
+        carry = UInt64(truncatingIfNeeded: total &>> 64)
+        return UInt64(truncatingIfNeeded: total)
     }
 
     /// `a · b + c + d`, which never passes 128 bits.
-    @inlinable
+    @inlinable @inline(__always)
     static func multiplyAdd(
         _ a: UInt64, _ b: UInt64, _ c: UInt64, _ d: UInt64 = 0
     ) -> (low: UInt64, high: UInt64) {
-        let product = a.multipliedFullWidth(by: b)
-        let (first, carry) = product.low.addingReportingOverflow(c)
-        let (low, more) = first.addingReportingOverflow(d)
-        return (low, product.high &+ (carry ? 1 : 0) &+ (more ? 1 : 0))
+        let total = UInt128(a) &* UInt128(b) &+ UInt128(c) &+ UInt128(d)
+        return (UInt64(truncatingIfNeeded: total), UInt64(truncatingIfNeeded: total &>> 64))
     }
 
     // MARK: Products
@@ -84,20 +82,23 @@ extension UInt256 {
 
     /// All 512 bits of the product.
     public func multipliedFullWidth(by other: Self) -> (high: Self, low: Self) {
-        var product: [8 of UInt64] = .init(repeating: 0)
-        for row in 0..<4 {
-            var carry: UInt64 = 0
-            let factor = limb(row)
-            for column in 0..<4 {
-                (product[row + column], carry) = Self.multiplyAdd(
-                    factor, other.limb(column), product[row + column], carry)
-            }
-            product[row + 4] = carry
-        }
-        return (
-            Self(product[7], product[6], product[5], product[4]),
-            Self(product[3], product[2], product[1], product[0])
-        )
+        let (r0, r1, r2, r3, r4) = row(other.l0, 0, 0, 0, 0)
+        let (s1, s2, s3, s4, s5) = row(other.l1, r1, r2, r3, r4)
+        let (t2, t3, t4, t5, t6) = row(other.l2, s2, s3, s4, s5)
+        let (u3, u4, u5, u6, u7) = row(other.l3, t3, t4, t5, t6)
+        return (Self(u7, u6, u5, u4), Self(u3, t2, s1, r0))
+    }
+
+    /// `self · factor` plus four limbs.
+    @inline(__always)
+    private func row(
+        _ factor: UInt64, _ a: UInt64, _ b: UInt64, _ c: UInt64, _ d: UInt64
+    ) -> (UInt64, UInt64, UInt64, UInt64, UInt64) {
+        let (p0, c0) = Self.multiplyAdd(l0, factor, a)
+        let (p1, c1) = Self.multiplyAdd(l1, factor, b, c0)
+        let (p2, c2) = Self.multiplyAdd(l2, factor, c, c1)
+        let (p3, c3) = Self.multiplyAdd(l3, factor, d, c2)
+        return (p0, p1, p2, p3, c3)
     }
 
     /// `self` to the power `exponent`, modulo 2²⁵⁶. Zero to the power zero is one.

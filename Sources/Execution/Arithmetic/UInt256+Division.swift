@@ -164,12 +164,12 @@ private struct Division {
         unsafe digits[unchecked: top - 2] = low
         if second {
             digit &-= 1
-            var carry = false
+            var carry: UInt64 = 0
             for index in 0..<size - 1 {
-                unsafe (digits[unchecked: position + index], carry) = UInt256.add(
-                    digits[unchecked: position + index], divisor[unchecked: index], carry)
+                unsafe digits[unchecked: position + index] = UInt256.add(
+                    digits[unchecked: position + index], divisor[unchecked: index], &carry)
             }
-            high = high &+ d1 &+ (carry ? 1 : 0)
+            high = high &+ d1 &+ carry
         }
         unsafe digits[unchecked: top - 1] = high
         unsafe digits[unchecked: top] = 0

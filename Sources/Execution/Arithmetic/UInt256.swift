@@ -83,15 +83,12 @@ extension UInt256 {
     /// Reads up to 32 bytes, big-endian; nil when there are more.
     public init?(bigEndian bytes: Span<UInt8>) {
         guard bytes.count <= 32 else { return nil }
-        var value = UInt256.zero
+        var limbs: [4 of UInt64] = .init(repeating: 0)
         for index in bytes.indices {
-            value = value.shiftedLeft8 | UInt256(UInt64(bytes[index]))
+            let place = bytes.count - 1 - index
+            limbs[place >> 3] |= UInt64(bytes[index]) &<< UInt64(8 * (place & 7))
         }
-        self = value
-    }
-
-    private var shiftedLeft8: UInt256 {
-        UInt256(l3 << 8 | l2 >> 56, l2 << 8 | l1 >> 56, l1 << 8 | l0 >> 56, l0 << 8)
+        self.init(limbs[3], limbs[2], limbs[1], limbs[0])
     }
 
     /// Reads 32 bytes, big-endian.
@@ -105,7 +102,12 @@ extension UInt256 {
     /// All 32 bytes, big-endian.
     public var bytes32: Bytes32 {
         var result = Bytes32.zero
-        for index in 0..<32 { result.storage[index] = byte(index) }
+        for (index, limb) in [l3, l2, l1, l0].enumerated() {
+            for byte in 0..<8 {
+                result.storage[8 * index + byte] =
+                    UInt8(truncatingIfNeeded: limb &>> UInt64(56 - 8 * byte))
+            }
+        }
         return result
     }
 
@@ -136,11 +138,7 @@ extension UInt256: CustomStringConvertible {
 extension UInt256: Comparable {
     @inlinable
     public static func < (lhs: Self, rhs: Self) -> Bool {
-        // The borrow of lhs − rhs: four subtractions and no branch.
-        var borrow = lhs.l0 < rhs.l0
-        borrow = lhs.l1 < rhs.l1 || (borrow && lhs.l1 == rhs.l1)
-        borrow = lhs.l2 < rhs.l2 || (borrow && lhs.l2 == rhs.l2)
-        return lhs.l3 < rhs.l3 || (borrow && lhs.l3 == rhs.l3)
+        lhs.subtractingReportingBorrow(rhs).borrow
     }
 
     /// Whether the two's complement readings are in order.

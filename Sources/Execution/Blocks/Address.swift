@@ -30,23 +30,32 @@ public struct Address: Hashable, Comparable, Sendable, CustomStringConvertible {
 
     /// The address as a word of the virtual machine.
     public var word: UInt256 {
-        UInt256(bigEndian: storage.span) ?? .zero
+        let (high, middle, low) = limbs
+        return UInt256(0, UInt64(high), middle, low)
+    }
+
+    private var limbs: (UInt32, UInt64, UInt64) {
+        let span = storage.span
+        return (
+            span.loadBigEndian(UInt32.self, at: 0), span.loadBigEndian(UInt64.self, at: 4),
+            span.loadBigEndian(UInt64.self, at: 12)
+        )
     }
 
     public static func == (lhs: Self, rhs: Self) -> Bool {
-        for index in 0..<size where lhs.storage[index] != rhs.storage[index] { return false }
-        return true
+        let (a, b) = (lhs.limbs, rhs.limbs)
+        return a.0 == b.0 && a.1 == b.1 && a.2 == b.2
     }
 
     public static func < (lhs: Self, rhs: Self) -> Bool {
-        for index in 0..<size where lhs.storage[index] != rhs.storage[index] {
-            return lhs.storage[index] < rhs.storage[index]
-        }
-        return false
+        lhs.limbs < rhs.limbs
     }
 
     public func hash(into hasher: inout Hasher) {
-        for index in 0..<Self.size { hasher.combine(storage[index]) }
+        let (high, middle, low) = limbs
+        hasher.combine(high)
+        hasher.combine(middle)
+        hasher.combine(low)
     }
 
     /// Lower-case hexadecimal behind `0x`.

@@ -20,8 +20,8 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
     private let blockHashes: [UInt64: Bytes32]
     private let limits: Trie.Limits
     private let records: Bool
-    /// Nodes of all storage tries together, at most as many again as one trie may have.
-    private var storageNodeCount = 0
+    /// Nodes and bytes of all storage tries together, at most as many again as one trie may have.
+    private var storageSize = Trie.Size()
     /// Nodes that were read of storage that is gone now.
     private var droppedStorages: Set<Bytes32> = []
     /// Codes that were asked for: part of the witness of what was done.
@@ -50,37 +50,35 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
     // MARK: Reading
 
     public func account(at address: Address) throws(StateError) -> Account? {
-        let key = Keccak256.hash(address.storage.span)
-        let entry: [UInt8]?
+        let key = TrieKey(Keccak256.hash(address.storage.span))
+        let found: Account??
         do throws(TrieError) {
-            entry = try accounts.value(at: key.storage.span, from: source)
+            found = try accounts.account(at: key, from: source)
         } catch {
             throw .trie(error)
         }
-        guard let entry else { return nil }
-        guard let account = Account(rlp: entry.span) else { throw .accountMalformed(address) }
+        guard let found else { return nil }
+        guard let account = found else { throw .accountMalformed(address) }
         return account
     }
 
     public func storage(
         at slot: UInt256, of address: Address, _ account: Account
     ) throws(StateError) -> UInt256 {
-        let key = Keccak256.hash(slot.bytes32.storage.span)
-        let entry: [UInt8]?
+        let key = TrieKey(Keccak256.hash(slot.bytes32.storage.span))
+        let found: UInt256??
         do throws(TrieError) {
             // In place: a copy taken out and put back would copy the trie.
-            entry = try storages[
+            found = try storages[
                 address, default: storage(account.storageRoot)
-            ].counted(&storageNodeCount, limits) { (trie) throws(TrieError) in
-                try trie.value(at: key.storage.span, from: source)
+            ].counted(&storageSize, limits) { (trie) throws(TrieError) in
+                try trie.word(at: key, from: source)
             }
         } catch {
             throw .trie(error)
         }
-        guard let entry else { return .zero }
-        guard let value = UInt256(rlp: entry.span) else {
-            throw .slotMalformed(address, slot: slot)
-        }
+        guard let found else { return .zero }
+        guard let value = found else { throw .slotMalformed(address, slot: slot) }
         return value
     }
 
@@ -140,7 +138,7 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
         }
         return try storages[
             change.address, default: storage(account.storageRoot)
-        ].counted(&storageNodeCount, limits) { (trie) throws(TrieError) in
+        ].counted(&storageSize, limits) { (trie) throws(TrieError) in
             try trie.applied(slots, order: order, from: source)
         }
     }
@@ -162,18 +160,45 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
 }
 
 extension Trie {
-    /// Does something with the trie, and adds the nodes that it has then to those of others.
+    /// How much tries hold.
+    fileprivate struct Size {
+        var nodes = 0
+        var bytes = 0
+    }
+
+    /// Does something with the trie, and adds what it holds then to what others do.
+    @inline(__always)
     fileprivate mutating func counted<Result>(
-        _ count: inout Int, _ limits: Limits,
+        _ size: inout Size, _ limits: Limits,
         _ body: (inout Trie) throws(TrieError) -> Result
     ) throws(TrieError) -> Result {
-        let before = nodes.count
+        let before = Size(nodes: nodes.count, bytes: bytes.count)
         let result = try body(&self)
-        count += nodes.count - before
-        guard count <= limits.nodeCountMax else {
+        size.nodes += nodes.count - before.nodes
+        size.bytes += bytes.count - before.bytes
+        guard size.nodes <= limits.nodeCountMax else {
             throw .tooManyNodes(limit: limits.nodeCountMax)
         }
+        guard size.bytes <= limits.byteCountMax else {
+            throw .tooLarge(limit: limits.byteCountMax)
+        }
         return result
+    }
+
+    /// The account at a key: nil when there is none, nil inside when what is there is no account.
+    fileprivate mutating func account(
+        at key: TrieKey, from source: borrowing some TrieNodeSource
+    ) throws(TrieError) -> Account?? {
+        guard let entry = try find(key, from: source) else { return .none }
+        return .some(Account(rlp: bytes.span.extracting(entry.range)))
+    }
+
+    /// The word at a key: nil when there is none, nil inside when what is there is no word.
+    fileprivate mutating func word(
+        at key: TrieKey, from source: borrowing some TrieNodeSource
+    ) throws(TrieError) -> UInt256?? {
+        guard let entry = try find(key, from: source) else { return .none }
+        return .some(UInt256(rlp: bytes.span.extracting(entry.range)))
     }
 
     fileprivate mutating func applied(

@@ -49,23 +49,24 @@ extension Trie {
     ) throws(TrieError) {
         let key = TrieKey(key)
         if value.isEmpty {
-            if let node = try delete(rootNode, key, at: 0, from: source) { rootNode = node }
+            let root = try lookAtRoot(from: source)
+            if let node = try delete(root, key, at: 0, from: source) { rootNode = node }
         } else {
             let kept = try keep(value.span)
-            if let node = try insert(rootNode, key, at: 0, kept, from: source) { rootNode = node }
+            let root = try lookAtRoot(from: source)
+            if let node = try insert(root, key, at: 0, kept, from: source) { rootNode = node }
         }
     }
 
-    // Both return the node that takes the place of `id`, or nil when nothing has changed: then every
-    // reference on the way up stands. They recurse once a nibble at most.
+    // Both are given a node that was looked at and return what takes its place, or nil when nothing has
+    // changed: then every reference on the way up stands. They recurse once a nibble at most.
 
     private mutating func insert(
         _ id: TrieNodeID, _ key: TrieKey, at depth: Int, _ value: TrieBytes,
         from source: borrowing some TrieNodeSource
     ) throws(TrieError) -> TrieNodeID? {
-        try resolve(id, from: source)
         switch nodes[id.index] {
-        case .nothing, .stub:
+        case .nothing:
             return try add(.leaf(path: try suffix(key, from: depth), value: value))
 
         case .leaf(let path, let old):
@@ -75,46 +76,46 @@ extension Trie {
                 touch(id, .leaf(path: path, value: value))
                 return id
             }
-            var (children, branchValue) = Self.emptyBranch
+            var (places, branchValue) = Self.emptyBranch
             if common == path.count {
                 branchValue = old
             } else {
                 let nibble = Int(bytes[path.start + common])
-                children[nibble] = try add(
+                places[nibble] = try add(
                     .leaf(path: path.dropping(common + 1), value: old))
             }
-            try place(value, key, at: depth + common, &children, &branchValue)
-            return try below(
-                path.prefix(common), try add(.branch(children: children, value: branchValue)))
+            try place(value, key, at: depth + common, &places, &branchValue)
+            return try below(path.prefix(common), try add(branch: places, value: branchValue))
 
         case .extension(let path, let child):
             let common = commonPrefix(path, key, at: depth)
             if common == path.count {
+                let child = try look(belowExtension: id, from: source)
                 guard
                     let new = try insert(child, key, at: depth + common, value, from: source)
                 else { return nil }
                 touch(id, .extension(path: path, child: new))
                 return id
             }
-            var (children, branchValue) = Self.emptyBranch
+            var (places, branchValue) = Self.emptyBranch
             let nibble = Int(bytes[path.start + common])
-            children[nibble] = try below(path.dropping(common + 1), child)
-            try place(value, key, at: depth + common, &children, &branchValue)
-            return try below(
-                path.prefix(common), try add(.branch(children: children, value: branchValue)))
+            places[nibble] = try below(path.dropping(common + 1), child)
+            try place(value, key, at: depth + common, &places, &branchValue)
+            return try below(path.prefix(common), try add(branch: places, value: branchValue))
 
-        case .branch(var children, let old):
+        case .branch(let places, let old):
             guard depth < key.count else {
                 guard !isEqual(old, value) else { return nil }
-                touch(id, .branch(children: children, value: value))
+                touch(id, .branch(children: places, value: value))
                 return id
             }
             let nibble = Int(key[depth])
-            guard
-                let new = try insert(children[nibble], key, at: depth + 1, value, from: source)
-            else { return nil }
-            children[nibble] = new
-            touch(id, .branch(children: children, value: old))
+            let child = try look(at: places, nibble, from: source)
+            guard let new = try insert(child, key, at: depth + 1, value, from: source) else {
+                return nil
+            }
+            children[places.start + nibble] = new
+            references[id.index] = .unknown
             return id
         }
     }
@@ -122,9 +123,8 @@ extension Trie {
     private mutating func delete(
         _ id: TrieNodeID, _ key: TrieKey, at depth: Int, from source: borrowing some TrieNodeSource
     ) throws(TrieError) -> TrieNodeID? {
-        try resolve(id, from: source)
         switch nodes[id.index] {
-        case .nothing, .stub:
+        case .nothing:
             return nil
 
         case .leaf(let path, _):
@@ -133,58 +133,63 @@ extension Trie {
             else { return nil }
             return .nothing
 
-        case .extension(let path, let child):
-            guard commonPrefix(path, key, at: depth) == path.count,
-                let new = try delete(child, key, at: depth + path.count, from: source)
-            else { return nil }
-            return try joined(path, new, from: source)
+        case .extension(let path, _):
+            guard commonPrefix(path, key, at: depth) == path.count else { return nil }
+            let child = try look(belowExtension: id, from: source)
+            guard let new = try delete(child, key, at: depth + path.count, from: source) else {
+                return nil
+            }
+            return try joined(path, new)
 
-        case .branch(var children, var value):
+        case .branch(let places, let old):
+            var value = old
             if depth == key.count {
                 guard value.count > 0 else { return nil }
                 value = .none
             } else {
                 let nibble = Int(key[depth])
-                guard let new = try delete(children[nibble], key, at: depth + 1, from: source)
-                else { return nil }
-                children[nibble] = new
+                let child = try look(at: places, nibble, from: source)
+                guard let new = try delete(child, key, at: depth + 1, from: source) else {
+                    return nil
+                }
+                children[places.start + nibble] = new
             }
-            return try collapse(id, children, value, from: source)
+            return try collapse(id, places, value, from: source)
         }
     }
 
-    /// The branch `id` with its new places, or what replaces it when only one of them is taken.
+    /// The branch `id` after a change, or what replaces it when only one of its places is taken.
     private mutating func collapse(
-        _ id: TrieNodeID, _ children: [16 of TrieNodeID], _ value: TrieBytes,
+        _ id: TrieNodeID, _ places: TrieChildren, _ value: TrieBytes,
         from source: borrowing some TrieNodeSource
     ) throws(TrieError) -> TrieNodeID {
         var only: Int?
         var count = value.count > 0 ? 1 : 0
-        for index in 0..<16 where children[index] != .nothing {
+        for index in 0..<16 where children[places.start + index] != .nothing {
             only = index
             count += 1
         }
         guard count < 2 else {
-            touch(id, .branch(children: children, value: value))
+            touch(id, .branch(children: places, value: value))
             return id
         }
         guard let only else { return try add(.leaf(path: .none, value: value)) }
-        return try joined(keep([UInt8(only)].span), children[only], from: source)
+        let sibling = try look(at: places, only, from: source)
+        return try joined(keep([UInt8(only)].span), sibling)
     }
 
     /// What stands for `path` followed by `child`: the two become one unless the child is a branch.
     ///
-    /// The child is looked at, which is why removing an entry may need a sibling that was not touched.
+    /// The child was looked at, which is why removing an entry may need a sibling that was not touched.
     private mutating func joined(
-        _ path: TrieBytes, _ child: TrieNodeID, from source: borrowing some TrieNodeSource
+        _ path: TrieBytes, _ child: TrieNodeID
     ) throws(TrieError) -> TrieNodeID {
-        try resolve(child, from: source)
         switch nodes[child.index] {
         case .leaf(let rest, let value):
             return try add(.leaf(path: try concatenation(path, rest), value: value))
         case .extension(let rest, let next):
             return try add(.extension(path: try concatenation(path, rest), child: next))
-        case .branch, .nothing, .stub:
+        case .branch, .nothing:
             return try add(.extension(path: path, child: child))
         }
     }
@@ -199,17 +204,17 @@ extension Trie {
     /// Puts a new value into a branch that begins `depth` nibbles down its key.
     private mutating func place(
         _ value: TrieBytes, _ key: TrieKey, at depth: Int,
-        _ children: inout [16 of TrieNodeID], _ branchValue: inout TrieBytes
+        _ places: inout [16 of TrieNodeID], _ branchValue: inout TrieBytes
     ) throws(TrieError) {
         guard depth < key.count else {
             branchValue = value
             return
         }
-        children[Int(key[depth])] = try add(
+        places[Int(key[depth])] = try add(
             .leaf(path: try suffix(key, from: depth + 1), value: value))
     }
 
-    private static var emptyBranch: (children: [16 of TrieNodeID], value: TrieBytes) {
+    private static var emptyBranch: (places: [16 of TrieNodeID], value: TrieBytes) {
         (.init(repeating: .nothing), .none)
     }
 

@@ -6,9 +6,10 @@ extension Trie {
     /// The root hash. What was computed before and has not changed since is not computed again.
     public mutating func root() -> Bytes32 {
         guard rootNode != .nothing else { return Self.emptyRoot }
+        if let start = rootNode.hashStart { return hash(at: start) }
         refer(to: rootNode)
         switch references[rootNode.index] {
-        case .hash(let hash): return hash
+        case .hash(let start): return hash(at: Int(start))
         // A root is hashed however small it is.
         case .embedded(let encoding): return Keccak256.hash(bytes.span.extracting(encoding.range))
         case .unknown, .empty: return Self.emptyRoot
@@ -20,15 +21,16 @@ extension Trie {
     /// Nodes that a later change replaced are not among them. The root is, also when it is small.
     public mutating func forEachNewNode(_ body: (Bytes32, [UInt8]) -> Void) {
         let root = root()
-        guard rootNode != .nothing else { return }
+        guard rootNode != .nothing, rootNode.hashStart == nil else { return }
         var known: Set<Bytes32> = []
         for hash in resolved { known.insert(hash) }
         var open = [rootNode]
         while let id = open.popLast() {
             let isRoot = id == rootNode
             switch (nodes[id.index], references[id.index]) {
-            case (.stub, _), (.nothing, _): continue
-            case (_, .hash(let hash)):
+            case (.nothing, _): continue
+            case (_, .hash(let start)):
+                let hash = hash(at: Int(start))
                 guard !known.contains(hash) else { continue }
                 body(hash, encoding(of: id))
             case (_, .embedded) where isRoot && !known.contains(root):
@@ -36,12 +38,14 @@ extension Trie {
             case (_, .embedded), (_, .unknown), (_, .empty): break
             }
             switch nodes[id.index] {
-            case .extension(_, let child): open.append(child)
-            case .branch(let children, _):
-                for index in 0..<16 where children[index] != .nothing {
-                    open.append(children[index])
+            case .extension(_, let child):
+                if child.hashStart == nil { open.append(child) }
+            case .branch(let places, _):
+                for child in children[places.start..<places.start + 16]
+                where child != .nothing && child.hashStart == nil {
+                    open.append(child)
                 }
-            case .nothing, .stub, .leaf: break
+            case .nothing, .leaf: break
             }
         }
     }
@@ -73,7 +77,10 @@ extension Trie {
                 }
             }
             let hashes = Keccak256.hashes(of: parts, in: scratch.span)
-            for (index, id) in hashed.enumerated() { references[id.index] = .hash(hashes[index]) }
+            for (index, id) in hashed.enumerated() {
+                references[id.index] = .hash(UInt32(bytes.count))
+                bytes.append(contentsOf: hashes[index].storage.span)
+            }
         }
     }
 
@@ -81,13 +88,13 @@ extension Trie {
     ///
     /// - Returns: the level of `id`; −1 when its reference is known.
     private func collect(_ id: TrieNodeID, _ levels: inout [[TrieNodeID]]) -> Int {
-        guard references[id.index] == .unknown else { return -1 }
+        guard id.hashStart == nil, references[id.index].isUnknown else { return -1 }
         var level = 0
         switch nodes[id.index] {
-        case .nothing, .stub, .leaf: break
+        case .nothing, .leaf: break
         case .extension(_, let child): level = collect(child, &levels) + 1
-        case .branch(let children, _):
-            for index in 0..<16 where children[index] != .nothing {
+        case .branch(let places, _):
+            for index in places.start..<places.start + 16 where children[index] != .nothing {
                 level = max(level, collect(children[index], &levels) + 1)
             }
         }
@@ -105,7 +112,7 @@ extension Trie {
     /// Appends a node whose children's references are known.
     private func encode(_ id: TrieNodeID, into output: inout [UInt8]) {
         switch nodes[id.index] {
-        case .nothing, .stub:
+        case .nothing:
             output.append(0x80)
         case .leaf(let path, let value):
             appendListHeader(compactSize(path) + itemSize(value), to: &output)
@@ -115,19 +122,26 @@ extension Trie {
             appendListHeader(compactSize(path) + referenceSize(child), to: &output)
             appendCompact(path, isLeaf: false, to: &output)
             appendReference(child, to: &output)
-        case .branch(let children, let value):
+        case .branch(let places, let value):
             var size = itemSize(value)
-            for index in 0..<16 { size += referenceSize(children[index]) }
+            for index in places.start..<places.start + 16 { size += referenceSize(children[index]) }
             appendListHeader(size, to: &output)
-            for index in 0..<16 { appendReference(children[index], to: &output) }
+            for index in places.start..<places.start + 16 {
+                appendReference(children[index], to: &output)
+            }
             appendItem(value, to: &output)
         }
     }
 
     // MARK: Items
 
+    private func reference(_ id: TrieNodeID) -> TrieReference {
+        if let start = id.hashStart { return .hash(UInt32(start)) }
+        return references[id.index]
+    }
+
     private func referenceSize(_ id: TrieNodeID) -> Int {
-        switch references[id.index] {
+        switch reference(id) {
         case .hash: 33
         case .embedded(let encoding): encoding.count
         case .empty, .unknown: 1
@@ -135,10 +149,11 @@ extension Trie {
     }
 
     private func appendReference(_ id: TrieNodeID, to output: inout [UInt8]) {
-        switch references[id.index] {
-        case .hash(let hash):
+        switch reference(id) {
+        case .hash(let start):
             output.append(0xA0)
-            output.append(contentsOf: hash.storage.span)
+            output.append(
+                contentsOf: bytes.span.extracting(Int(start)..<Int(start) + Bytes32.size))
         case .embedded(let encoding):
             output.append(contentsOf: bytes.span.extracting(encoding.range))
         case .empty, .unknown:

@@ -1,13 +1,15 @@
 // A Merkle Patricia trie as an arena.
 //
-// Nodes are numbered; number 0 is "nothing". A node that has not been looked at is a `stub`, its hash;
-// `resolve` replaces it by what the source has under that hash, in place, so that the number stays.
-// Paths and values are ranges of one byte array: nothing is allocated for a node but its place.
+// Nodes are numbered; number 0 is "nothing". A node that has not been looked at is no more than the
+// place of its hash among the bytes: looking at it copies its encoding there and gives it a number, which
+// its parent then holds instead (`look`). Paths, values and hashes are ranges of those bytes, so that
+// reading a branch writes its encoding and sixteen places, and nothing for the children that nobody asks
+// for.
 //
 // 1. A `reference` other than `unknown` is the node's true reference in its parent: every change of a
 //    node, or of one below it, sets it back to `unknown`. (`touch`)
-// 2. No extension leads to anything but a branch or a stub of one, no branch has fewer than two of its
-//    seventeen places taken. (`insert`, `collapse`, `read`)
+// 2. No extension leads to anything but a branch, or a node not looked at, which must turn out to be one;
+//    no branch has fewer than two of its seventeen places taken. (`insert`, `collapse`, `read`)
 // 3. Numbers are not reused; what a change leaves behind stays until the trie is dropped. A trie lives
 //    for a block, and a block changes little of it.
 //
@@ -21,14 +23,12 @@ import Crypto
 /// Keys are byte strings of any one length, or of several; the tries of the state have keys of
 /// 32 bytes, which are Keccak-256 hashes.
 ///
-/// Memory: about 130 bytes for each node held, plus its path and value.
+/// Memory: about 110 bytes for each branch looked at and 40 for any other node, plus their encodings.
 public struct Trie: Sendable {
     public struct Limits: Hashable, Sendable {
-        /// Bytes of paths (one a nibble) and values of all nodes held.
+        /// Bytes of encodings, paths (one a nibble), values and hashes held, below 2³¹.
         public var byteCountMax: Int
-        /// Nodes held, those not looked at counted.
-        ///
-        /// A node of 532 bytes names sixteen others.
+        /// Nodes held, below 2³¹.
         public var nodeCountMax: Int
         /// Bytes of one node's encoding.
         public var nodeSizeMax: Int
@@ -44,8 +44,8 @@ public struct Trie: Sendable {
         /// For all tries of a state together, as one block sees them.
         ///
         /// The largest node is a branch of sixteen hashes, with its header of three bytes. A witness of
-        /// 64 MiB that consists of such branches names 2.1 million nodes. Tries of several accounts may
-        /// share their nodes, so that a witness of a few can fill any memory: here it ends at 600 MB.
+        /// 64 MiB takes twice its size here at most. Tries of several accounts may share their nodes, so
+        /// that a witness of a few can fill any memory: here it ends at 600 MB.
         public static let state = Limits(
             byteCountMax: 1 << 28, nodeCountMax: 1 << 22, nodeSizeMax: 16 * 33 + 1 + 3)
     }
@@ -63,26 +63,33 @@ public struct Trie: Sendable {
 
     var nodes: [TrieNode] = [.nothing]
     var references: [TrieReference] = [.empty]
-    /// Paths, one nibble a byte, and values.
+    /// Those of every branch, sixteen after sixteen.
+    var children: [TrieNodeID] = []
+    /// Encodings, paths with one nibble a byte, values, hashes.
     var bytes: [UInt8] = []
     var rootNode = TrieNodeID.nothing
 
     /// A trie without entries.
     public init(limits: Limits = Limits()) {
+        self.init(limits: limits, records: true)
+    }
+
+    private init(limits: Limits, records: Bool) {
+        precondition(
+            limits.byteCountMax < 1 << 31 && limits.nodeCountMax < 1 << 31,
+            "positions in a trie have 31 bits")
         self.limits = limits
-        records = true
+        self.records = records
     }
 
     /// The trie with this root, of which nothing is read yet.
     ///
     /// - Parameter records: whether the nodes taken from the source are noted.
     public init(root: Bytes32, limits: Limits = Limits(), records: Bool = true) {
-        self.limits = limits
-        self.records = records
+        self.init(limits: limits, records: records)
         guard root != Self.emptyRoot else { return }
-        nodes.append(.stub(root, .root))
-        references.append(.hash(root))
-        rootNode = TrieNodeID(1)
+        rootNode = .unseen(hashAt: 0)
+        bytes.append(contentsOf: root.storage.span)
     }
 
     /// Whether the trie is known to have no entries.
@@ -100,28 +107,28 @@ public struct Trie: Sendable {
         return bytes.span.extracting(range.range).copied()
     }
 
-    private mutating func find(
+    /// Where the value at `key` lies in ``bytes``.
+    mutating func find(
         _ key: TrieKey, from source: borrowing some TrieNodeSource
     ) throws(TrieError) -> TrieBytes? {
-        var id = rootNode
+        var id = try lookAtRoot(from: source)
         var depth = 0
         while true {
-            try resolve(id, from: source)
             switch nodes[id.index] {
-            case .nothing, .stub:
+            case .nothing:
                 return nil
             case .leaf(let path, let value):
                 return path.count == key.count - depth && matches(path, key, at: depth)
                     ? value : nil
-            case .extension(let path, let child):
+            case .extension(let path, _):
                 guard path.count <= key.count - depth, matches(path, key, at: depth) else {
                     return nil
                 }
                 depth += path.count
-                id = child
-            case .branch(let children, let value):
+                id = try look(belowExtension: id, from: source)
+            case .branch(let places, let value):
                 guard depth < key.count else { return value.count == 0 ? nil : value }
-                id = children[Int(key[depth])]
+                id = try look(at: places, Int(key[depth]), from: source)
                 depth += 1
             }
         }
@@ -141,17 +148,58 @@ public struct Trie: Sendable {
 
     // MARK: Arena
 
-    /// Looks at a node: replaces a stub by what the source has.
-    mutating func resolve(
-        _ id: TrieNodeID, from source: borrowing some TrieNodeSource
-    ) throws(TrieError) {
-        guard case .stub(let hash, let place) = nodes[id.index] else { return }
-        let found = try source.withNode(hash) { (encoding) throws(TrieError) -> TrieNode in
-            try read(encoding, hash: hash, place)
+    /// The root, looked at.
+    mutating func lookAtRoot(
+        from source: borrowing some TrieNodeSource
+    ) throws(TrieError) -> TrieNodeID {
+        guard let hash = rootNode.hashStart else { return rootNode }
+        rootNode = try resolve(hash, .root, from: source)
+        return rootNode
+    }
+
+    /// A branch's child, looked at.
+    ///
+    /// - Parameter places: where the branch's children begin.
+    mutating func look(
+        at places: TrieChildren, _ nibble: Int, from source: borrowing some TrieNodeSource
+    ) throws(TrieError) -> TrieNodeID {
+        let child = children[places.start + nibble]
+        guard let hash = child.hashStart else { return child }
+        let node = try resolve(hash, .branch, from: source)
+        children[places.start + nibble] = node
+        return node
+    }
+
+    /// An extension's child, looked at.
+    mutating func look(
+        belowExtension id: TrieNodeID, from source: borrowing some TrieNodeSource
+    ) throws(TrieError) -> TrieNodeID {
+        guard case .extension(let path, let child) = nodes[id.index] else {
+            preconditionFailure("an extension was asked for")
         }
-        guard let found else { throw .missing(hash) }
-        nodes[id.index] = found
+        guard let hash = child.hashStart else { return child }
+        let node = try resolve(hash, .extension, from: source)
+        nodes[id.index] = .extension(path: path, child: node)
+        return node
+    }
+
+    /// Reads the node whose hash lies at `start`.
+    private mutating func resolve(
+        _ start: Int, _ place: TriePlace, from source: borrowing some TrieNodeSource
+    ) throws(TrieError) -> TrieNodeID {
+        let hash = hash(at: start)
+        let before = bytes.count
+        guard source.appendNode(hash, to: &bytes) else { throw .missing(hash) }
+        try reserve(0)
         if records { resolved.append(hash) }
+        return try read(TrieBytes(start: before, count: bytes.count - before), start, hash, place)
+    }
+
+    func hash(at start: Int) -> Bytes32 {
+        guard let hash = Bytes32(bytes.span.extracting(start..<start + Bytes32.size)) else {
+            preconditionFailure("32 bytes were taken")
+        }
+        return hash
     }
 
     mutating func add(
@@ -162,7 +210,16 @@ public struct Trie: Sendable {
         }
         nodes.append(node)
         references.append(reference)
-        return TrieNodeID(UInt32(nodes.count - 1))
+        return TrieNodeID(nodes.count - 1)
+    }
+
+    /// A new branch.
+    mutating func add(
+        branch places: [16 of TrieNodeID], value: TrieBytes
+    ) throws(TrieError) -> TrieNodeID {
+        let start = children.count
+        for index in 0..<16 { children.append(places[index]) }
+        return try add(.branch(children: TrieChildren(start: start), value: value))
     }
 
     mutating func keep(_ span: Span<UInt8>) throws(TrieError) -> TrieBytes {
@@ -172,6 +229,7 @@ public struct Trie: Sendable {
         return TrieBytes(start: start, count: span.count)
     }
 
+    /// Sees that `count` more bytes may be held.
     func reserve(_ count: Int) throws(TrieError) {
         guard bytes.count + count <= limits.byteCountMax else {
             throw .tooLarge(limit: limits.byteCountMax)
@@ -185,24 +243,50 @@ public struct Trie: Sendable {
     }
 }
 
-/// The number of a node in its trie.
-struct TrieNodeID: Hashable, Sendable {
-    let rawValue: UInt32
+/// A node of a trie: its number, or, as long as nobody has looked at it, where its hash lies.
+struct TrieNodeID: Hashable, Sendable, BitwiseCopyable {
+    private let rawValue: UInt32
+    private static let unseenFlag: UInt32 = 1 << 31
 
-    init(_ rawValue: UInt32) { self.rawValue = rawValue }
+    init(_ number: Int) { rawValue = UInt32(truncatingIfNeeded: number) }
+
+    private init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    static func unseen(hashAt start: Int) -> TrieNodeID {
+        TrieNodeID(rawValue: UInt32(truncatingIfNeeded: start) | unseenFlag)
+    }
 
     static let nothing = TrieNodeID(0)
 
-    var index: Int { Int(rawValue) }
+    /// Where the hash lies of a node that was not looked at.
+    @inline(__always)
+    var hashStart: Int? {
+        rawValue & Self.unseenFlag == 0 ? nil : Int(rawValue & ~Self.unseenFlag)
+    }
+
+    /// - Precondition: the node was looked at.
+    @inline(__always)
+    var index: Int {
+        assert(rawValue & Self.unseenFlag == 0, "a node is looked at before it is used")
+        return Int(rawValue)
+    }
 }
 
 /// A range of a trie's bytes.
-struct TrieBytes: Hashable, Sendable {
-    let start: Int
-    let count: Int
+struct TrieBytes: Hashable, Sendable, BitwiseCopyable {
+    private let first: UInt32
+    private let size: UInt32
+
+    // Both are below 2³¹: no trie has more bytes.
+    init(start: Int, count: Int) {
+        first = UInt32(truncatingIfNeeded: start)
+        size = UInt32(truncatingIfNeeded: count)
+    }
 
     static let none = TrieBytes(start: 0, count: 0)
 
+    var start: Int { Int(first) }
+    var count: Int { Int(size) }
     var range: Range<Int> { start..<start + count }
 
     func dropping(_ prefix: Int) -> TrieBytes {
@@ -212,44 +296,67 @@ struct TrieBytes: Hashable, Sendable {
     func prefix(_ count: Int) -> TrieBytes { TrieBytes(start: start, count: count) }
 }
 
-enum TrieNode: Sendable {
-    case nothing
-    /// Not looked at; found at some place, which decides what it may be.
-    case stub(Bytes32, StubPlace)
-    case leaf(path: TrieBytes, value: TrieBytes)
-    case `extension`(path: TrieBytes, child: TrieNodeID)
-    case branch(children: [16 of TrieNodeID], value: TrieBytes)
+/// Where a branch's sixteen children are.
+struct TrieChildren: Hashable, Sendable, BitwiseCopyable {
+    private let number: UInt32
+
+    init(start: Int) { number = UInt32(truncatingIfNeeded: start / 16) }
+
+    var start: Int { 16 * Int(number) }
 }
 
-/// Where the hash of a node that was not looked at was found.
-enum StubPlace: Sendable { case root, branch, `extension` }
+enum TrieNode: Sendable, BitwiseCopyable {
+    case nothing
+    case leaf(path: TrieBytes, value: TrieBytes)
+    case `extension`(path: TrieBytes, child: TrieNodeID)
+    case branch(children: TrieChildren, value: TrieBytes)
+}
+
+/// Where a node stands, which decides what it may be.
+enum TriePlace: Sendable { case root, branch, `extension` }
 
 /// How a node stands in its parent.
-enum TrieReference: Hashable, Sendable {
+enum TrieReference: Hashable, Sendable, BitwiseCopyable {
     /// Changed since it was last computed.
     case unknown
     case empty
-    case hash(Bytes32)
+    /// Where the hash lies.
+    case hash(UInt32)
     /// The encoding itself, below 32 bytes.
     case embedded(TrieBytes)
+
+    var isUnknown: Bool {
+        if case .unknown = self { return true }
+        return false
+    }
 }
 
 /// A key as nibbles.
 struct TrieKey {
-    private let nibbles: [UInt8]
+    /// Keys of the state's tries have 32 bytes: those need no allocation.
+    private var inline: [32 of UInt8] = .init(repeating: 0)
+    private let long: [UInt8]
+    let count: Int
 
     init(_ key: Span<UInt8>) {
-        var nibbles: [UInt8] = []
-        nibbles.reserveCapacity(2 * key.count)
-        for index in key.indices {
-            nibbles.append(key[index] >> 4)
-            nibbles.append(key[index] & 15)
+        count = 2 * key.count
+        guard key.count > 32 else {
+            long = []
+            for index in key.indices { inline[index] = key[index] }
+            return
         }
-        self.nibbles = nibbles
+        long = key.copied()
     }
 
-    var count: Int { nibbles.count }
+    init(_ key: Bytes32) {
+        inline = key.storage
+        long = []
+        count = 64
+    }
 
-    subscript(index: Int) -> UInt8 { nibbles[index] }
-
+    @inline(__always)
+    subscript(index: Int) -> UInt8 {
+        let byte = count <= 64 ? inline[index >> 1] : long[index >> 1]
+        return index & 1 == 0 ? byte >> 4 : byte & 15
+    }
 }

@@ -52,6 +52,17 @@ public protocol TrieNodeSource {
     func withNode<Result, Failure: Error>(
         _ hash: Bytes32, _ body: (Span<UInt8>) throws(Failure) -> Result
     ) throws(Failure) -> Result?
+
+    /// Appends the encoding whose Keccak-256 is `hash`; false when there is none.
+    ///
+    /// The same as ``withNode(_:_:)`` for whoever wants a copy: tries do.
+    func appendNode(_ hash: Bytes32, to bytes: inout [UInt8]) -> Bool
+}
+
+extension TrieNodeSource {
+    public func appendNode(_ hash: Bytes32, to bytes: inout [UInt8]) -> Bool {
+        withNode(hash) { bytes.append(contentsOf: $0) } != nil
+    }
 }
 
 /// A source without nodes, for tries that are built from nothing.

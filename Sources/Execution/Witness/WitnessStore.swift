@@ -52,6 +52,16 @@ public final class WitnessStore: TrieNodeSource, CodeSource {
         return try body(bytes.span.extracting(nodes[found].start..<nodes[found].end))
     }
 
+    public func appendNode(_ hash: Bytes32, to bytes: inout [UInt8]) -> Bool {
+        let hash = UInt256(hash)
+        guard let found = nodeIndex.find(HashSeed.hash(hash), { nodes[$0].hash == hash }) else {
+            return false
+        }
+        let all = witness.bytes
+        bytes.append(contentsOf: all.span.extracting(nodes[found].start..<nodes[found].end))
+        return true
+    }
+
     public func code(_ hash: Bytes32) -> Code? {
         guard let part = codes[hash] else { return nil }
         let bytes = witness.bytes
