@@ -65,7 +65,7 @@ let package = Package(
             targets: [
                 "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Noise", "Yamux",
                 "Connection", "Gossipsub", "Kademlia", "Bodies", "Swarm", "Node", "NodeHost",
-                "DriverUV", "Curves",
+                "DriverUV", "Curves", "Execution",
             ]),
         .executable(name: "chorale-fuzz", targets: ["chorale-fuzz"]),
     ],
@@ -79,6 +79,7 @@ let package = Package(
         cLibrary("CLibuv", "libuv", apt: "libuv1-dev"),
         cLibrary("CSodium", "libsodium", apt: "libsodium-dev"),
         cLibrary("CSnappy", "snappy", apt: "libsnappy-dev"),
+        cLibrary("CZlib", "zlib", apt: "zlib1g-dev"),
         cLibrary("CRocksDB", "rocksdb", apt: "librocksdb-dev"),
         cLibrary("CSecp256k1", "libsecp256k1", apt: "libsecp256k1-dev"),
         cLibrary("CLibcrypto", "libcrypto", apt: "libssl-dev"),
@@ -93,6 +94,9 @@ let package = Package(
         // Keccak-256 on several messages at once
         .target(name: "CKeccak"),
 
+        // CRC-32C by the processor's instruction
+        .target(name: "CCRC32C"),
+
         // Base
         module("ChoraleBase"),
 
@@ -101,13 +105,20 @@ let package = Package(
             "Crypto", ["ChoraleBase", "CSodium", "CLibcrypto", "CSecp256k1", "CGMP", "CKeccak"],
             settings: base
         ),
-        module("Codec", ["ChoraleBase", "CSnappy"]),
+        module("Codec", ["ChoraleBase", "CSnappy", "CCRC32C", "CZlib"]),
 
         // Curves
         module("Curves", ["ChoraleBase", "Crypto"]),
 
         // Execution
         module("Execution", ["ChoraleBase", "Crypto", "Codec", "Curves"]),
+
+        // Ethereum's official test files, read and judged
+        module("Conformance", ["ChoraleBase", "Crypto", "Codec", "Execution"]),
+
+        // Calls over sockets
+        module("JSONRPC", ["ChoraleBase", "Codec"]),
+        module("EngineAPI", ["ChoraleBase", "Codec", "JSONRPC", "Execution"]),
 
         // Types
         module("PeerIdentity", ["ChoraleBase", "Crypto", "Codec"]),
@@ -162,8 +173,10 @@ let package = Package(
             ], settings: base),
         module(
             "Admin",
-            ["ChoraleBase", "Codec", "PeerIdentity", "ChoraleTypes", "Swarm", "Node", "DriverUV"],
-            settings: base),
+            [
+                "ChoraleBase", "Codec", "JSONRPC", "PeerIdentity", "ChoraleTypes", "Swarm", "Node",
+                "DriverUV",
+            ], settings: base),
         module(
             "Simulator",
             [
@@ -179,7 +192,8 @@ let package = Package(
             [
                 "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Swarm",
                 "Gossipsub", "Kademlia", "Node", "NodeHost", "DriverUV", "Store", "Telemetry",
-                "Admin", "CBuildInfo", argumentParser,
+                "Admin", "JSONRPC", "Execution", "EngineAPI", "Conformance", "CBuildInfo",
+                argumentParser,
             ], settings: base),
         .executableTarget(
             name: "chorale",
@@ -200,8 +214,8 @@ let package = Package(
             dependencies: [
                 "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Multistream",
                 "Noise", "Yamux", "Connection", "Identify", "Swarm", "Kademlia", "Gossipsub",
-                "RequestResponse", "Bodies", "Ping", "Node", "DriverUV", "Admin", "ChoraleCLI",
-                "Curves", "Execution",
+                "RequestResponse", "Bodies", "Ping", "Node", "DriverUV", "JSONRPC", "Admin",
+                "ChoraleCLI", "Curves", "Execution",
             ], path: "Fuzz/Targets", swiftSettings: strict),
         .executableTarget(
             name: "chorale-fuzz", dependencies: ["ChoraleBase", "FuzzTargets", argumentParser],
@@ -219,7 +233,9 @@ let package = Package(
         tests("ChoraleBase", []),
         tests("Crypto", ["Crypto"]),
         tests("Codec", ["Codec"]),
-        tests("Execution", ["Execution", "Crypto", "Codec"]),
+        tests("Execution", ["Execution", "Conformance", "Crypto", "Codec"]),
+        tests("Conformance", ["Conformance", "Execution", "Codec"]),
+        tests("EngineAPI", ["EngineAPI", "JSONRPC", "Execution", "Conformance", "Codec"]),
         tests("Curves", ["Curves", "Crypto"]),
         tests("PeerIdentity", ["PeerIdentity", "Crypto", "Codec"]),
         tests("ChoraleTypes", ["ChoraleTypes", "PeerIdentity", "Crypto", "Codec"]),

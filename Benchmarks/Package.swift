@@ -4,6 +4,13 @@
 
 import PackageDescription
 
+let settings: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
 let package = Package(
     name: "chorale-benchmarks",
     dependencies: [.package(name: "chorale", path: "..")],
@@ -11,16 +18,17 @@ let package = Package(
         .executableTarget(
             name: "chorale-bench",
             dependencies: [
+                "ExecutionMeasurements",
                 .product(name: "ChoraleModules", package: "chorale"),
                 // The program itself, so that one build makes both.
                 .product(name: "chorale", package: "chorale"),
             ],
-            swiftSettings: [
-                .treatAllWarnings(as: .error),
-                .enableUpcomingFeature("ExistentialAny"),
-                .enableUpcomingFeature("MemberImportVisibility"),
-                .enableUpcomingFeature("InternalImportsByDefault"),
-            ])
+            swiftSettings: settings),
+        // The executor's, apart from the nodes': they build without them.
+        .target(
+            name: "ExecutionMeasurements",
+            dependencies: [.product(name: "ChoraleModules", package: "chorale")],
+            swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,4 +1,4 @@
-"""Measures Chorale beside go-libp2p and a bare C pipeline, in one interleaved run."""
+"""Measures Chorale beside go-libp2p, a bare C pipeline and revm, in one interleaved run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="about a tenth of the work")
     parser.add_argument("--only", metavar="REGEX", default="", help="measurements to make, by name")
     parser.add_argument("--list", action="store_true", help="names the measurements")
-    for option in ("--data", "--tool", "--program", "--pipeline", "--p2pd"):
+    for option in ("--data", "--tool", "--program", "--pipeline", "--p2pd", "--revm"):
         parser.add_argument(option, type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     try:
@@ -60,7 +60,7 @@ def main() -> int:
             print(f"bench: {name}: {MEASUREMENTS[name].__doc__.splitlines()[0]}", file=sys.stderr)
             stage = Stage(
                 folder, options.tool, options.program, options.pipeline, options.p2pd,
-                options.quick)
+                options.revm, options.quick)
             try:
                 MEASUREMENTS[name](stage, report)
             except KeyboardInterrupt:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Callable
 
 from .dials import dials
+from .evm import evm
 from .gossip import gossip
 from .lag import lag
 from .memory import memory
 from .micro import micro
 from .network import network
 from .report import Report
+from .stateless import stateless, witness
 from .system import Stage
 from .throughput import throughput
 
@@ -22,4 +24,7 @@ MEASUREMENTS: dict[str, Callable[[Stage, Report], None]] = {
     "memory": memory,
     "lag": lag,
     "micro": micro,
+    "evm": evm,
+    "stateless": stateless,
+    "witness": witness,
 }

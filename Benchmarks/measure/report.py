@@ -15,6 +15,7 @@ class Row:
     chorale: float
     go: Optional[float] = None
     pipeline: Optional[float] = None
+    revm: Optional[float] = None
     #: What the ratio is of, and how it is compared with the goal.
     ratio: Optional[float] = None
     goal: Optional[str] = None
@@ -31,16 +32,20 @@ class Report:
 
     def at_least(
         self, name: str, unit: str, chorale: float, goal: float, *, go: Optional[float] = None,
-        pipeline: Optional[float] = None,
+        pipeline: Optional[float] = None, revm: Optional[float] = None,
     ) -> None:
         """A rate: how many times the other's it is."""
-        other = go if go is not None else pipeline
+        other = next((value for value in (go, pipeline, revm) if value is not None), None)
         assert other is not None
         ratio = chorale / other if other else None
         self.add(
-            name, unit, chorale, go=go, pipeline=pipeline, ratio=ratio, goal=f"≥ {goal:g} ×",
-            met=ratio is not None and ratio >= goal,
+            name, unit, chorale, go=go, pipeline=pipeline, revm=revm, ratio=ratio,
+            goal=f"≥ {goal:g} ×", met=ratio is not None and ratio >= goal,
         )
+
+    def floor(self, name: str, unit: str, chorale: float, goal: float) -> None:
+        """A rate that has nothing beside it."""
+        self.add(name, unit, chorale, goal=f"≥ {goal:g} {unit}", met=chorale >= goal)
 
     def at_most(
         self, name: str, unit: str, chorale: float, goal: float, *, go: Optional[float] = None
@@ -62,19 +67,19 @@ class Report:
         return {"rows": [asdict(row) for row in self.rows], "failures": self.failures}
 
     def table(self) -> str:
-        heads = ("what", "unit", "chorale", "go", "pipeline", "ratio", "goal", "")
+        heads = ("what", "unit", "chorale", "go", "pipeline", "revm", "ratio", "goal", "")
         lines = [heads]
         for row in self.rows:
             verdict = "" if row.met is None else "met" if row.met else "MISSED"
             lines.append(
                 (row.name, row.unit, _text(row.chorale), _text(row.go), _text(row.pipeline),
-                 _text(row.ratio), row.goal or "", verdict)
+                 _text(row.revm), _text(row.ratio), row.goal or "", verdict)
             )
         widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
         text = []
         for line in lines:
             cells = [
-                cell.ljust(width) if column in (0, 1, 6, 7) else cell.rjust(width)
+                cell.ljust(width) if column in (0, 1, 7, 8) else cell.rjust(width)
                 for column, (cell, width) in enumerate(zip(line, widths))
             ]
             text.append("  ".join(cells).rstrip())

@@ -14,6 +14,7 @@ from harness.processes import Children
 
 from .chorale import ChoraleNode
 from .go import GoNode
+from .requests import Asked
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -82,9 +83,11 @@ class Stage:
     """Where one measurement's processes live and end."""
 
     def __init__(
-        self, folder: Path, tool: Path, program: Path, pipeline: Path, p2pd: Path, is_quick: bool
+        self, folder: Path, tool: Path, program: Path, pipeline: Path, p2pd: Path, revm: Path,
+        is_quick: bool,
     ) -> None:
         self.tool, self.program, self.pipeline, self.p2pd = tool, program, pipeline, p2pd
+        self._revm = revm
         self.folder, self.is_quick = folder, is_quick
         self.children = Children(folder)
         self._nodes: list[ChoraleNode | GoNode] = []
@@ -99,6 +102,15 @@ class Stage:
         self._nodes.append(node)
         node.ready()
         return node
+
+    def execution(self, name: str) -> Asked:
+        """`chorale-bench execution`, which is asked for one measurement after the other."""
+        return Asked(name, self.children, self.folder, [str(self.tool), "execution"])
+
+    def revm(self, name: str) -> Asked:
+        """The same for revm."""
+        script = Path(__file__).resolve().parents[1] / "revm.py"
+        return Asked(name, self.children, self.folder, [str(self._revm), str(script)])
 
     def run_tool(self, *arguments: str, timeout: float = 180) -> str:
         return subprocess.run(

@@ -2,6 +2,7 @@ import Admin
 import ChoraleBase
 import Codec
 import DriverUV
+import JSONRPC
 import Node
 import PeerIdentity
 

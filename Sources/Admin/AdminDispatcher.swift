@@ -1,4 +1,6 @@
 import ChoraleBase
+public import Codec
+public import JSONRPC
 public import Node
 
 /// The admin interface without its socket: lines in, lines and commands out.
@@ -271,7 +273,8 @@ public struct AdminDispatcher {
         if isLast { params["end"] = .bool(true) }
         if params.members.count > 1 {
             counters.notifications &+= 1
-            actions.append(.send(call.client, RPCResponse.notification(params)))
+            let line = RPCResponse.notification("chorale_subscription", params)
+            actions.append(.send(call.client, line))
         }
         if isLast { forget(command, of: call.client) }
     }

@@ -1,5 +1,6 @@
 import ChoraleBase
 public import DriverUV
+import JSONRPC
 public import Node
 
 /// Serves the admin interface on a Unix socket of mode 0600, one JSON object a line.

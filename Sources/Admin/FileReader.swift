@@ -1,5 +1,7 @@
+import Codec
 import ChoraleBase
 import Glibc
+import JSONRPC
 import Node
 
 /// Reads a file that an operator named, on a worker thread.

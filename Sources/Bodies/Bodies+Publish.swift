@@ -21,7 +21,8 @@ extension Bodies {
     ) {
         let announcement = built.announcement
         precondition(
-            built.chunks.count == announcement.shape.chunkCount, "a built body has all its chunks")
+            built.chunks.count == announcement.shape.chunkCount
+                && built.rows.count == built.chunks.count, "a built body has all its chunks")
         // What an operator asks for again is not forgotten.
         forgotten.remove(announcement.root)
         if let refusal = publicationRefusal(of: announcement, into: &outputs) {
@@ -44,7 +45,7 @@ extension Bodies {
             writes.append(
                 .put(
                     .chunk, key: StoredChunk.key(root: root, index: index),
-                    value: chunk.sszEncoded()))
+                    value: built.rows[index]))
         }
         writes.append(
             .put(.witness, key: BodyManifest.key(root: root), value: manifest.sszEncoded()))

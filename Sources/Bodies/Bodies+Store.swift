@@ -20,7 +20,7 @@ extension Bodies {
                 [
                     .put(
                         .chunk, key: StoredChunk.key(root: body.root, index: index),
-                        value: chunk.sszEncoded()),
+                        value: chunk.row()),
                     .put(
                         .witness, key: BodyManifest.key(root: body.root),
                         value: body.manifest.sszEncoded()),

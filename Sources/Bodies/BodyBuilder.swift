@@ -6,7 +6,7 @@ public import PeerIdentity
 
 /// Cuts, hashes and signs a body of our own, away from the loop.
 ///
-/// Costs one SHA-256 of the body, 3 ms a MiB at worst, and one copy.
+/// Costs one SHA-256 of the body, 3 ms a MiB at worst, and two copies.
 public struct BodyBuilder: Sendable {
     /// What no body can be.
     public enum BuildError: Error, Hashable, Sendable {
@@ -19,6 +19,9 @@ public struct BodyBuilder: Sendable {
         public let announcement: BodyAnnouncement
         /// In order, each with its proof.
         public let chunks: [StoredChunk]
+        /// The chunks as the store keeps them. Made here too, because on the loop the copies of a large
+        /// body would take longer than the loop may lag.
+        public let rows: [[UInt8]]
     }
 
     private let bytes: [UInt8]
@@ -80,6 +83,6 @@ public struct BodyBuilder: Sendable {
         return Built(
             announcement: BodyAnnouncement(
                 signing: description, with: identity, network: networkDigest),
-            chunks: chunks)
+            chunks: chunks, rows: chunks.map { $0.row() })
     }
 }

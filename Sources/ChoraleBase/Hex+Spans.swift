@@ -45,7 +45,7 @@ extension Hex {
 
     /// Eight digits, the first lowest, as four bytes.
     @inline(__always)
-    private static func decodeEight(_ digits: UInt64) -> (value: UInt32, isValid: Bool) {
+    static func decodeEight(_ digits: UInt64) -> (value: UInt32, isValid: Bool) {
         let ones: UInt64 = 0x0101_0101_0101_0101
         let high = ones &* 0x80
         // Every byte is below 128, or nothing that follows means anything.

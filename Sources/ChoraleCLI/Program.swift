@@ -141,6 +141,6 @@ struct Chorale: ParsableCommand {
         subcommands: [
             InitCommand.self, RunCommand.self, GenesisCommand.self, AdminCommand.self,
             GossipCommand.self, BodyCommand.self, DHTCommand.self, PingCommand.self,
-            PerfCommand.self, KeyCommand.self,
+            PerfCommand.self, KeyCommand.self, EVMCommand.self,
         ])
 }

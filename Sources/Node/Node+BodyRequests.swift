@@ -73,7 +73,9 @@ extension Node {
         into outputs: inout [NodeOutput]
     ) {
         guard let session = serves[id] else { return }
-        respond(session, response.sszEncoded(), isLast: false, now: now, into: &outputs)
+        let size = response.hasChunk ? ChunkResponse.encodedSizeMax : 0
+        respond(
+            session, response.sszEncoded(reserving: size), isLast: false, now: now, into: &outputs)
     }
 
     mutating func endChunkResponse(

@@ -29,6 +29,7 @@ import Testing
         #expect(stated == (shape.chunkCount <= 240 ? shape.chunkCount : 0))
         for index in Set([0, shape.chunkCount / 2, shape.chunkCount - 1]) {
             let chunk = built.chunks[index]
+            #expect(built.rows[index] == chunk.sszEncoded())
             let check = ChunkCheck(root: built.announcement.root, index: index, chunk: chunk)
             #expect(check.run())
             let elsewhere = ChunkCheck(

@@ -1,6 +1,7 @@
 import ChoraleBase
-import Codec
 import Testing
+
+@testable import Codec
 
 @Suite struct SnappyVectorTests {
     static let checksums: [(String, UInt32, UInt32)] = [
@@ -9,6 +10,45 @@ import Testing
         (String(repeating: "\0", count: 32), 0x8A91_36AA, 0x0FD7_FFFA),
         ("a", 0xC1D0_4330, 0x28E4_6E78),
     ]
+
+    /// RFC 3720, appendix B.4.
+    static let iSCSI: [(String, [UInt8], UInt32)] = [
+        ("32 bytes of zeroes", [UInt8](repeating: 0, count: 32), 0x8A91_36AA),
+        ("32 bytes of ones", [UInt8](repeating: 0xFF, count: 32), 0x62A8_AB43),
+        ("incrementing", Array(0..<32), 0x46DD_794E),
+        ("decrementing", (0..<32).reversed(), 0x113F_DB5C),
+        (
+            "an iSCSI read command",
+            [
+                0x01, 0xC0, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+                0x00, 0x00, 0x14, 0x00, 0x00, 0x00, 0x00, 0x00, 0x04, 0x00, 0x00, 0x00, 0x00, 0x14,
+                0x00, 0x00, 0x00, 0x18, 0x28, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x00,
+                0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+            ], 0xD996_3A56
+        ),
+    ]
+
+    @Test(arguments: iSCSI) func checksumOfRFC3720(name: String, bytes: [UInt8], crc: UInt32) {
+        #expect(CRC32C.checksum(bytes.span) == crc)
+        #expect(CRC32C.checksumByTable(bytes.span) == crc)
+    }
+
+    /// Sizes around those at which the instruction's three blocks begin, and any alignment.
+    @Test(arguments: UInt64(0)..<64) func checksumByInstructionIsThatByTable(seed: UInt64) {
+        var random = DeterministicRandom(seed: seed)
+        let bytes = random.bytes(count: 100_000)
+        let edges = [
+            0, 1, 7, 8, 767, 768, 769, 1_535, 12_287, 12_288, 12_289, 24_576 + 768, 65_536,
+        ]
+        let sizes = edges + (0..<16).map { _ in Int(random.next() % 30_000) }
+        for size in sizes {
+            let start = Int(random.next() % 64)
+            let part = bytes.span.extracting(start..<start + size)
+            let native = CRC32C.checksum(part)
+            let table = CRC32C.checksumByTable(part)
+            #expect(native == table, "\(size) bytes from \(start)")
+        }
+    }
 
     @Test(arguments: checksums) func checksum(text: String, crc: UInt32, masked: UInt32) {
         let bytes = Array(text.utf8)

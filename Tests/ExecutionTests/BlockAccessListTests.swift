@@ -1,4 +1,5 @@
 import ChoraleBase
+import Conformance
 import TestSupport
 import Testing
 
@@ -10,7 +11,7 @@ struct BlockAccessListTests {
     /// is listed, in order and once, and no slot is both read and changed.
     @Test(arguments: Fixtures.files(in: "real")) func agreesWithTheNetChanges(_ path: String) throws
     {
-        let sample = try StatelessCase(Fixtures.json(path))
+        let sample = try StatelessCase(path: path)
         let block = try Block(sample.block.span)
         let ancestors = try AncestorHeaders(sample.witness, parentHash: block.header.parentHash)
         let store = WitnessStore(sample.witness, CodeCache())

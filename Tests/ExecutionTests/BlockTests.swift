@@ -101,7 +101,7 @@ struct BlockVectors {
 
     @Test func transactions() throws {
         let file = try Fixtures.json("basic/TransactionTests.json.gz")
-        #expect(file.keys.count == 133)
+        #expect(!file.keys.isEmpty)
         for name in file.keys {
             let bytes = try file[name]["txbytes"].hex
             let results = try file[name]["result"]
@@ -130,13 +130,8 @@ struct BlockVectors {
         }
     }
 
-    static let real = [
-        "hoodi-1265656", "mainnet-18884864", "mainnet-19426587", "mainnet-20852412",
-        "mainnet-23879620", "mainnet-24628607", "mainnet-25134887",
-    ]
-
-    @Test(arguments: real) func realBlocks(_ name: String) throws {
-        let file = try Fixtures.json("real/\(name).json.gz")
+    @Test(arguments: Fixtures.files(in: "real")) func realBlocks(_ path: String) throws {
+        let file = try Fixtures.json(path)
         let bytes = try file["block"].hex
         let block = try Block(bytes.span)
         #expect(block.encoded == bytes)

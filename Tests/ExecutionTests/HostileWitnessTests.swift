@@ -1,5 +1,6 @@
 import ChoraleBase
 import Codec
+import Conformance
 import Crypto
 import Testing
 
@@ -96,7 +97,9 @@ import Testing
         #expect(block.failure(block.witness.with(headers: all), .compatible) == .witness(error))
         let most = block.witness.with(headers: Array(all.dropFirst()))
         #expect(try block.verdict(most, .compatible).roots.stateRoot == block.stateRoot)
-        #expect(block.failure(most) == .witness(.unused(.headers, count: 252)))
+        let oldest = Keccak256.hash(all[1])
+        #expect(
+            block.failure(most) == .witness(.unused(.headers, count: 252, first: oldest)))
         let encoded = block.witness.with(headers: all)
         #expect(throws: error) { try Witness(rlp: encoded.rlp()) }
         #expect(throws: error) { try Witness(ssz: encoded.ssz) }
@@ -124,17 +127,22 @@ import Testing
         let nodes = block.witness.nodes.map { block.witness[$0] }
         let codes = block.witness.codes.map { block.witness[$0] }
         let rubbish: [[UInt8]] = [[], [0xC0], [0xFF, 0xFF], [UInt8](repeating: 0xC1, count: 9999)]
+        let offender = Keccak256.hash(rubbish[0])
         for (count, more) in (1...rubbish.count).map({ ($0, Array(rubbish.prefix($0))) }) {
             let first = block.witness.with(nodes: more + nodes)
             #expect(try block.verdict(first, .compatible).roots.stateRoot == block.stateRoot)
-            #expect(block.failure(first) == .witness(.unused(.nodes, count: count)))
+            #expect(
+                block.failure(first) == .witness(.unused(.nodes, count: count, first: offender)))
             let second = block.witness.with(codes: codes + more)
             #expect(try block.verdict(second, .compatible).roots.stateRoot == block.stateRoot)
-            #expect(block.failure(second) == .witness(.unused(.codes, count: count)))
+            #expect(
+                block.failure(second) == .witness(.unused(.codes, count: count, first: offender)))
         }
         // The same twice is an extra as well.
         let twice = block.witness.with(nodes: nodes + [nodes[0]])
-        #expect(block.failure(twice) == .witness(.unused(.nodes, count: 1)))
+        let repeated = Keccak256.hash(nodes[0])
+        #expect(
+            block.failure(twice) == .witness(.repeated(.nodes, count: 1, first: repeated)))
         #expect(try block.verdict(twice, .compatible).roots.stateRoot == block.stateRoot)
     }
 

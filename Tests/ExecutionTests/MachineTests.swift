@@ -1,4 +1,5 @@
 import ChoraleBase
+import Conformance
 import Crypto
 import Testing
 
@@ -24,7 +25,7 @@ import Testing
         for (address, code) in others.merging([contract: code], uniquingKeysWith: { $1 }) {
             state.entries[Address(address)] = .init(
                 nonce: 1, balance: UInt256(1000), code: code, storage: [:])
-            state.codes[Keccak256.hash(code)] = Code(code)
+            state.add(Code(code))
         }
         state.entries[Address(sender)] = .init(
             nonce: 0, balance: UInt256(1_000_000), code: [], storage: [:])

@@ -1,4 +1,5 @@
 import ChoraleBase
+import Conformance
 import Crypto
 import Foundation
 import TestSupport
@@ -153,7 +154,7 @@ struct RealMutationTests {
         let recorded: Witness
 
         init(_ path: String) throws {
-            let sample = try StatelessCase(Fixtures.json(path))
+            let sample = try StatelessCase(path: path)
             let block = try Block(sample.block.span)
             self.sample = sample
             self.block = block
@@ -192,14 +193,19 @@ struct RealMutationTests {
     /// Strict mode takes what was recorded, and names how much another program's witness has to spare.
     @Test(arguments: Fixtures.files(in: "real")) func extrasAreCounted(_ path: String) throws {
         let real = try Real(path)
-        let extras = try #require(Self.extras[real.sample.name])
+        // Counted by hand for these; of others only what is recorded is known.
+        let extras = Self.extras[real.sample.name]
         let witness = real.sample.witness
-        #expect(witness.nodes.count - real.verdict.usage.nodes == extras.nodes)
-        #expect(witness.codes.count - real.verdict.usage.codes == extras.codes)
-        let failure: WitnessError =
-            extras.nodes > 0
-            ? .unused(.nodes, count: extras.nodes) : .unused(.codes, count: extras.codes)
-        #expect(real.failure(witness) == .witness(failure))
+        if let extras {
+            #expect(witness.nodes.count - real.verdict.usage.nodes == extras.nodes)
+            #expect(witness.codes.count - real.verdict.usage.codes == extras.codes)
+            guard case .witness(.unused(let part, let count, _)) = real.failure(witness) else {
+                Issue.record("strict mode took what is not needed")
+                return
+            }
+            #expect(part == (extras.nodes > 0 ? .nodes : .codes))
+            #expect(count == (extras.nodes > 0 ? extras.nodes : extras.codes))
+        }
         #expect(real.failure(real.recorded) == nil)
         #expect(real.recorded.nodes.count == real.verdict.usage.nodes)
         #expect(real.recorded.codes.count == real.verdict.usage.codes)

@@ -1,4 +1,5 @@
 import ChoraleBase
+import Conformance
 import Crypto
 import Testing
 

@@ -1,5 +1,6 @@
 import ChoraleBase
 import Codec
+import Conformance
 import Crypto
 import TestSupport
 import Testing

@@ -16,6 +16,12 @@ public enum Fixtures {
     public static let absence =
         "no EVM fixtures: set CHORALE_EVM_FIXTURES to their folder (default ../shared/evm)"
 
+    /// A file as it is.
+    public static func data(_ path: String) throws -> [UInt8] {
+        guard let root else { throw Absent() }
+        return [UInt8](try Data(contentsOf: root.appendingPathComponent(path)))
+    }
+
     /// A JSON file; one whose name ends in `.gz` is unpacked on the way.
     public static func json(_ path: String) throws -> JSON {
         guard let root else { throw Absent() }

@@ -1,3 +1,4 @@
+import ExecutionMeasurements
 import Glibc
 
 /// The Swift half of `Benchmarks/run`: processes that are measured, and measurements that need no
@@ -7,9 +8,10 @@ import Glibc
 ///     chorale-bench dials ADDRESS [--count N] [--concurrency N] [--plain 1]
 ///     chorale-bench hold  ADDRESS [--count N] [--seed N]
 ///     chorale-bench micro [--only TEXT]
+///     chorale-bench execution
 @main
 enum Program {
-    static let usage = "usage: chorale-bench node|dials|hold|micro [ADDRESS] [--option VALUE]…"
+    static let usage = "usage: chorale-bench node|dials|hold|micro|execution [ADDRESS] [--option VALUE]…"
 
     static func main() {
         guard let arguments = Arguments(CommandLine.arguments.dropFirst()) else { fail(usage) }
@@ -19,6 +21,7 @@ enum Program {
             case "dials": try Dials.run(arguments)
             case "hold": try Crowd.run(arguments)
             case "micro": Micro.run(only: arguments["only"] ?? "")
+            case "execution": try ExecutionTool.run()
             default: fail(usage)
             }
         } catch {

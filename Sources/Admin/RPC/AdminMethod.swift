@@ -1,6 +1,7 @@
 import ChoraleBase
 import ChoraleTypes
 import Codec
+import JSONRPC
 import Node
 import PeerIdentity
 

@@ -1,5 +1,5 @@
 import ChoraleBase
-import Codec
+public import Codec
 public import Node
 import PeerIdentity
 

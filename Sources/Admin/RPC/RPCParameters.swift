@@ -1,5 +1,6 @@
 import ChoraleBase
 import Codec
+import JSONRPC
 import PeerIdentity
 
 /// The parameters of one call, by name or by position, and how they become values.

@@ -1,5 +1,6 @@
 import ChoraleBase
 import Codec
+import JSONRPC
 import Node
 import PeerIdentity
 import Swarm

@@ -1,5 +1,6 @@
 import Admin
 import ArgumentParser
+import Codec
 import Glibc
 
 struct AdminCommand: ParsableCommand {

@@ -1,3 +1,4 @@
+import Codec
 import Admin
 import ArgumentParser
 import Crypto

@@ -1,6 +1,7 @@
 import Admin
 import ArgumentParser
 import ChoraleBase
+import Codec
 import Crypto
 import PeerIdentity
 

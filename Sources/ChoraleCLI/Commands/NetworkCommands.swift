@@ -1,5 +1,6 @@
 import Admin
 import ArgumentParser
+import Codec
 import Glibc
 
 /// Where content comes from: a file, or `-` for standard input.

@@ -1,5 +1,6 @@
 import Admin
 import ArgumentParser
+import Codec
 import Glibc
 
 /// How a command finds the node that it talks to, and how it prints.

@@ -1,5 +1,6 @@
 import Admin
 import ChoraleBase
+import Codec
 import Crypto
 import Glibc
 import Node

@@ -1,4 +1,5 @@
 import Admin
+import Codec
 import Glibc
 
 /// A blocking client of the admin socket: one call at a time, or one stream.

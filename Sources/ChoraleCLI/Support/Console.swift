@@ -1,4 +1,5 @@
 import Admin
+import Codec
 import Glibc
 
 /// Standard output and standard error.

@@ -84,6 +84,36 @@ enum Files {
         guard isDirectory(path) else { throw Failure("\(path) exists and is not a directory") }
     }
 
+    /// The files of a directory and of those below it whose names end so, sorted; a file is itself.
+    static func tree(_ path: String, suffixes: [String]) throws(Failure) -> [String] {
+        guard isDirectory(path) else { return [path] }
+        guard let directory = opendir(path) else { throw failure("cannot read", path) }
+        defer { closedir(directory) }
+        var names: [String] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if !name.hasPrefix(".") { names.append(name) }
+        }
+        var paths: [String] = []
+        for name in names.sorted() {
+            let full = join(path, name)
+            if isDirectory(full) {
+                // A link back to a directory above would never end.
+                if !isLink(full) { paths += try tree(full, suffixes: suffixes) }
+            } else if suffixes.contains(where: name.hasSuffix) {
+                paths.append(full)
+            }
+        }
+        return paths
+    }
+
+    private static func isLink(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
+    }
+
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
     static func isDirectory(_ path: String) -> Bool {

@@ -71,6 +71,13 @@ public struct StoredChunk: Hashable, Sendable {
         self.proof = proof
     }
 
+    /// The row's value.
+    public func row() -> [UInt8] {
+        let layout = Self.sszLayout
+        return sszEncoded(
+            reserving: layout.fixedPartSize + data.bytes.count + proof.elements.count * 32)
+    }
+
     /// The key of a chunk's row: root, then the index in four big-endian bytes.
     public static func key(root: Bytes32, index: Int) -> [UInt8] {
         var key = root.bytes

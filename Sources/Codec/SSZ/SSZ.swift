@@ -75,9 +75,12 @@ public typealias SSZCodable = SSZEncodable & SSZDecodable
 
 extension SSZEncodable {
     /// The encoding in an array of its own.
-    public func sszEncoded() -> [UInt8] {
+    ///
+    /// - Parameter reserving: room to begin with, in bytes, where the size varies and growing would copy
+    ///   much.
+    public func sszEncoded(reserving size: Int = 0) -> [UInt8] {
         var bytes: [UInt8] = []
-        if let size = Self.sszFixedSize { bytes.reserveCapacity(size) }
+        bytes.reserveCapacity(Self.sszFixedSize ?? size)
         sszEncode(into: &bytes)
         return bytes
     }

@@ -1,15 +1,26 @@
+import CCRC32C
 import ChoraleBase
 
 /// CRC-32 with Castagnoli's polynomial, as iSCSI, Snappy and RocksDB use it.
 ///
-/// Eight bytes a step through eight tables: about 2 GB/s on one core of an EPYC (Zen 5), which makes
-/// it half the cost of a frame of noise. The SSE 4.2 instruction would be faster but needs a C shim or
-/// builds for each processor.
+/// By the processor's own instruction where it has one (x86-64 with SSE 4.2, ARM with CRC), else eight
+/// bytes a step through eight tables: about 2 GB/s on one core of an EPYC, which would make it half the
+/// cost of a frame of noise.
 ///
 /// Specification: RFC 3720, appendix B.4; masking: google/snappy `framing_format.txt`, section 3.
 public enum CRC32C {
     /// The checksum of `bytes`.
     public static func checksum(_ bytes: Span<UInt8>) -> UInt32 {
+        guard crc32c_is_native() != 0 else { return checksumByTable(bytes) }
+        // Sound: the pointer lives through the call only, and its size goes with it.
+        return unsafe bytes.withUnsafeBufferPointer { buffer in
+            guard let base = buffer.baseAddress else { return 0 }
+            return unsafe ~crc32c_native(~0, base, buffer.count)
+        }
+    }
+
+    /// The same without the instruction.
+    static func checksumByTable(_ bytes: Span<UInt8>) -> UInt32 {
         let tables = tables.span
         var crc = ~UInt32(0)
         var index = 0

@@ -38,27 +38,26 @@ enum LibSnappy {
         }
     }
 
-    /// Encodes `data` to `output` from `start` on.
+    /// Encodes `data` behind what `output` holds.
     ///
     /// - Precondition: `output` has room for the largest encoding, which is never empty.
-    /// - Returns: the size of the encoding.
-    static func encode(_ data: Span<UInt8>, into output: inout [UInt8], at start: Int) -> Int {
-        let room = output.count - start
-        precondition(start >= 0 && snappy_max_compressed_length(data.count) <= room, "no room")
+    static func encode(_ data: Span<UInt8>, into output: inout OutputSpan<UInt8>) {
+        precondition(snappy_max_compressed_length(data.count) <= output.freeCapacity, "no room")
         var spare: UInt8 = 0
-        // Sound: as above; the room covers libsnappy's own bound (checked above).
-        return unsafe data.withUnsafeBufferPointer { data in
-            unsafe output.withUnsafeMutableBufferPointer { output in
+        // Sound: as above; the room covers libsnappy's own bound (checked above), and `count` grows by
+        // what libsnappy says that it wrote.
+        unsafe data.withUnsafeBufferPointer { data in
+            unsafe output.withUnsafeMutableBufferPointer { output, count in
                 unsafe withUnsafeMutablePointer(to: &spare) { spare in
                     let source = unsafe data.baseAddress ?? UnsafePointer(spare)
-                    let target = unsafe output.baseAddress.map { unsafe $0 + start } ?? spare
-                    var written = room
+                    let target = unsafe output.baseAddress.map { unsafe $0 + count } ?? spare
+                    var written = output.count - count
                     let status = unsafe snappy_compress(
                         UnsafeRawPointer(source).assumingMemoryBound(to: CChar.self), data.count,
                         UnsafeMutableRawPointer(target).assumingMemoryBound(to: CChar.self),
                         &written)
                     precondition(status == SNAPPY_OK, "compression fails only for lack of room")
-                    return written
+                    count += written
                 }
             }
         }

@@ -98,9 +98,9 @@ public enum Snappy {
     static func append(encoding data: Span<UInt8>, to output: inout [UInt8]) -> Int {
         precondition(data.count <= Int(UInt32.max), "a block holds less than 4 GiB")
         let start = output.count
-        output.append(contentsOf: repeatElement(0, count: encodedSizeMax(data.count)))
-        let size = LibSnappy.encode(data, into: &output, at: start)
-        output.removeLast(output.count - start - size)
-        return size
+        output.append(addingCapacity: encodedSizeMax(data.count)) { room in
+            LibSnappy.encode(data, into: &room)
+        }
+        return output.count - start
     }
 }

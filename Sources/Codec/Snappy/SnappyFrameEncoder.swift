@@ -10,6 +10,14 @@ public enum SnappyFrameEncoder {
     /// reader nothing to decode. The identifier is written even when there is no data.
     public static func append(_ data: Span<UInt8>, to output: inout [UInt8]) {
         typealias Chunk = SnappyFrameDecoder.Chunk
+        // At once, or a large stream would be copied as it grows: every chunk has a header, a checksum
+        // and its data at most, and compression is tried in more room than the chunk then takes.
+        let chunkSizeMax = SnappyFrameDecoder.chunkDataSizeMax
+        let chunkCount = (data.count + chunkSizeMax - 1) / chunkSizeMax
+        let trialSize = min(data.count, chunkSizeMax)
+        let spare = Snappy.encodedSizeMax(trialSize) - trialSize
+        let size = output.count + 10 + 8 * chunkCount + data.count + spare
+        if output.capacity < size { output.reserveCapacity(size) }
         appendHeader(Chunk.identifier, size: Chunk.identifierText.count, to: &output)
         output.append(contentsOf: Chunk.identifierText.span)
 

@@ -45,6 +45,16 @@ public struct Block: Hashable, Sendable {
     public var ommers: [Header]
     /// nil before Shanghai.
     public var withdrawals: [Withdrawal]?
+
+    public init(
+        header: Header, transactions: [Transaction], ommers: [Header] = [],
+        withdrawals: [Withdrawal]?
+    ) {
+        self.header = header
+        self.transactions = transactions
+        self.ommers = ommers
+        self.withdrawals = withdrawals
+    }
 }
 
 /// Why bytes are no block.

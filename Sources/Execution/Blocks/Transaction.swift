@@ -69,6 +69,32 @@ public struct Transaction: Hashable, Sendable {
     public var yParity: UInt8
     public var r: UInt256
     public var s: UInt256
+
+    /// Without a signature unless one is given.
+    public init(
+        kind: Kind, chainID: UInt256?, nonce: UInt64, maxPriorityFeePerGas: UInt256,
+        maxFeePerGas: UInt256, gasLimit: UInt64, to: Address?, value: UInt256, data: [UInt8],
+        accessList: [AccessListEntry] = [], maxFeePerBlobGas: UInt256 = .zero,
+        blobHashes: [Bytes32] = [], authorizations: [Authorization] = [], yParity: UInt8 = 0,
+        r: UInt256 = .zero, s: UInt256 = .zero
+    ) {
+        self.kind = kind
+        self.chainID = chainID
+        self.nonce = nonce
+        self.maxPriorityFeePerGas = maxPriorityFeePerGas
+        self.maxFeePerGas = maxFeePerGas
+        self.gasLimit = gasLimit
+        self.to = to
+        self.value = value
+        self.data = data
+        self.accessList = accessList
+        self.maxFeePerBlobGas = maxFeePerBlobGas
+        self.blobHashes = blobHashes
+        self.authorizations = authorizations
+        self.yParity = yParity
+        self.r = r
+        self.s = s
+    }
 }
 
 /// Why bytes are no transaction, or its signature none.

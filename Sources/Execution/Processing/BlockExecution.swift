@@ -37,10 +37,11 @@ public enum BlockExecution {
     ///   - recordsAccess: whether the outcome has a ``BlockAccessList``.
     ///   - isProposal: whether the block is still being made, so that its header does not say yet what
     ///     comes out: gas and blob gas used, bloom and the requests' hash are then not compared.
+    ///   - trace: takes a line for every instruction (EIP-3155).
     public static func run(
         _ block: Block, size: Int, after parent: Header, _ rules: ChainRules,
         reader: any StateReader, senders: [Address]? = nil, recordsAccess: Bool = false,
-        isProposal: Bool = false
+        isProposal: Bool = false, trace: ((String) -> Void)? = nil
     ) throws(BlockFailure) -> BlockOutcome {
         let epoch = rules.epoch(at: block.header.timestamp)
         do throws(BlockRejection) {
@@ -59,6 +60,7 @@ public enum BlockExecution {
                 baseFee: header.baseFeePerGas ?? .zero, prevRandao: UInt256(header.mixHash),
                 blobBaseFee: epoch.fork >= .cancun ? epoch.blobs.baseFee(excess: excess) : .one))
         if recordsAccess { machine.state.accessRecord = AccessRecord() }
+        machine.tracer = trace.map { LineTracer(write: $0) }
         return try machine.run(block, epoch, rules, senders, isProposal: isProposal)
     }
 }
@@ -153,7 +155,9 @@ extension Machine {
         if fork >= .cancun, header.blobGasUsed != outcome.blobGasUsed {
             throw .blobGasUsed(found: header.blobGasUsed ?? 0, expected: outcome.blobGasUsed)
         }
-        guard outcome.bloom.bytes == header.bloom else { throw .bloom }
+        guard outcome.bloom.bytes == header.bloom else {
+            throw .bloom(found: header.bloom, expected: outcome.bloom.bytes)
+        }
         if fork >= .prague {
             let hash = ExecutionRequests.hash(outcome.requests)
             guard header.requestsHash == hash else {

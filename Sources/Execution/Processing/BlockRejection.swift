@@ -35,13 +35,14 @@ public enum BlockRejection: Error, Hashable, Sendable {
 
     // MARK: What executing it gave
     case gasUsed(found: UInt64, expected: UInt64)
-    case bloom
+    /// 256 bytes each.
+    case bloom(found: [UInt8], expected: [UInt8])
     case requestsHash(found: Bytes32, expected: Bytes32)
     case stateRoot(found: Bytes32, expected: Bytes32)
     case receiptsRoot(found: Bytes32, expected: Bytes32)
     /// A system contract has no code.
     case systemContractMissing(Address)
-    /// A call of a system contract failed.
+    /// A call of a system contract failed (EIP-7002, 7251).
     case systemCallFailed(Address)
     /// A log of the deposit contract is not laid out as one (EIP-6110).
     case depositLayout

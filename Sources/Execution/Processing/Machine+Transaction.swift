@@ -1,17 +1,22 @@
 import ChoraleBase
 
 /// What became of a transaction.
-struct TransactionOutcome {
+public struct TransactionOutcome: Sendable {
     /// Whether its message was neither reverted nor failed.
-    var succeeded: Bool
-    var gasUsed: UInt64
-    var logs: [Log]
+    public var succeeded: Bool
+    public var gasUsed: UInt64
+    public var logs: [Log]
 }
 
 /// What a block has left when a transaction comes.
-struct BlockAllowance {
-    var gas: UInt64
-    var blobGas: UInt64
+public struct BlockAllowance: Hashable, Sendable {
+    public var gas: UInt64
+    public var blobGas: UInt64
+
+    public init(gas: UInt64, blobGas: UInt64) {
+        self.gas = gas
+        self.blobGas = blobGas
+    }
 }
 
 extension Machine {

@@ -26,7 +26,7 @@ public struct Log: Hashable, Sendable {
     }
 
     /// The list of logs in RLP.
-    static func encoded(_ logs: [Log]) -> [UInt8] {
+    public static func encoded(_ logs: [Log]) -> [UInt8] {
         var writer = RLPWriter()
         let list = writer.beginList()
         for log in logs { log.write(to: &writer) }

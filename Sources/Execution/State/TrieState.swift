@@ -19,6 +19,7 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
     /// Hashes of ancestors by their number.
     private let blockHashes: [UInt64: Bytes32]
     private let limits: Trie.Limits
+    private let records: Bool
     /// Nodes of all storage tries together, at most as many again as one trie may have.
     private var storageNodeCount = 0
     /// Nodes that were read of storage that is gone now.
@@ -28,14 +29,22 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
     /// The lowest block whose hash was asked for.
     public private(set) var oldestBlockHash: UInt64?
 
+    /// - Parameters:
+    ///   - blockHashes: of ancestors, by their number.
+    ///   - records: whether the nodes and codes that are used are noted, for a witness.
     public init(
         root: Bytes32, source: Source, blockHashes: [UInt64: Bytes32],
-        limits: Trie.Limits = .state
+        limits: Trie.Limits = .state, records: Bool = true
     ) {
         self.source = source
         self.blockHashes = blockHashes
         self.limits = limits
-        accounts = Trie(root: root, limits: limits)
+        self.records = records
+        accounts = Trie(root: root, limits: limits, records: records)
+    }
+
+    private func storage(_ root: Bytes32) -> Trie {
+        Trie(root: root, limits: limits, records: records)
     }
 
     // MARK: Reading
@@ -61,7 +70,7 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
         do throws(TrieError) {
             // In place: a copy taken out and put back would copy the trie.
             entry = try storages[
-                address, default: Trie(root: account.storageRoot, limits: limits)
+                address, default: storage(account.storageRoot)
             ].counted(&storageNodeCount, limits) { (trie) throws(TrieError) in
                 try trie.value(at: key.storage.span, from: source)
             }
@@ -76,7 +85,7 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
     }
 
     public func code(_ hash: Bytes32, of address: Address) throws(StateError) -> Code {
-        resolvedCodes.insert(hash)
+        if records { resolvedCodes.insert(hash) }
         guard let code = source.code(hash) else { throw .codeMissing(hash) }
         return code
     }
@@ -130,7 +139,7 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
                 value: slot.value.isZero ? nil : slot.value.rlp)
         }
         return try storages[
-            change.address, default: Trie(root: account.storageRoot, limits: limits)
+            change.address, default: storage(account.storageRoot)
         ].counted(&storageNodeCount, limits) { (trie) throws(TrieError) in
             try trie.applied(slots, order: order, from: source)
         }

@@ -5,6 +5,11 @@ public struct AccountChange: Hashable, Sendable {
     public struct Slot: Hashable, Sendable {
         public var key: UInt256
         public var value: UInt256
+
+        public init(key: UInt256, value: UInt256) {
+            self.key = key
+            self.value = value
+        }
     }
 
     public var address: Address
@@ -18,6 +23,18 @@ public struct AccountChange: Hashable, Sendable {
     public var slots: [Slot]
     /// The code, where the block has set it.
     public var code: Code?
+
+    public init(
+        address: Address, account: Account?, isChanged: Bool, isStorageCleared: Bool,
+        slots: [Slot], code: Code? = nil
+    ) {
+        self.address = address
+        self.account = account
+        self.isChanged = isChanged
+        self.isStorageCleared = isStorageCleared
+        self.slots = slots
+        self.code = code
+    }
 
     public static func == (lhs: Self, rhs: Self) -> Bool {
         lhs.address == rhs.address && lhs.account == rhs.account && lhs.isChanged == rhs.isChanged

@@ -56,8 +56,10 @@ public struct Trie: Sendable {
     public let limits: Limits
     /// Hashes of the nodes taken from the source so far, in the order of their first use.
     ///
-    /// A witness for what was done with the trie consists of these.
+    /// A witness for what was done with the trie consists of these. Empty when `records` is false.
     public private(set) var resolved: [Bytes32] = []
+    /// Whether ``resolved`` is kept.
+    public let records: Bool
 
     var nodes: [TrieNode] = [.nothing]
     var references: [TrieReference] = [.empty]
@@ -66,11 +68,17 @@ public struct Trie: Sendable {
     var rootNode = TrieNodeID.nothing
 
     /// A trie without entries.
-    public init(limits: Limits = Limits()) { self.limits = limits }
+    public init(limits: Limits = Limits()) {
+        self.limits = limits
+        records = true
+    }
 
     /// The trie with this root, of which nothing is read yet.
-    public init(root: Bytes32, limits: Limits = Limits()) {
+    ///
+    /// - Parameter records: whether the nodes taken from the source are noted.
+    public init(root: Bytes32, limits: Limits = Limits(), records: Bool = true) {
         self.limits = limits
+        self.records = records
         guard root != Self.emptyRoot else { return }
         nodes.append(.stub(root, .root))
         references.append(.hash(root))
@@ -143,7 +151,7 @@ public struct Trie: Sendable {
         }
         guard let found else { throw .missing(hash) }
         nodes[id.index] = found
-        resolved.append(hash)
+        if records { resolved.append(hash) }
     }
 
     mutating func add(

@@ -1,19 +1,19 @@
-import ChoraleBase
+public import ChoraleBase
 import Codec
 import Crypto
 
 /// The headers of a witness, as the chain that ends at a block's parent.
-struct AncestorHeaders {
+public struct AncestorHeaders: Sendable {
     /// BLOCKHASH reaches back so far.
-    static let countMax = 256
+    public static let countMax = 256
 
-    let parent: Header
+    public let parent: Header
     /// Of every header that is there; not of what the oldest calls its parent.
-    let hashes: [UInt64: Bytes32]
+    public let hashes: [UInt64: Bytes32]
 
     /// Accepts the oldest first or the newest first. Each header's hash has to be the parent's hash of
     /// the next, and the newest's that of the block.
-    init(_ witness: Witness, parentHash: Bytes32) throws(WitnessError) {
+    public init(_ witness: Witness, parentHash: Bytes32) throws(WitnessError) {
         guard !witness.headers.isEmpty else { throw .noHeaders }
         guard witness.headers.count <= Self.countMax else {
             throw .tooMany(.headers, limit: Self.countMax)

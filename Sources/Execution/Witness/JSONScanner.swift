@@ -2,13 +2,13 @@ import ChoraleBase
 
 /// Walks JSON text without building it: a witness of 20 MB is 40 MB of text that is mostly digits.
 ///
-/// It holds a position only; pass the same text to every call. Strings with escapes are refused, since
-/// nothing that is looked for has any.
+/// It holds a position only; pass the same text to every call. Names and strings that are looked for have
+/// no escapes, so that those with some are only passed over.
 struct JSONScanner {
     /// Lists and objects inside each other that are passed over.
     private static let depthMax = 16
 
-    private var position = 0
+    private(set) var position = 0
 
     /// The next character that is no white space; zero at the end.
     mutating func next(_ text: Span<UInt8>) -> UInt8 {
@@ -40,7 +40,7 @@ struct JSONScanner {
         return true
     }
 
-    /// Where the characters of the string that comes next lie.
+    /// Where the characters of the string that comes next lie, escapes left as they are.
     mutating func string(_ text: Span<UInt8>) throws(WitnessError) -> Range<Int> {
         try take(UInt8(ascii: "\""), text)
         let start = position
@@ -49,16 +49,34 @@ struct JSONScanner {
             case UInt8(ascii: "\""):
                 position += 1
                 return start..<position - 1
-            case UInt8(ascii: "\\"), 0..<0x20: throw .json(member: "string")
+            case 0..<0x20: throw .json(member: "string")
+            case UInt8(ascii: "\\"): position += 2
             default: position += 1
             }
         }
         throw .json(member: "string")
     }
 
+    /// Appends the bytes that the string which comes next has digits of, found and decoded in one pass.
+    mutating func hexString(
+        _ text: Span<UInt8>, into bytes: inout [UInt8]
+    ) throws(WitnessError) -> (run: Hex.Run, isPrefixed: Bool) {
+        try take(UInt8(ascii: "\""), text)
+        let isPrefixed = HexText.isPrefixed(text, position, text.count)
+        if isPrefixed { position += 2 }
+        let run = Hex.decodeRun(text, from: position, into: &bytes)
+        position += run.digitCount
+        guard position < text.count, text[position] == UInt8(ascii: "\"") else {
+            throw .hex(position: position)
+        }
+        position += 1
+        return (run, isPrefixed)
+    }
+
+    /// Calls `member` with where each member's name lies, the scanner standing before its value.
     mutating func object(
         _ text: Span<UInt8>,
-        _ member: (inout JSONScanner, Span<UInt8>, String) throws(WitnessError) -> Void
+        _ member: (inout JSONScanner, Span<UInt8>, Range<Int>) throws(WitnessError) -> Void
     ) throws(WitnessError) {
         try take(UInt8(ascii: "{"), text)
         if next(text) == UInt8(ascii: "}") {
@@ -66,9 +84,9 @@ struct JSONScanner {
             return
         }
         while true {
-            let name = text.extracting(try string(text)).copied()
+            let name = try string(text)
             try take(UInt8(ascii: ":"), text)
-            try member(&self, text, String(decoding: name, as: UTF8.self))
+            try member(&self, text, name)
             if next(text) == UInt8(ascii: "}") {
                 position += 1
                 return

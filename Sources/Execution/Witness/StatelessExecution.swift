@@ -8,6 +8,12 @@ public struct StatelessVerdict: Sendable {
         public var stateRoot: Bytes32
         public var receiptsRoot: Bytes32
         public var gasUsed: UInt64
+
+        public init(stateRoot: Bytes32, receiptsRoot: Bytes32, gasUsed: UInt64) {
+            self.stateRoot = stateRoot
+            self.receiptsRoot = receiptsRoot
+            self.gasUsed = gasUsed
+        }
     }
 
     /// Nodes and codes that were needed, of those that the witness has.
@@ -39,7 +45,7 @@ public enum StatelessFailure: Error, Hashable, Sendable {
 /// The roots of state and receipts in the block's header are not read: they may be zero, or wrong.
 /// Whoever asked compares.
 public struct StatelessExecution {
-    /// Whether entries that were not needed are an error.
+    /// Whether entries that were not needed, or are there twice, are an error.
     public enum Mode: Hashable, Sendable {
         /// They are ignored, as other clients do.
         case compatible
@@ -91,6 +97,14 @@ public struct StatelessExecution {
     public func verdict(
         _ block: Block, size: Int, _ witness: Witness, senders: [Address]? = nil
     ) throws(StatelessFailure) -> StatelessVerdict {
+        try verdict(block, size: size, witness, senders: senders, trace: nil)
+    }
+
+    /// - Parameter trace: filled as far as execution comes.
+    func verdict(
+        _ block: Block, size: Int, _ witness: Witness, senders: [Address]?,
+        trace: StatelessTrace?
+    ) throws(StatelessFailure) -> StatelessVerdict {
         var gas: UInt64 = 0
         for transaction in block.transactions {
             // Signatures are checked before anything is paid for.
@@ -107,17 +121,19 @@ public struct StatelessExecution {
         let store = WitnessStore(witness, codeCache)
         let state = TrieState(
             root: ancestors.parent.stateRoot, source: store, blockHashes: ancestors.hashes)
+        let reader: any StateReader = trace?.watch(state, ancestors.parent) ?? state
         let outcome: BlockOutcome
         do throws(BlockFailure) {
             outcome = try BlockExecution.run(
-                block, size: size, after: ancestors.parent, rules, reader: state,
-                senders: senders)
+                block, size: size, after: ancestors.parent, rules, reader: reader,
+                senders: senders, recordsAccess: trace != nil)
         } catch {
             switch error {
             case .rejected(let rejection): throw .rejected(rejection)
             case .state(let error): throw .incomplete(error)
             }
         }
+        trace?.questions?.finish()
         let stateRoot: Bytes32
         do throws(StateError) {
             stateRoot = try state.apply(outcome.changes, order: order)
@@ -126,23 +142,10 @@ public struct StatelessExecution {
         }
         let usage = StatelessVerdict.Usage(
             nodes: state.resolvedNodes.count, codes: state.resolvedCodes.count)
-        if mode == .strict { try requireUsed(usage, store, state, witness, block) }
+        if mode == .strict { try requireUsed(witness, state, block.header.number) }
         return StatelessVerdict(
             roots: .init(
                 stateRoot: stateRoot, receiptsRoot: outcome.receiptsRoot,
                 gasUsed: outcome.gasUsed), outcome: outcome, usage: usage)
-    }
-
-    private func requireUsed(
-        _ usage: StatelessVerdict.Usage, _ store: WitnessStore, _ state: TrieState<WitnessStore>,
-        _ witness: Witness, _ block: Block
-    ) throws(StatelessFailure) {
-        let nodes = witness.nodes.count - usage.nodes
-        guard nodes == 0 else { throw .witness(.unused(.nodes, count: nodes)) }
-        let codes = witness.codes.count - usage.codes
-        guard codes == 0 else { throw .witness(.unused(.codes, count: codes)) }
-        let oldest = state.oldestBlockHash ?? block.header.number - 1
-        let headers = witness.headers.count - Int(block.header.number - oldest)
-        guard headers == 0 else { throw .witness(.unused(.headers, count: headers)) }
     }
 }

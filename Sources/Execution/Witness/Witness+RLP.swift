@@ -7,9 +7,16 @@ extension Witness {
     ///
     /// Nothing is copied: the parts are ranges of `bytes`.
     public init(rlp bytes: [UInt8], limits: Limits = Limits()) throws(WitnessError) {
+        self = try Self.read(rlp: bytes, limits).witness
+    }
+
+    static func read(
+        rlp bytes: [UInt8], _ limits: Limits
+    ) throws(WitnessError) -> WitnessDocument {
         guard bytes.count <= limits.sizeMax else {
             throw .tooLarge(bytes.count, limit: limits.sizeMax)
         }
+        var form = WitnessForm(container: .rlp, size: bytes.count)
         var headers: [Range<Int>] = []
         var codes: [Range<Int>] = []
         var nodes: [Range<Int>] = []
@@ -17,14 +24,16 @@ extension Witness {
         do throws(RLPError) {
             let input = bytes.span
             var lists = try RLPReader.item(input).list(itemCountMax: 4)
-            headers = try Self.parts(&lists, input, limits.headerCountMax, isHeader: true)
+            headers = try Self.headers(&lists, input, limits.headerCountMax, &form.headerEncoding)
             part = .codes
             codes = try Self.parts(&lists, input, limits.codeCountMax)
             part = .nodes
             nodes = try Self.parts(&lists, input, limits.nodeCountMax)
             part = .keys
             if lists.position < lists.end {
-                _ = try Self.parts(&lists, input, limits.nodeCountMax)
+                form.listCount = 4
+                form.keys = .list(
+                    count: try Self.parts(&lists, input, limits.nodeCountMax).count)
             }
             try lists.finish()
         } catch .tooManyItems(let limit) {
@@ -32,23 +41,31 @@ extension Witness {
         } catch {
             throw .rlp(error)
         }
-        self.init(bytes: bytes)
-        (self.headers, self.codes, self.nodes) = (headers, codes, nodes)
+        var witness = Witness(bytes: bytes)
+        (witness.headers, witness.codes, witness.nodes) = (headers, codes, nodes)
+        return WitnessDocument(witness: witness, form: form)
     }
 
-    private static func parts(
-        _ lists: inout RLPReader, _ input: Span<UInt8>, _ countMax: Int, isHeader: Bool = false
+    /// Headers stand there as the lists they are, or, as some write them, as bytes.
+    private static func headers(
+        _ lists: inout RLPReader, _ input: Span<UInt8>, _ countMax: Int,
+        _ encoding: inout WitnessForm.HeaderEncoding
     ) throws(RLPError) -> [Range<Int>] {
         var items = try lists.required(in: input).list(itemCountMax: countMax)
         var parts: [Range<Int>] = []
         while let item = try items.next(in: input) {
-            // Headers stand there as the lists they are, or, as some write them, as bytes.
-            switch item.kind {
-            case .bytes: parts.append(item.payload)
-            case .list where isHeader: parts.append(item.encoding)
-            case .list: throw .unexpectedKind(.list)
-            }
+            encoding.note(item.kind == .list ? .rlp : .wrapped)
+            parts.append(item.kind == .list ? item.encoding : item.payload)
         }
+        return parts
+    }
+
+    private static func parts(
+        _ lists: inout RLPReader, _ input: Span<UInt8>, _ countMax: Int
+    ) throws(RLPError) -> [Range<Int>] {
+        var items = try lists.required(in: input).list(itemCountMax: countMax)
+        var parts: [Range<Int>] = []
+        while let item = try items.next(in: input) { parts.append(try item.bytes()) }
         return parts
     }
 

@@ -51,6 +51,11 @@ public struct Witness: Sendable {
         return start..<bytes.count
     }
 
+    /// Bytes of all parts together.
+    public var size: Int {
+        [headers, codes, nodes].reduce(0) { $1.reduce($0) { $0 + $1.count } }
+    }
+
     /// One part's bytes.
     public subscript(part: Range<Int>) -> [UInt8] { Array(bytes[part]) }
 

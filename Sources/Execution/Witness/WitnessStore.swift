@@ -1,10 +1,10 @@
-import ChoraleBase
+public import ChoraleBase
 import Crypto
 
 /// A witness's nodes and codes, found by the hash of their bytes.
 ///
 /// A class, because a ``TrieState`` shares it with whoever asks afterwards what was used.
-final class WitnessStore: TrieNodeSource, CodeSource {
+public final class WitnessStore: TrieNodeSource, CodeSource {
     private struct Entry: BitwiseCopyable {
         let hash: UInt256
         let start: Int
@@ -18,7 +18,9 @@ final class WitnessStore: TrieNodeSource, CodeSource {
     private var codes: [Bytes32: Range<Int>] = [:]
 
     /// Hashes every part once.
-    init(_ witness: Witness, _ codeCache: CodeCache) {
+    ///
+    /// - Parameter codeCache: kept from one block to the next.
+    public init(_ witness: Witness, _ codeCache: CodeCache) {
         self.witness = witness
         self.codeCache = codeCache
         nodeIndex = HashIndex(capacity: max(witness.nodes.count, 16))
@@ -36,10 +38,10 @@ final class WitnessStore: TrieNodeSource, CodeSource {
     }
 
     /// Different nodes, and different codes.
-    var nodeCount: Int { nodes.count }
-    var codeCount: Int { codes.count }
+    public var nodeCount: Int { nodes.count }
+    public var codeCount: Int { codes.count }
 
-    func withNode<Result, Failure: Error>(
+    public func withNode<Result, Failure: Error>(
         _ hash: Bytes32, _ body: (Span<UInt8>) throws(Failure) -> Result
     ) throws(Failure) -> Result? {
         let hash = UInt256(hash)
@@ -50,7 +52,7 @@ final class WitnessStore: TrieNodeSource, CodeSource {
         return try body(bytes.span.extracting(nodes[found].start..<nodes[found].end))
     }
 
-    func code(_ hash: Bytes32) -> Code? {
+    public func code(_ hash: Bytes32) -> Code? {
         guard let part = codes[hash] else { return nil }
         let bytes = witness.bytes
         return codeCache.code(hash, bytes.span.extracting(part))

@@ -1,0 +1,180 @@
+import ChoraleBase
+import Crypto
+import Execution
+
+/// A test of a chain of blocks, good and bad, from a first state.
+///
+/// Specification: ethereum/execution-spec-tests, "Blockchain Tests"; the older collection's have the
+/// same form.
+package struct BlockTest {
+    package let name: String
+    private let fixture: FixtureValue
+
+    package init(name: String, _ fixture: FixtureValue) {
+        self.name = name
+        self.fixture = fixture
+    }
+
+    package func run(_ options: TestOptions = TestOptions()) -> TestResult {
+        var result = TestResult(name: name, fork: "")
+        do throws(FixtureError) {
+            result.fork = try fixture["network"].string
+            result.fault = try fault(options, &result)
+        } catch {
+            result.fault = "\(error)"
+        }
+        return result
+    }
+
+    private func fault(
+        _ options: TestOptions, _ result: inout TestResult
+    ) throws(FixtureError) -> String? {
+        let chainID = try fixture.optional("config")?["chainid"].uint64 ?? 1
+        guard let rules = Networks.rules(result.fork, chainID: chainID) else {
+            return "unknown network `\(result.fork)`"
+        }
+        let state = try MemoryState(fixture["pre"])
+        let chain: TestChain
+        do {
+            chain = try TestChain(
+                state, genesis: try fixture["genesisRLP"].bytes, rules, options)
+        } catch let error as FixtureError {
+            throw error
+        } catch {
+            return "genesis: \(error)"
+        }
+        for (index, block) in try fixture["blocks"].array.enumerated() {
+            if let fault = try fault(block, chain, options, &result) {
+                return "block \(index + 1): \(fault)"
+            }
+        }
+        result.stateRoot = chain.head.stateRoot
+        guard try chain.head.hash == fixture["lastblockhash"].digest else {
+            return "last block 0x\(chain.head.hash), expected "
+                + (try fixture["lastblockhash"].string)
+        }
+        return nil
+    }
+
+    private func fault(
+        _ block: FixtureValue, _ chain: TestChain, _ options: TestOptions,
+        _ result: inout TestResult
+    ) throws(FixtureError) -> String? {
+        let exception = try block.optional("expectException")?.string
+        let bytes = try block["rlp"].bytes
+        do {
+            let outcome = try chain.append(bytes)
+            result.gasUsed = (result.gasUsed ?? 0) &+ outcome.gasUsed
+            return exception.map { "taken, although it must be refused: \($0)" }
+        } catch BlockFailure.state(let error) {
+            // The whole state is here: not to find something is never the block's fault.
+            return "the state did not answer: \(error)"
+        } catch TestChain.Fault.replay(let text) {
+            return text
+        } catch {
+            result.refusal = "\(error)"
+            guard let exception else { return "refused: \(error)" }
+            if options.checksReasons, !ExpectedException.matches(exception, error) {
+                return "refused for another reason than \(exception): \(error)"
+            }
+            return nil
+        }
+    }
+}
+
+/// A chain of executed blocks whose states are kept as trie nodes.
+final class TestChain {
+    enum Fault: Error, CustomStringConvertible {
+        case unknownParent(Bytes32)
+        case genesisRoot(found: Bytes32, expected: Bytes32)
+        /// The block was executed rightly, and from its recorded witness otherwise.
+        case replay(String)
+
+        var description: String {
+            switch self {
+            case .unknownParent(let hash): "its parent 0x\(hash) is unknown"
+            case .genesisRoot(let found, let expected):
+                "state root 0x\(found), and 0x\(expected) for the accounts of `pre`"
+            case .replay(let text): text
+            }
+        }
+    }
+
+    private let rules: ChainRules
+    private let options: TestOptions
+    private var store: StateStore
+    private var headers: [Bytes32: Header] = [:]
+    private(set) var head: Header
+
+    init(
+        _ state: MemoryState, genesis: [UInt8], _ rules: ChainRules, _ options: TestOptions
+    ) throws {
+        self.rules = rules
+        self.options = options
+        store = try StateStore(state.entries)
+        head = try Block(genesis.span).header
+        headers[head.hash] = head
+        guard store.root == head.stateRoot else {
+            throw Fault.genesisRoot(found: head.stateRoot, expected: store.root)
+        }
+    }
+
+    func append(_ bytes: [UInt8]) throws -> BlockOutcome {
+        let block = try Block(bytes.span)
+        guard let parent = headers[block.header.parentHash] else {
+            throw Fault.unknownParent(block.header.parentHash)
+        }
+        var ancestors: [UInt64: Header] = [:]
+        var ancestor: Header? = parent
+        while let header = ancestor, ancestors.count < 256 {
+            ancestors[header.number] = header
+            ancestor = headers[header.parentHash]
+        }
+        let state = TrieState(
+            root: parent.stateRoot, source: store, blockHashes: ancestors.mapValues(\.hash))
+        let outcome = try BlockExecution.run(
+            block, size: bytes.count, after: parent, rules, reader: state, trace: options.trace)
+        let root = try state.apply(outcome.changes)
+        guard root == block.header.stateRoot else {
+            throw BlockRejection.stateRoot(found: block.header.stateRoot, expected: root)
+        }
+        guard outcome.receiptsRoot == block.header.receiptsRoot else {
+            throw BlockRejection.receiptsRoot(
+                found: block.header.receiptsRoot, expected: outcome.receiptsRoot)
+        }
+        if options.replaysWitnesses {
+            do {
+                let witness = try state.witness(
+                    parent: parent.number, ancestors: ancestors.mapValues(\.encoded))
+                try replay(block, size: bytes.count, witness, outcome)
+            } catch let fault as Fault {
+                throw fault
+            } catch {
+                throw Fault.replay("its recorded witness does not do: \(error)")
+            }
+        }
+        store.insert(state, outcome.changes, root: root)
+        headers[block.header.hash] = block.header
+        if block.header.number > head.number { head = block.header }
+        return outcome
+    }
+
+    /// Executes the block again from nothing but its recorded witness, strictly: the witness is
+    /// complete, and nothing in it is without use.
+    private func replay(
+        _ block: Block, size: Int, _ witness: Witness, _ outcome: BlockOutcome
+    ) throws {
+        var withheld = block
+        withheld.header.stateRoot = .zero
+        withheld.header.receiptsRoot = .zero
+        let execution = StatelessExecution(rules: rules, mode: .strict, gasMax: .max)
+        let roots = try execution.verdict(withheld, size: size, witness).roots
+        guard roots.stateRoot == block.header.stateRoot,
+            roots.receiptsRoot == outcome.receiptsRoot, roots.gasUsed == outcome.gasUsed
+        else {
+            throw Fault.replay(
+                "other roots from its recorded witness: 0x\(roots.stateRoot) and "
+                    + "0x\(roots.receiptsRoot)")
+        }
+    }
+}

@@ -1,0 +1,52 @@
+import Conformance
+import Execution
+import TestSupport
+import Testing
+
+/// Blocks that are executed from nothing but themselves and a witness.
+@Suite(.enabled(if: Fixtures.root != nil, Comment(rawValue: Fixtures.absence)))
+struct StatelessTests {
+    private static func cases(_ path: String) throws -> [StatelessCase] {
+        try FixtureFile.lines(Fixtures.data(path)).map { try StatelessCase($0) }
+    }
+
+    @Test(arguments: ["fixtures", "stress", "damaged"]) func cases(_ name: String) throws {
+        let path = "witness/\(name).jsonl.gz"
+        Tally.report(try Self.cases(path).map { $0.run() }, of: path)
+    }
+
+    @Test func realBlocks() async throws {
+        try await Tally.run("real") { path in
+            [try StatelessCase(FixtureFile.document(Fixtures.data(path))).run()]
+        }
+    }
+
+    /// Its witness lacks the proof that an account does not exist.
+    @Test func theIncompleteBlock() throws {
+        let path = "real/incomplete/hoodi-1151683.json.gz"
+        let sample = try StatelessCase(FixtureFile.document(Fixtures.data(path)))
+        #expect {
+            try sample.verdict()
+        } throws: { error in
+            guard case StatelessFailure.incomplete(.trie(.missing)) = error else { return false }
+            return true
+        }
+    }
+
+    /// The order of changes decides which nodes are needed, as the fixtures say of each case.
+    @Test func deletionsFirstNeedsMore() throws {
+        var failed = 0
+        let samples = try Self.cases("witness/stress.jsonl.gz")
+        for sample in samples {
+            do {
+                let roots = try sample.verdict(order: .deletionsFirst).roots
+                #expect(roots.stateRoot == sample.expected?.stateRoot)
+                #expect(!sample.updateFirstNeeded, "\(sample.name)")
+            } catch {
+                #expect(sample.updateFirstNeeded, "\(sample.name): \(error)")
+                failed += 1
+            }
+        }
+        #expect(failed > 0 && failed < samples.count)
+    }
+}

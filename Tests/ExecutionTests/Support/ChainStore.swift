@@ -1,0 +1,27 @@
+import ChoraleBase
+import Conformance
+
+@testable import Execution
+
+/// Nodes and codes in memory, also wrong ones.
+struct ChainStore: TrieNodeSource, CodeSource {
+    var nodes = NodeStore()
+    var codes: [Bytes32: Code] = [:]
+
+    init() {}
+
+    /// Everything that a state is made of.
+    init(_ state: MemoryState) throws {
+        let store = try StateStore(state.entries)
+        codes = store.codes
+        for node in store.nodes.values { nodes.add(node) }
+    }
+
+    func withNode<Result, Failure: Error>(
+        _ hash: Bytes32, _ body: (Span<UInt8>) throws(Failure) -> Result
+    ) throws(Failure) -> Result? {
+        try nodes.withNode(hash, body)
+    }
+
+    func code(_ hash: Bytes32) -> Code? { codes[hash] }
+}
