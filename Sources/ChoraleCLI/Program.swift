@@ -28,6 +28,9 @@ public enum Program {
         } catch let failure as Failure {
             Console.error("chorale: \(failure.message)")
             return failure.kind == .usage ? Status.usage : Status.failed
+        } catch let malformed as MalformedInput {
+            Console.error("chorale: \(malformed.asFailure.message)")
+            return Status.failed
         } catch {
             return report(error)
         }

@@ -57,32 +57,40 @@ struct WitnessCommand: ParsableCommand {
             var input: WitnessInput?
             var result: Result<StatelessVerdict, StatelessFailure>?
             let time = try clock.measure {
-                let read = try WitnessInput(files, chain, needsBlock: true)
-                guard let block = read.block else { return }
-                let execution = StatelessExecution(
-                    rules: read.rules, mode: strict ? .strict : .compatible,
-                    order: deletionsFirst ? .deletionsFirst : .updatesFirst)
-                do throws(StatelessFailure) {
-                    result = .success(
-                        try execution.verdict(
-                            block.block, size: block.size, read.witness.witness))
-                } catch {
-                    result = .failure(error)
+                do {
+                    let read = try WitnessInput(files, chain, needsBlock: true)
+                    input = read
+                    result = executed(read)
+                } catch let malformed as MalformedInput {
+                    result = .failure(malformed.failure)
                 }
-                input = read
             }
-            guard let input, let result, let block = input.block?.block else { return }
+            guard let result else { return }
             let answer = StatelessAnswer(result, seconds: time / .seconds(1))
             if json {
                 Console.print(answer.json)
             } else {
-                Console.print(lines(answer, block, input).joined(separator: "\n"))
+                Console.print(lines(answer, input).joined(separator: "\n"))
             }
-            guard answer.status == .valid else {
-                throw Failure("block \(block.header.number) is not valid with this witness")
+            guard answer.status == .valid, let header = input?.block?.block.header else {
+                throw Failure("the block is not valid with this witness")
             }
-            guard !compareRoots || Self.hasRoots(block.header, answer) else {
-                throw Failure("block \(block.header.number) has other roots in its header")
+            guard !compareRoots || Self.hasRoots(header, answer) else {
+                throw Failure("block \(header.number) has other roots in its header")
+            }
+        }
+
+        private func executed(
+            _ input: WitnessInput
+        ) -> Result<StatelessVerdict, StatelessFailure>? {
+            guard let (block, size) = input.block else { return nil }
+            let execution = StatelessExecution(
+                rules: input.rules, mode: strict ? .strict : .compatible,
+                order: deletionsFirst ? .deletionsFirst : .updatesFirst)
+            do throws(StatelessFailure) {
+                return .success(try execution.verdict(block, size: size, input.witness.witness))
+            } catch {
+                return .failure(error)
             }
         }
 
@@ -91,11 +99,15 @@ struct WitnessCommand: ParsableCommand {
         }
 
         private func lines(
-            _ answer: StatelessAnswer, _ block: Block, _ input: WitnessInput
+            _ answer: StatelessAnswer, _ input: WitnessInput?
         ) -> [String] {
+            var table = Table(answer.status.rawValue, "")
+            guard let input, let block = input.block?.block else {
+                table.add("because", answer.validationError ?? "")
+                return table.lines
+            }
             let header = block.header
             let fork = input.rules.epoch(at: header.timestamp).fork
-            var table = Table(answer.status.rawValue, "")
             table.add(
                 "block",
                 "\(header.number)  0x\(header.hash)  (\(fork), chain \(input.rules.chainID), "
@@ -193,10 +205,10 @@ struct WitnessCommand: ParsableCommand {
 
         private typealias Made = (WitnessBuilder.Product, block: UInt64)
 
-        private func fromWitness(_ order: Trie.ChangeOrder) throws(Failure) -> Made {
+        private func fromWitness(_ order: Trie.ChangeOrder) throws -> Made {
             let input = try WitnessInput(files, chain, needsBlock: true)
             guard let (block, size) = input.block else {
-                throw .usage("\(files[0]) holds no block")
+                throw Failure.usage("\(files[0]) holds no block")
             }
             let builder = WitnessBuilder(rules: input.rules, order: order)
             do throws(StatelessFailure) {
@@ -209,7 +221,7 @@ struct WitnessCommand: ParsableCommand {
             }
         }
 
-        private func fromState(_ path: String, _ order: Trie.ChangeOrder) throws(Failure) -> Made {
+        private func fromState(_ path: String, _ order: Trie.ChangeOrder) throws -> Made {
             let (block, size) = try WitnessInput.block(
                 WitnessInput.contents(files[0]), files[0])
             var ancestors: [UInt64: [UInt8]] = [:]

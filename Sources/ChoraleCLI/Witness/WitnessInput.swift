@@ -57,6 +57,12 @@ struct ChainOptions: ParsableArguments {
     }
 }
 
+/// A file that could be read and has no block, or no witness, in it.
+struct MalformedInput: Error {
+    let path: String
+    let failure: StatelessFailure
+}
+
 /// A block with its witness as files have them.
 struct WitnessInput {
     /// nil where only the witness is given.
@@ -76,9 +82,10 @@ struct WitnessInput {
     /// - Parameters:
     ///   - files: a block and a witness; or one that holds both, or only a witness.
     ///   - needsBlock: whether the block may be missing.
-    init(_ files: [String], _ chain: ChainOptions, needsBlock: Bool) throws(Failure) {
+    /// - Throws: ``Failure`` or ``MalformedInput``.
+    init(_ files: [String], _ chain: ChainOptions, needsBlock: Bool) throws {
         guard let last = files.last, files.count <= 2 else {
-            throw .usage("give a block and a witness, or one file that holds both")
+            throw Failure.usage("give a block and a witness, or one file that holds both")
         }
         let contents = try Self.contents(last)
         var said = try chain.rules()
@@ -91,7 +98,7 @@ struct WitnessInput {
             said = said ?? both.rules
         } else {
             guard !needsBlock else {
-                throw .usage("\(last) holds no block: give the block's file before it")
+                throw Failure.usage("\(last) holds no block: give the block's file before it")
             }
             witness = try Self.witness(contents, last)
         }
@@ -116,12 +123,12 @@ struct WitnessInput {
     /// A block's RLP: as it is, in hexadecimal, or as the answer of `debug_getRawBlock`.
     static func block(
         _ contents: [UInt8], _ path: String
-    ) throws(Failure) -> (block: Block, size: Int) {
+    ) throws -> (block: Block, size: Int) {
         let bytes = try encoding(contents, path)
         do throws(BlockError) {
             return (try Block(bytes.span), bytes.count)
         } catch {
-            throw Failure("\(path) is no block: \(error)")
+            throw MalformedInput(path: path, failure: .block(error))
         }
     }
 
@@ -154,11 +161,11 @@ struct WitnessInput {
 
     private static func witness(
         _ contents: [UInt8], _ path: String
-    ) throws(Failure) -> WitnessDocument {
+    ) throws(MalformedInput) -> WitnessDocument {
         do throws(WitnessError) {
             return try WitnessDocument(contents)
         } catch {
-            throw Failure("\(path) is no witness: \(error)")
+            throw MalformedInput(path: path, failure: .witness(error))
         }
     }
 
@@ -169,7 +176,7 @@ struct WitnessInput {
     )
 
     /// A test case, with members `block` and `witness`; nil for anything else.
-    private static func both(_ contents: [UInt8], _ path: String) throws(Failure) -> Both? {
+    private static func both(_ contents: [UInt8], _ path: String) throws -> Both? {
         guard contents.first == UInt8(ascii: "{") else { return nil }
         let document = try json(contents, path)
         guard let digits = document["block"]?.string, document["witness"] != nil else {
@@ -188,4 +195,9 @@ struct WitnessInput {
             }
         return (try block(bytes, path), try witness(contents, path), rules)
     }
+}
+
+extension MalformedInput {
+    /// For commands that need the content to go on.
+    var asFailure: Failure { Failure("\(path): \(failure)") }
 }
