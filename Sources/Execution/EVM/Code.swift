@@ -32,9 +32,11 @@ public final class Code: @unchecked Sendable {
     init(_ bytes: Span<UInt8>, hash: UInt256) {
         size = bytes.count
         self.hash = hash
-        let capacity = size + Self.paddingSize
-        unsafe base = .allocate(capacity: capacity)
-        for index in 0..<size { unsafe (base + index).initialize(to: bytes[index]) }
+        let copy = UnsafeMutablePointer<UInt8>.allocate(capacity: size + Self.paddingSize)
+        unsafe bytes.withUnsafeBufferPointer {
+            if let start = $0.baseAddress { unsafe copy.initialize(from: start, count: $0.count) }
+        }
+        unsafe base = copy
         unsafe (base + size).initialize(repeating: 0, count: Self.paddingSize)
 
         let wordCount = size / 64 + 1

@@ -8,7 +8,7 @@ extension Trie {
     ///
     /// - Parameter start: where its hash lies.
     mutating func read(
-        _ encoding: TrieBytes, _ start: Int, _ hash: Bytes32, _ place: NodePlace
+        _ encoding: TrieBytes, _ start: Int, _ hash: Bytes32, _ place: TrieNodePlace
     ) throws(TrieError) -> TrieNodeID {
         do throws(ReadingFailure) {
             guard encoding.count <= limits.nodeSizeMax else {

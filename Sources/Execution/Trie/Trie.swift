@@ -185,7 +185,7 @@ public struct Trie: Sendable {
 
     /// Reads the node whose hash lies at `start`.
     private mutating func resolve(
-        _ start: Int, _ place: NodePlace, from source: borrowing some TrieNodeSource
+        _ start: Int, _ place: TrieNodePlace, from source: borrowing some TrieNodeSource
     ) throws(TrieError) -> TrieNodeID {
         let hash = hash(at: start)
         let before = bytes.count
@@ -313,7 +313,7 @@ enum TrieNode: Sendable, BitwiseCopyable {
 }
 
 /// Where a node stands, which decides what it may be.
-enum NodePlace: Sendable { case root, branch, `extension` }
+enum TrieNodePlace: Sendable { case root, branch, `extension` }
 
 /// How a node stands in its parent.
 enum TrieReference: Hashable, Sendable, BitwiseCopyable {

@@ -141,7 +141,7 @@ public struct StatelessExecution {
             throw .incomplete(error)
         }
         let usage = StatelessVerdict.Usage(
-            nodes: state.resolvedNodes.count, codes: state.resolvedCodes.count)
+            nodes: store.usedNodeCount, codes: state.resolvedCodes.count)
         if mode == .strict { try requireUsed(witness, state, block.header.number) }
         return StatelessVerdict(
             roots: .init(

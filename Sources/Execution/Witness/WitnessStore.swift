@@ -9,6 +9,7 @@ public final class WitnessStore: TrieNodeSource, CodeSource {
         let hash: UInt256
         let start: Int
         let end: Int
+        var isUsed = false
     }
 
     private let witness: Witness
@@ -40,6 +41,8 @@ public final class WitnessStore: TrieNodeSource, CodeSource {
     /// Different nodes, and different codes.
     public var nodeCount: Int { nodes.count }
     public var codeCount: Int { codes.count }
+    /// Different nodes that a trie has taken.
+    public private(set) var usedNodeCount = 0
 
     public func withNode<Result, Failure: Error>(
         _ hash: Bytes32, _ body: (Span<UInt8>) throws(Failure) -> Result
@@ -56,6 +59,10 @@ public final class WitnessStore: TrieNodeSource, CodeSource {
         let hash = UInt256(hash)
         guard let found = nodeIndex.find(HashSeed.hash(hash), { nodes[$0].hash == hash }) else {
             return false
+        }
+        if !nodes[found].isUsed {
+            nodes[found].isUsed = true
+            usedNodeCount += 1
         }
         let all = witness.bytes
         bytes.append(contentsOf: all.span.extracting(nodes[found].start..<nodes[found].end))
