@@ -285,7 +285,8 @@ import Testing
             let block = try Self.sample(row.code, gas: 16_000_000)
             #expect(try block.verdict().roots.stateRoot == block.stateRoot, "\(row)")
             let time = start.duration(to: clock.now)
-            #expect(time < .seconds(5), "\(row) took \(time)")
+            // An order of magnitude: loaded machines are slow.
+            #expect(time < .seconds(60), "\(row) took \(time)")
         }
     }
 

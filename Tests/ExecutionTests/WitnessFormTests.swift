@@ -314,25 +314,16 @@ struct WitnessFormVectors {
         #expect(try WitnessDocument(witness.json).form.isCanonical)
     }
 
-    /// 17 MB, either way. A bound on the order of magnitude: the numbers are printed.
+    /// As large as witnesses become: 17 MB.
     @Test func largeJSON() throws {
         var nodes: [[UInt8]] = []
-        let real = try StatelessCase(path: "real/mainnet-23879620.json.gz").witness
+        let real = try #require(Fixtures.files(in: "real").first)
+        let sample = try StatelessCase(path: real).witness
         while nodes.reduce(0, { $0 + $1.count }) < 17_000_000 {
-            nodes += real.nodes.map { real[$0] }
+            nodes += sample.nodes.map { sample[$0] }
         }
         let witness = Witness(headers: [], codes: [], nodes: nodes)
-        let clock = ContinuousClock()
-        var json: [UInt8] = []
-        var decoded: WitnessDocument?
-        var (encodeTime, decodeTime) = (Duration.seconds(9), Duration.seconds(9))
-        for _ in 0..<5 {
-            encodeTime = min(encodeTime, clock.measure { json = witness.json })
-            decodeTime = min(
-                decodeTime, try clock.measure { decoded = try WitnessDocument(json) })
-        }
-        #expect(try parts(#require(decoded).witness) == parts(witness))
-        print("JSON of \(json.count) bytes: encode \(encodeTime), decode \(decodeTime)")
-        #expect(encodeTime < .seconds(1) && decodeTime < .seconds(1))
+        let decoded = try WitnessDocument(witness.json)
+        #expect(parts(decoded.witness) == parts(witness))
     }
 }
