@@ -71,7 +71,7 @@ extension WitnessCommand {
             let what =
                 "\(input.witness.form.container.rawValue), \(input.witness.form.size) bytes: "
                 + "\(witness.nodes.count) nodes, \(witness.codes.count) codes, "
-                + "\(witness.headers.count) headers"
+                + "\(witness.headers.count) header\(witness.headers.count == 1 ? "" : "s")"
             lines.append(what)
             let count = lint.findings.count
             lines.append(
