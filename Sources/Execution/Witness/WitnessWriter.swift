@@ -19,7 +19,9 @@ public struct WitnessWriter: Hashable, Sendable, CustomStringConvertible {
 }
 
 extension WitnessDeviation {
-    /// Who writes it so, as far as it is known. Empty when nobody is known to.
+    /// Who is known to write, or to have written, witnesses with such a deviation; empty when nobody is.
+    ///
+    /// A hint where to look, not a proof of where this witness comes from.
     public var writers: [WitnessWriter] {
         switch self {
         case .threeLists:
