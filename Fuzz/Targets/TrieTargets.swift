@@ -333,7 +333,8 @@ private struct NodeSoup {
         }
         let index = encodings.count - 1 - program.below(min(encodings.count, 6))
         let encoding = encodings[index]
-        let isEmbedded = (encoding.count < 32) != program.chance(1, in: 16)
+        let isEmbedded =
+            (encoding.count < 32) != program.chance(1, in: 16) && encoding.count < 1000
         if isEmbedded {
             writer.encoded(encoding.span)
         } else {

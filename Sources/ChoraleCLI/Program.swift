@@ -28,6 +28,9 @@ public enum Program {
         } catch let failure as Failure {
             Console.error("chorale: \(failure.message)")
             return failure.kind == .usage ? Status.usage : Status.failed
+        } catch let malformed as MalformedInput {
+            Console.error("chorale: \(malformed.asFailure.message)")
+            return Status.failed
         } catch {
             return report(error)
         }
@@ -141,6 +144,6 @@ struct Chorale: ParsableCommand {
         subcommands: [
             InitCommand.self, RunCommand.self, GenesisCommand.self, AdminCommand.self,
             GossipCommand.self, BodyCommand.self, DHTCommand.self, PingCommand.self,
-            PerfCommand.self, KeyCommand.self, EVMCommand.self,
+            PerfCommand.self, KeyCommand.self, EVMCommand.self, WitnessCommand.self,
         ])
 }

@@ -12,7 +12,8 @@ package struct BlockTest {
 
     package init(name: String, _ fixture: FixtureValue) {
         self.name = name
-        self.fixture = fixture
+        // Places are named from the test on.
+        self.fixture = FixtureValue(fixture.json)
     }
 
     package func run(_ options: TestOptions = TestOptions()) -> TestResult {

@@ -13,7 +13,8 @@ package struct StateTest {
 
     package init(name: String, _ fixture: FixtureValue) {
         self.name = name
-        self.fixture = fixture
+        // Places are named from the test on.
+        self.fixture = FixtureValue(fixture.json)
     }
 
     /// Runs every variant for every fork.

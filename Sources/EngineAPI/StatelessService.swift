@@ -11,7 +11,7 @@ public struct StatelessService {
     public static let methods =
         StatelessPayloadRequest.Version.allCases.map(\.method) + [executeBlock, listMethods]
 
-    static let executeBlock = "chorale_executeBlock"
+    public static let executeBlock = "chorale_executeBlock"
     static let listMethods = "rpc_methods"
 
     private let execution: StatelessExecution

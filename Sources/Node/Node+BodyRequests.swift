@@ -72,16 +72,45 @@ extension Node {
         _ id: Bodies.ServeID, _ response: ChunkResponse, now: Now,
         into outputs: inout [NodeOutput]
     ) {
-        guard let session = serves[id] else { return }
-        let size = response.hasChunk ? ChunkResponse.encodedSizeMax : 0
-        respond(
-            session, response.sszEncoded(reserving: size), isLast: false, now: now, into: &outputs)
+        guard let session = serves[id], let stream = session.stream else { return }
+        session.unsent.append(response)
+        startPulling(stream, into: &outputs)
+    }
+
+    /// Encodes the next chunk of an answer, when its turn to be sent has come.
+    ///
+    /// Not when the chunk is there: that takes a quarter of a millisecond, and the chunks of many peers
+    /// may come at once.
+    ///
+    /// - Returns: whether there was one.
+    mutating func pullChunk(
+        _ stream: Stream, now: Now, into outputs: inout [NodeOutput]
+    ) -> Bool {
+        guard let session = stream.request, !session.unsent.isEmpty else { return false }
+        var bytes: [UInt8] = []
+        swap(&bytes, &chunkScratch)
+        bytes.reserveCapacity(ChunkResponse.encodedSizeMax)
+        session.unsent.removeFirst().sszEncode(into: &bytes)
+        var results: [RequestServer.Output] = []
+        session.server?.respond(bytes.span, into: &results)
+        if session.unsent.isEmpty, session.endsAfterUnsent {
+            session.server?.finish(into: &results)
+        }
+        bytes.removeAll(keepingCapacity: true)
+        swap(&bytes, &chunkScratch)
+        perform(results, session, now: now, into: &outputs)
+        return true
     }
 
     mutating func endChunkResponse(
         _ id: Bodies.ServeID, now: Now, into outputs: inout [NodeOutput]
     ) {
         guard let session = serves[id] else { return }
+        guard session.unsent.isEmpty else {
+            session.endsAfterUnsent = true
+            if let stream = session.stream { answered(session, stream, now: now) }
+            return
+        }
         var results: [RequestServer.Output] = []
         session.server?.finish(into: &results)
         perform(results, session, now: now, into: &outputs)
@@ -92,6 +121,7 @@ extension Node {
         into outputs: inout [NodeOutput]
     ) {
         guard let session = serves[id] else { return }
+        session.unsent = []
         refuse(session, ResponseCode(wireValue: code), text, now: now, into: &outputs)
     }
 }

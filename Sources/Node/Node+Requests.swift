@@ -284,7 +284,9 @@ extension Node {
         guard !connection.answering.isEmpty else { return }
         var left: [Stream] = []
         connection.answering.removeAll { stream in
-            guard connection.machine.queuedBytes(stream.id) == 0 else { return false }
+            guard connection.machine.queuedBytes(stream.id) == 0,
+                stream.request?.unsent.isEmpty ?? true
+            else { return false }
             left.append(stream)
             return true
         }
@@ -359,14 +361,20 @@ extension Node {
             case .sendAndEnd(let bytes):
                 if !bytes.isEmpty { _ = stream.connection.write(stream, bytes) }
                 closeWrite(stream, into: &outputs)
-                stream.connection.answering.append(stream)
-                session.answeredAt = now.instant
-                setDeadline(stream, configuration.limits.answerTimeout, now: now)
+                answered(session, stream, now: now)
             case .failed:
                 counters.malformedRequests += 1
                 tellGossip(.behaviourPenalty(session.peer, 1), now: now, into: &outputs)
             }
         }
+    }
+
+    /// The answer is complete; from now on it is for the peer to read.
+    mutating func answered(_ session: RequestSession, _ stream: Stream, now: Now) {
+        guard session.answeredAt == nil else { return }
+        session.answeredAt = now.instant
+        stream.connection.answering.append(stream)
+        setDeadline(stream, configuration.limits.answerTimeout, now: now)
     }
 
     mutating func respond(

@@ -332,8 +332,17 @@ extension Node {
     ) {
         guard !connection.pulling.isEmpty else { return }
         let ahead = configuration.limits.pullAheadSize
+        var hasAnswered = false
         for stream in connection.pulling {
             switch stream.kind {
+            case .requestServer:
+                // One chunk a call, which takes no more than that from a connection; the next call comes
+                // at once. But it comes only if there is something to send, and what the peer has no
+                // window for must not stand in the way of the rest.
+                if !hasAnswered || !connection.machine.hasOutput {
+                    hasAnswered =
+                        pullChunk(stream, now: now, into: &outputs) || hasAnswered
+                }
             case .gossipOut: pullGossip(stream, ahead: ahead, now: now, into: &outputs)
             case .perf(let transfer): pullPerf(stream, transfer)
             case .bulk(let transfer): pullBulk(stream, transfer)
@@ -344,6 +353,7 @@ extension Node {
             switch stream.kind {
             case .perf(let transfer): transfer.isSendingDone
             case .bulk(let transfer): transfer.isSendingDone
+            case .requestServer: stream.request?.unsent.isEmpty ?? true
             case .gossipOut: !(peer(of: stream)?.hasGossipToSend ?? false)
             default: true
             }

@@ -94,6 +94,8 @@ public struct Node: ~Copyable {
     private var gossipOutputs: [Gossipsub.Output] = []
     private var kademliaOutputs: [Kademlia.Output] = []
     private var bodiesOutputs: [Bodies.Output] = []
+    /// Where the chunk that is sent next is encoded: else each would be a mapping of its own.
+    var chunkScratch: [UInt8] = []
 
     private let layout = PassedByReference()
 

@@ -1,5 +1,6 @@
 import Bodies
 import ChoraleBase
+import ChoraleTypes
 import PeerIdentity
 import RequestResponse
 
@@ -40,6 +41,10 @@ final class RequestSession {
     weak var stream: Stream?
     /// The bodies machine is answering.
     var serve: Bodies.ServeID?
+    /// Chunks of the answer that are encoded when the socket can take them, oldest first.
+    var unsent: [ChunkResponse] = []
+    /// Nothing follows them.
+    var endsAfterUnsent = false
     /// When the answer was complete.
     var answeredAt: MonotonicInstant?
     /// The stream ended with a part of the answer still here.

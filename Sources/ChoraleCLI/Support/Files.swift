@@ -67,6 +67,17 @@ enum Files {
         guard fsync(descriptor) == 0 else { throw failure("cannot write", path) }
     }
 
+    /// Writes a file that may exist; whoever reads it sees all of the old or all of the new.
+    static func replace(_ path: String, _ bytes: [UInt8]) throws(Failure) {
+        let draft = "\(path).\(getpid()).new"
+        try create(draft, bytes)
+        guard rename(draft, path) == 0 else {
+            let error = failure("cannot write", path)
+            unlink(draft)
+            throw error
+        }
+    }
+
     static func create(_ path: String, _ text: String, mode: mode_t = 0o644) throws(Failure) {
         try create(path, Array(text.utf8), mode: mode)
     }

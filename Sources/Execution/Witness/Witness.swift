@@ -45,7 +45,9 @@ public struct Witness: Sendable {
         self.nodes = nodes.map { append($0) }
     }
 
-    mutating func append(_ part: [UInt8]) -> Range<Int> {
+    mutating func append(_ part: [UInt8]) -> Range<Int> { append(part.span) }
+
+    mutating func append(_ part: Span<UInt8>) -> Range<Int> {
         let start = bytes.count
         bytes.append(contentsOf: part)
         return start..<bytes.count
@@ -61,17 +63,43 @@ public struct Witness: Sendable {
 
     /// The parts sorted by their bytes, none twice, headers oldest first: the same for everyone who
     /// found the same things necessary.
+    ///
+    /// - Complexity: O(n log n) comparisons, and one copy of the bytes.
     public func canonical() -> Witness {
-        func sorted(_ parts: [Range<Int>]) -> [[UInt8]] {
-            var result: [[UInt8]] = []
-            for part in parts.map({ self[$0] }).sorted(by: { $0.lexicographicallyPrecedes($1) })
-            where result.last != part { result.append(part) }
-            return result
+        let numbers = headerNumbers
+        let ancestors = headers.indices.sorted {
+            (numbers[$0] ?? 0, $0) < (numbers[$1] ?? 0, $1)
         }
-        let ancestors = headers.map { (number: (try? Header(self[$0].span))?.number, range: $0) }
-            .enumerated()
-            .sorted { ($0.element.number ?? 0, $0.offset) < ($1.element.number ?? 0, $1.offset) }
-            .map { self[$0.element.range] }
-        return Witness(headers: ancestors, codes: sorted(codes), nodes: sorted(nodes))
+        var canonical = Witness(bytes: [])
+        canonical.bytes.reserveCapacity(size)
+        func take(_ parts: [Range<Int>]) -> [Range<Int>] {
+            var taken: [Range<Int>] = []
+            for (index, part) in parts.enumerated() {
+                if index > 0, bytes[part] == bytes[parts[index - 1]] { continue }
+                taken.append(canonical.append(bytes.span.extracting(part)))
+            }
+            return taken
+        }
+        canonical.headers = take(ancestors.map { headers[$0] })
+        canonical.codes = take(sorted(codes))
+        canonical.nodes = take(sorted(nodes))
+        return canonical
+    }
+
+    private func sorted(_ parts: [Range<Int>]) -> [Range<Int>] {
+        // Most differ in their first bytes, so these are compared as one number.
+        let bytes = bytes.span
+        func prefix(_ part: Range<Int>) -> UInt64 {
+            var value: UInt64 = 0
+            for offset in 0..<min(8, part.count) {
+                value |= UInt64(bytes[part.lowerBound + offset]) << UInt64(56 - 8 * offset)
+            }
+            return value
+        }
+        let keyed = parts.map { (prefix: prefix($0), part: $0) }
+        return keyed.sorted {
+            guard $0.prefix == $1.prefix else { return $0.prefix < $1.prefix }
+            return self.bytes[$0.part].lexicographicallyPrecedes(self.bytes[$1.part])
+        }.map(\.part)
     }
 }

@@ -98,15 +98,15 @@ extension WitnessDeviation: CustomStringConvertible {
         case .unused(let entries) where entries.part == .headers:
             "\(entries.counted) older than the oldest that is asked for, the first \(entries.place)"
         case .unused(let entries):
-            "\(entries.counted) (\(entries.size) bytes) not needed, the first \(entries.place)"
+            "\(entries.sized) not needed, the first \(entries.place)"
         case .unusedStorageRoots(let entries):
-            "\(entries.counted) (\(entries.size) bytes) roots of storage that the block does not "
+            "\(entries.sized) roots of storage that the block does not "
                 + "look into, the first \(entries.place)"
         case .unreachable(let entries):
-            "\(entries.counted) (\(entries.size) bytes) in no trie of the state before the block, "
+            "\(entries.sized) in no trie of the state before the block, "
                 + "the first \(entries.place)"
         case .createdCodes(let entries):
-            "\(entries.counted) (\(entries.size) bytes) created by the block itself, the first "
+            "\(entries.sized) created by the block itself, the first "
                 + entries.place
         case .missingNode(let hash, let place, let need):
             "node 0x\(hash) is missing" + (place.map { ", at \($0)" } ?? "")
@@ -131,6 +131,13 @@ extension WitnessDeviation: CustomStringConvertible {
 extension WitnessDeviation.Entries {
     /// "3 nodes are", "1 code is".
     var counted: String { "\(count) \(count == 1 ? "\(part.singular) is" : "\(part.plural) are")" }
+
+    /// "3 nodes (96 bytes) are".
+    var sized: String {
+        count == 1
+            ? "1 \(part.singular) (\(size) bytes) is"
+            : "\(count) \(part.plural) (\(size) bytes) are"
+    }
 
     var place: String { "at \(first), 0x\(hash)" }
 }

@@ -66,6 +66,12 @@ public struct WitnessLint: Sendable {
                 result = .failure(error)
             }
             deviations += Self.use(witness, hashes, subject.block, result, trace)
+            // Whatever the reason, it is among them.
+            if case .failure(let failure) = result,
+                !deviations.contains(where: { $0.severity == .error })
+            {
+                deviations.append(.blockNotExecuted(failure))
+            }
             self.result = result
         }
         let kinds: [WitnessDeviation.Severity] = [.error, .warning, .note]

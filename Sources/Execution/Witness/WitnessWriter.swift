@@ -22,12 +22,16 @@ extension WitnessDeviation {
     /// Who writes it so, as far as it is known. Empty when nobody is known to.
     public var writers: [WitnessWriter] {
         switch self {
-        case .threeLists: [.draft, .init("geth", "until keys came in 2025", "go-ethereum 32216")]
+        case .threeLists:
+            [
+                .draft,
+                .init("geth", "2024 and 2025, before there were keys", "go-ethereum 32216"),
+            ]
         case .keys:
             [
                 .init("reth", "addresses and slots", "execution-apis 845"),
                 .init("Nethermind", "since witness generation, 2026", "nethermind 9949"),
-                .init("Erigon", "legacy mode", "erigon 21509"),
+                .init("Erigon", "July 2026", "execution-apis 845"),
                 .init("Nimbus", "each address before its slots", "nimbus-eth1 3487"),
             ]
         case .keysNull:
