@@ -1,4 +1,4 @@
-// Hexadecimal in bulk: 32 digits at a time in one vector, for witnesses of many megabytes.
+// Hexadecimal in bulk: eight digits at a time in one integer, for witnesses of many megabytes.
 
 extension Hex {
     /// Appends the bytes that hexadecimal digits of either case stand for.
@@ -9,20 +9,21 @@ extension Hex {
     ) throws(DecodeError) {
         guard digits.count.isMultiple(of: 2) else { throw .oddLength(digits.count) }
         let start = bytes.count
-        // Sound: 32 digits from `position` on are inside the span, and half as many bytes inside the
+        // Sound: eight digits from `position` on are inside the span, and half as many bytes inside the
         // capacity, which is half the digits.
         bytes.append(addingCapacity: digits.count / 2) { output in
             unsafe digits.withUnsafeBytes { source in
                 unsafe output.withUnsafeMutableBufferPointer { target, count in
                     let target = UnsafeMutableRawBufferPointer(target)
                     var position = 0
-                    while position + 32 <= source.count {
+                    while position + 8 <= source.count {
                         let chunk = unsafe source.loadUnaligned(
-                            fromByteOffset: position, as: SIMD32<UInt8>.self)
-                        guard let bytes = decode(chunk) else { break }
+                            fromByteOffset: position, as: UInt64.self)
+                        let (value, isValid) = decodeEight(UInt64(littleEndian: chunk))
+                        guard isValid else { break }
                         unsafe target.storeBytes(
-                            of: bytes, toByteOffset: position / 2, as: SIMD16<UInt8>.self)
-                        position += 32
+                            of: value.littleEndian, toByteOffset: position / 2, as: UInt32.self)
+                        position += 8
                     }
                     count = position / 2
                 }
@@ -40,19 +41,6 @@ extension Hex {
             bytes.append(high << 4 | low)
             position += 2
         }
-    }
-
-    /// The bytes that 32 digits stand for; nil if one of them is none.
-    @inline(__always)
-    private static func decode(_ digits: SIMD32<UInt8>) -> SIMD16<UInt8>? {
-        // Capitals become small letters, and no other byte becomes a letter or a digit that was none.
-        let lower = digits | 0x20
-        let isDigit = (digits &- 0x30) .< 10
-        let isLetter = (lower &- 0x61) .< 6
-        guard all(isDigit .| isLetter) else { return nil }
-        // Of a digit the lower half is its value, of a letter that less nine; bit 6 tells them apart.
-        let nibbles = (digits & 0x0F) &+ (digits &>> 6) &* 9
-        return nibbles.evenHalf &<< 4 | nibbles.oddHalf
     }
 
     /// Eight digits, the first lowest, as four bytes.
@@ -78,38 +66,42 @@ extension Hex {
 
     /// Appends the digits of bytes, in lower case.
     public static func encode(_ bytes: Span<UInt8>, into text: inout [UInt8]) {
-        // Sound: 16 bytes from `position` on are inside the span, and twice as many digits inside the
+        // Sound: four bytes from `position` on are inside the span, and twice as many digits inside the
         // capacity, which is twice the bytes.
         text.append(addingCapacity: 2 * bytes.count) { output in
             unsafe bytes.withUnsafeBytes { source in
                 unsafe output.withUnsafeMutableBufferPointer { target, count in
                     let target = UnsafeMutableRawBufferPointer(target)
                     var position = 0
-                    while position + 16 <= source.count {
+                    while position + 4 <= source.count {
                         let chunk = unsafe source.loadUnaligned(
-                            fromByteOffset: position, as: SIMD16<UInt8>.self)
+                            fromByteOffset: position, as: UInt32.self)
                         unsafe target.storeBytes(
-                            of: encode(chunk), toByteOffset: 2 * position,
-                            as: SIMD32<UInt8>.self)
-                        position += 16
+                            of: encodeFour(UInt32(littleEndian: chunk)).littleEndian,
+                            toByteOffset: 2 * position, as: UInt64.self)
+                        position += 4
                     }
                     count = 2 * position
                 }
             }
         }
-        for index in bytes.count / 16 * 16..<bytes.count {
+        for index in bytes.count / 4 * 4..<bytes.count {
             text.append(digit(bytes[index] >> 4))
             text.append(digit(bytes[index] & 15))
         }
     }
 
+    /// Four bytes, the first lowest, as eight digits.
     @inline(__always)
-    private static func encode(_ bytes: SIMD16<UInt8>) -> SIMD32<UInt8> {
-        var nibbles = SIMD32<UInt8>()
-        nibbles.evenHalf = bytes &>> 4
-        nibbles.oddHalf = bytes & 0x0F
+    private static func encodeFour(_ bytes: UInt32) -> UInt64 {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        var value = UInt64(bytes)
+        value = (value | value << 16) & 0x0000_FFFF_0000_FFFF
+        value = (value | value << 8) & 0x00FF_00FF_00FF_00FF
+        let nibbles =
+            (value >> 4) & 0x000F_000F_000F_000F | (value & 0x000F_000F_000F_000F) << 8
         // Ten and more are letters, which begin 39 places behind where digits would go on.
-        let digits = nibbles &+ 0x30
-        return digits.replacing(with: digits &+ 39, where: nibbles .> 9)
+        let letters = ((nibbles &+ ones &* 6) >> 4) & ones
+        return nibbles &+ ones &* 0x30 &+ letters &* 39
     }
 }

@@ -149,14 +149,9 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
         accounts.forEachNewNode(body)
     }
 
-    /// Calls `body` with the hash of every node taken from the source; more than once where tries share
-    /// one.
-    func forEachResolvedNode(_ body: (Bytes32) -> Void) {
-        for hash in accounts.resolved { body(hash) }
-        for trie in storages.values {
-            for hash in trie.resolved { body(hash) }
-        }
-        for hash in droppedStorages { body(hash) }
+    /// The tries that are there, and nodes of those that are not any more: what a witness is made of.
+    var recorded: (tries: [Trie], dropped: Set<Bytes32>) {
+        ([accounts] + storages.values, droppedStorages)
     }
 
     /// Hashes of the nodes taken from the source: the rest of the witness of what was done.

@@ -58,6 +58,8 @@ public struct Trie: Sendable {
     ///
     /// A witness for what was done with the trie consists of these. Empty when `records` is false.
     public private(set) var resolved: [Bytes32] = []
+    /// Where their encodings lie in ``bytes``, which nothing changes later.
+    private(set) var resolvedPlaces: [TrieBytes] = []
     /// Whether ``resolved`` is kept.
     public let records: Bool
 
@@ -191,8 +193,12 @@ public struct Trie: Sendable {
         let before = bytes.count
         guard source.appendNode(hash, to: &bytes) else { throw .missing(hash) }
         try reserve(0)
-        if records { resolved.append(hash) }
-        return try read(TrieBytes(start: before, count: bytes.count - before), start, hash, place)
+        let encoding = TrieBytes(start: before, count: bytes.count - before)
+        if records {
+            resolved.append(hash)
+            resolvedPlaces.append(encoding)
+        }
+        return try read(encoding, start, hash, place)
     }
 
     func hash(at start: Int) -> Bytes32 {

@@ -19,74 +19,101 @@ extension TrieState {
             headers.append(header)
         }
         var codes = SortedParts()
+        var found: [UInt8] = []
         for hash in resolvedCodes {
             guard let code = source.code(hash) else { throw .codeMissing(hash) }
-            codes.append { bytes in
-                code.withSpan { bytes.append(contentsOf: $0) }
-                return true
-            }
+            let start = found.count
+            code.withSpan { found.append(contentsOf: $0) }
+            codes.append(TrieBytes(start: start, count: found.count - start))
         }
+        codes.end(found)
+
         var nodes = SortedParts()
-        var missing: Bytes32?
-        forEachResolvedNode { hash in
-            if !nodes.append({ source.appendNode(hash, to: &$0) }) { missing = hash }
+        let (tries, dropped) = recorded
+        for trie in tries { nodes.append(trie.resolvedPlaces, in: trie.bytes) }
+        found = []
+        for hash in dropped {
+            let start = found.count
+            guard source.appendNode(hash, to: &found) else { throw .trie(.missing(hash)) }
+            nodes.append(TrieBytes(start: start, count: found.count - start))
         }
-        if let missing { throw .trie(.missing(missing)) }
+        nodes.end(found)
 
         var witness = Witness(headers: headers, codes: [], nodes: [])
+        witness.bytes.reserveCapacity(witness.bytes.count + codes.size + nodes.size)
         witness.codes = codes.sorted(into: &witness.bytes)
         witness.nodes = nodes.sorted(into: &witness.bytes)
         return witness
     }
 }
 
-/// Byte strings that are to be sorted, in one buffer.
+/// Byte strings in several buffers, to be sorted.
 private struct SortedParts {
     private struct Part {
         /// The first eight bytes, big-endian: what nearly all comparisons end with.
-        let prefix: UInt64
-        let range: Range<Int>
+        var prefix: UInt64
+        let buffer: Int32
+        let place: TrieBytes
     }
 
-    private var bytes: [UInt8] = []
+    private var buffers: [[UInt8]] = []
     private var parts: [Part] = []
+    /// Parts from here on are in a buffer that ``end(_:)`` will bring.
+    private var open = 0
+    /// Bytes of all parts, those that are there twice counted twice.
+    private(set) var size = 0
 
-    /// Adds what `write` appends, if it returns true.
-    @discardableResult
-    mutating func append(_ write: (inout [UInt8]) -> Bool) -> Bool {
-        let start = bytes.count
-        guard write(&bytes) else { return false }
-        var prefix: UInt64 = 0
-        for offset in 0..<8 {
-            prefix = prefix << 8
-            if start + offset < bytes.count { prefix |= UInt64(bytes[start + offset]) }
+    /// A part of the buffer that ends next.
+    mutating func append(_ place: TrieBytes) {
+        parts.append(Part(prefix: 0, buffer: Int32(buffers.count), place: place))
+        size += place.count
+    }
+
+    /// The buffer of the parts since the last.
+    mutating func end(_ buffer: [UInt8]) {
+        let span = buffer.span
+        for index in open..<parts.count {
+            let place = parts[index].place
+            if place.count >= 8 {
+                parts[index].prefix = span.loadBigEndian(UInt64.self, at: place.start)
+                continue
+            }
+            for offset in place.range {
+                let shift = UInt64(56 - 8 * (offset - place.start))
+                parts[index].prefix |= UInt64(span[offset]) << shift
+            }
         }
-        parts.append(Part(prefix: prefix, range: start..<bytes.count))
-        return true
+        open = parts.count
+        buffers.append(buffer)
+    }
+
+    mutating func append(_ places: [TrieBytes], in buffer: [UInt8]) {
+        parts.reserveCapacity(parts.count + places.count)
+        for place in places { append(place) }
+        end(buffer)
     }
 
     /// Appends the parts in their order, none twice. Returns where they are.
-    consuming func sorted(into output: inout [UInt8]) -> [Range<Int>] {
-        let bytes = bytes
-        parts.sort {
+    func sorted(into output: inout [UInt8]) -> [Range<Int>] {
+        let sorted = parts.sorted {
             $0.prefix != $1.prefix
-                ? $0.prefix < $1.prefix
-                : bytes[$0.range].lexicographicallyPrecedes(bytes[$1.range])
+                ? $0.prefix < $1.prefix : bytes($0).lexicographicallyPrecedes(bytes($1))
         }
-        output.reserveCapacity(output.count + bytes.count)
         var ranges: [Range<Int>] = []
-        ranges.reserveCapacity(parts.count)
+        ranges.reserveCapacity(sorted.count)
         var last: Part?
-        for part in parts {
+        for part in sorted {
             // Equal ones stand side by side.
-            if let last, last.prefix == part.prefix, bytes[last.range] == bytes[part.range] {
-                continue
-            }
+            if let last, last.prefix == part.prefix, bytes(last) == bytes(part) { continue }
             let start = output.count
-            output.append(contentsOf: bytes.span.extracting(part.range))
+            output.append(contentsOf: bytes(part))
             ranges.append(start..<output.count)
             last = part
         }
         return ranges
+    }
+
+    private func bytes(_ part: Part) -> ArraySlice<UInt8> {
+        buffers[Int(part.buffer)][part.place.range]
     }
 }
