@@ -182,11 +182,23 @@ import Testing
         }
         let limit = StatelessExecution(rules: block.rules).gasMax
         for gas in [limit + 1, 1 << 63, .max] {
-            #expect(failure { $0.transactions[0].gasLimit = gas } == .gas(gas, limit: limit))
+            guard
+                case .rejected(.transaction(0, _)) = failure({ $0.transactions[0].gasLimit = gas })
+            else {
+                Issue.record("\(gas) gas in a block of 30 million is refused as such")
+                continue
+            }
+            // Both are large: nothing is executed.
+            let both = failure {
+                $0.transactions[0].gasLimit = gas
+                $0.header.gasLimit = gas
+            }
+            #expect(both == .gas(gas, limit: limit))
         }
         let twice = failure {
             $0.transactions[0].gasLimit = 1 << 63
             $0.transactions.append($0.transactions[0])
+            $0.header.gasLimit = .max
         }
         #expect(twice == .gas(.max, limit: limit))
         #expect(
@@ -198,6 +210,21 @@ import Testing
         #expect(
             failure { $0.header.number = .max }
                 == .rejected(.number(found: .max, expected: 300)))
+    }
+
+    /// Transactions of a valid block may ask for more than the block has, all together: what counts is
+    /// what can be spent.
+    @Test func manyTransactionsMayAskForMuch() throws {
+        let block = try RecordedBlock(
+            .prague, [:],
+            (0..<20).map { _ in .init(to: Address(UInt256(0xB0B)), gas: 16_000_000) })
+        let asked: UInt64 = 20 * 16_000_000
+        #expect(block.block.header.gasLimit == 30_000_000)
+        #expect(try block.verdict(gasMax: asked - 1).roots.stateRoot == block.stateRoot)
+        #expect(try block.verdict(gasMax: 30_000_000).roots.stateRoot == block.stateRoot)
+        #expect(throws: StatelessFailure.gas(30_000_000, limit: 29_999_999)) {
+            try block.verdict(gasMax: 29_999_999)
+        }
     }
 
     /// Parents with any numbers, whose child says what follows from them: the rules answer.

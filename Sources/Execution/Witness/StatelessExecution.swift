@@ -32,7 +32,7 @@ public enum StatelessFailure: Error, Hashable, Sendable {
     /// The bytes are no block.
     case block(BlockError)
     case witness(WitnessError)
-    /// The transactions ask for more than ``StatelessExecution/gasMax``.
+    /// The block can spend more than ``StatelessExecution/gasMax``.
     case gas(UInt64, limit: UInt64)
     /// The witness does not have what execution needs.
     case incomplete(StateError)
@@ -56,13 +56,14 @@ public struct StatelessExecution {
     public var rules: ChainRules
     public var mode: Mode
     public var order: Trie.ChangeOrder
-    /// Gas that a block's transactions may ask for together, each for 21,000 at least; blocks with more
-    /// are not executed.
+    /// Gas that a block may be able to spend; those that can spend more are not executed. A transaction
+    /// counts as 21,000 at least, since its signature is checked before anything is paid for.
     ///
-    /// Who makes a block makes its parent's header too, as far as anybody can tell from a witness, so
-    /// the gas limit of the header bounds nothing. Gas is time and memory: this much, some eighteen
-    /// times what blocks of today have, is seconds, and at worst 2 GB in storage that lasts for a
-    /// transaction (100 gas a slot) or in memories of frames inside each other.
+    /// What a block can spend is the lower of its gas limit and of what its transactions ask for
+    /// together. Either alone may be large in a block that is valid: transactions ask for more than they
+    /// use, and whoever makes up a block makes up its parent's header too. Gas is time and memory: this
+    /// much, some eighteen times what blocks of today have, is seconds, and at worst 2 GB in storage that
+    /// lasts for a transaction (100 gas a slot) or in memories of frames inside each other.
     public var gasMax: UInt64
     private let codeCache: CodeCache
 
@@ -105,12 +106,7 @@ public struct StatelessExecution {
         _ block: Block, size: Int, _ witness: Witness, senders: [Address]?,
         trace: StatelessTrace?
     ) throws(StatelessFailure) -> StatelessVerdict {
-        var gas: UInt64 = 0
-        for transaction in block.transactions {
-            // Signatures are checked before anything is paid for.
-            let (sum, overflow) = gas.addingReportingOverflow(max(transaction.gasLimit, 21_000))
-            gas = overflow ? .max : sum
-        }
+        let gas = block.gasSpendable
         guard gas <= gasMax else { throw .gas(gas, limit: gasMax) }
         let ancestors: AncestorHeaders
         do throws(WitnessError) {
@@ -147,5 +143,19 @@ public struct StatelessExecution {
             roots: .init(
                 stateRoot: stateRoot, receiptsRoot: outcome.receiptsRoot,
                 gasUsed: outcome.gasUsed), outcome: outcome, usage: usage)
+    }
+}
+
+extension Block {
+    /// The most gas that executing the block can take; of a valid one never more than its gas limit.
+    fileprivate var gasSpendable: UInt64 {
+        var asked: UInt64 = 0
+        for transaction in transactions {
+            let (sum, overflow) = asked.addingReportingOverflow(transaction.gasLimit)
+            asked = overflow ? .max : sum
+        }
+        // A signature is checked before anything is paid for.
+        let signatures = 21_000 * UInt64(transactions.count)
+        return max(min(asked, header.gasLimit), signatures)
     }
 }

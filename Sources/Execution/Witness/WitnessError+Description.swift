@@ -40,7 +40,7 @@ extension StatelessFailure: CustomStringConvertible {
         case .block(let error): "\(error)"
         case .witness(let error): "\(error)"
         case .gas(let gas, let limit):
-            "the transactions ask for \(gas) gas together, more than the \(limit) that are executed"
+            "the block can spend \(gas) gas, more than the \(limit) that are executed"
         case .incomplete(let error): "\(error)"
         case .rejected(let rejection): "\(rejection)"
         }
