@@ -10,9 +10,8 @@ struct StatelessTests {
         try FixtureFile.lines(Fixtures.data(path)).map { try StatelessCase($0) }
     }
 
-    @Test(arguments: ["fixtures", "stress", "damaged"]) func cases(_ name: String) throws {
-        let path = "witness/\(name).jsonl.gz"
-        Tally.report(try Self.cases(path).map { $0.run() }, of: path)
+    @Test func witnesses() async throws {
+        try await Tally.run("witness") { path in try Self.cases(path).map { $0.run() } }
     }
 
     @Test func realBlocks() async throws {

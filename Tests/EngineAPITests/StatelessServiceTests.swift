@@ -41,6 +41,7 @@ struct StatelessServiceTests {
                 #expect(answer["validationError"]?.string?.isEmpty == false, "\(name)")
             }
         }
+        print("engine: \(lines.count) requests")
     }
 
     /// What the payload says of the two roots changes nothing: they are computed.

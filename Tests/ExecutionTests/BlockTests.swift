@@ -130,6 +130,22 @@ struct BlockVectors {
         }
     }
 
+    /// Private keys and the addresses of their holders.
+    ///
+    /// The file's signatures "of the empty string" are of a digest that is written down nowhere; none of
+    /// the usual ones gives their signers.
+    @Test func keysAndAddresses() throws {
+        let rows = try Fixtures.json("basic/BasicTests-keyaddrtest.json").array
+        #expect(!rows.isEmpty)
+        for row in rows {
+            let bytes = try row["key"].hex
+            #expect(try Keccak256.hash(Array(row["seed"].string.utf8)).bytes == bytes)
+            let key = try Secp256k1.PrivateKey(SecretBytes(copying: bytes))
+            let address = Address(key.publicKey)
+            #expect(try address.description == "0x" + row["addr"].string)
+        }
+    }
+
     @Test(arguments: Fixtures.files(in: "real")) func realBlocks(_ path: String) throws {
         let file = try Fixtures.json(path)
         let bytes = try file["block"].hex

@@ -29,6 +29,7 @@ struct PrecompileTests {
             }
         }
         #expect(!addresses.isEmpty)
+        print("precompiles: \(rows.count) calls of \(addresses.count) contracts")
     }
 
     private func check(

@@ -290,3 +290,50 @@ private struct Entries {
         #expect(found == (goesThrough ? error : nil))
     }
 }
+
+/// Neighbours of keys, against a sorted list.
+@Suite struct TrieOrderTests {
+    @Test func agreesWithSorting() throws {
+        var random = DeterministicRandom(seed: 11)
+        for round in 0..<60 {
+            // Some keys begin others; few letters make long common paths.
+            var keys: Set<[UInt8]> = []
+            for _ in 0..<round {
+                let size = random.below(5)
+                keys.insert((0..<size).map { _ in [0x00, 0x01, 0x10, 0xFF][random.below(4)] })
+            }
+            let entries = Dictionary(
+                uniqueKeysWithValues: keys.map { ($0, [UInt8](repeating: 1, count: 33)) })
+            let (store, root) = try NodeStore.holding(entries)
+            let sorted = keys.sorted { $0.lexicographicallyPrecedes($1) }
+            for _ in 0..<40 {
+                let size = random.below(6)
+                let key = (0..<size).map { _ in
+                    [UInt8]([0x00, 0x01, 0x02, 0x10, 0xFE, 0xFF])[random.below(6)]
+                }
+                // From what has not been looked at, too.
+                var trie = entries.isEmpty ? Trie() : Trie(root: root)
+                let after = try trie.key(after: key.span, from: store)
+                let before = try trie.key(before: key.span, from: store)
+                #expect(after == sorted.first { key.lexicographicallyPrecedes($0) })
+                #expect(before == sorted.last { $0.lexicographicallyPrecedes(key) })
+            }
+        }
+    }
+
+    @Test func missingNodesAreMissing() throws {
+        let value = [UInt8](repeating: 1, count: 33)
+        let (store, root) = try NodeStore.holding([[0x11]: value, [0x12]: value, [0x23]: value])
+        var trie = Trie(root: root)
+        let none: [UInt8] = []
+        let top = store.only([root])
+        var found: TrieError?
+        do throws(TrieError) { _ = try trie.key(after: none.span, from: top) } catch {
+            found = error
+        }
+        guard case .missing = found else {
+            Issue.record("a neighbour below what is missing: \(String(describing: found))")
+            return
+        }
+    }
+}
