@@ -1,4 +1,5 @@
-// Hexadecimal in bulk: eight digits at a time in one integer, for witnesses of many megabytes.
+// Hexadecimal in bulk, for witnesses of many megabytes: digits to bytes by a table of pairs, which is twice as fast as
+// arithmetic on eight of them in one integer (measured).
 
 extension Hex {
     /// Appends the bytes that hexadecimal digits of either case stand for.
@@ -9,21 +10,24 @@ extension Hex {
     ) throws(DecodeError) {
         guard digits.count.isMultiple(of: 2) else { throw .oddLength(digits.count) }
         let start = bytes.count
-        // Sound: eight digits from `position` on are inside the span, and half as many bytes inside the
+        // Sound: 32 digits from `position` on are inside the span, and half as many bytes inside the
         // capacity, which is half the digits.
         bytes.append(addingCapacity: digits.count / 2) { output in
             unsafe digits.withUnsafeBytes { source in
                 unsafe output.withUnsafeMutableBufferPointer { target, count in
-                    let target = UnsafeMutableRawBufferPointer(target)
+                    let pairs = DigitPairs.shared
                     var position = 0
-                    while position + 8 <= source.count {
-                        let chunk = unsafe source.loadUnaligned(
-                            fromByteOffset: position, as: UInt64.self)
-                        let (value, isValid) = decodeEight(UInt64(littleEndian: chunk))
-                        guard isValid else { break }
-                        unsafe target.storeBytes(
-                            of: value.littleEndian, toByteOffset: position / 2, as: UInt32.self)
-                        position += 8
+                    while position + 32 <= source.count {
+                        var values: UInt16 = 0
+                        for pair in 0..<16 {
+                            let value = pairs[
+                                unsafe source.loadUnaligned(
+                                    fromByteOffset: position + 2 * pair, as: UInt16.self)]
+                            values |= value
+                            unsafe target[position / 2 + pair] = UInt8(truncatingIfNeeded: value)
+                        }
+                        guard values < DigitPairs.invalid else { break }
+                        position += 32
                     }
                     count = position / 2
                 }
@@ -66,42 +70,57 @@ extension Hex {
 
     /// Appends the digits of bytes, in lower case.
     public static func encode(_ bytes: Span<UInt8>, into text: inout [UInt8]) {
-        // Sound: four bytes from `position` on are inside the span, and twice as many digits inside the
-        // capacity, which is twice the bytes.
+        // Sound: every index is below the number of bytes, or twice it, for which there is room.
+        //
+        // One byte at a time and without branches: the compiler makes vectors of it.
         text.append(addingCapacity: 2 * bytes.count) { output in
-            unsafe bytes.withUnsafeBytes { source in
+            unsafe bytes.withUnsafeBufferPointer { source in
                 unsafe output.withUnsafeMutableBufferPointer { target, count in
-                    let target = UnsafeMutableRawBufferPointer(target)
-                    var position = 0
-                    while position + 4 <= source.count {
-                        let chunk = unsafe source.loadUnaligned(
-                            fromByteOffset: position, as: UInt32.self)
-                        unsafe target.storeBytes(
-                            of: encodeFour(UInt32(littleEndian: chunk)).littleEndian,
-                            toByteOffset: 2 * position, as: UInt64.self)
-                        position += 4
+                    for index in 0..<source.count {
+                        let byte = unsafe source[index]
+                        unsafe target[2 &* index] = smallDigit(byte &>> 4)
+                        unsafe target[2 &* index &+ 1] = smallDigit(byte & 15)
                     }
-                    count = 2 * position
+                    count = 2 * source.count
                 }
             }
         }
-        for index in bytes.count / 4 * 4..<bytes.count {
-            text.append(digit(bytes[index] >> 4))
-            text.append(digit(bytes[index] & 15))
+    }
+
+    @inline(__always)
+    private static func smallDigit(_ nibble: UInt8) -> UInt8 {
+        // Ten and more are letters, which begin 39 places behind where digits would go on.
+        nibble &+ 0x30 &+ (nibble > 9 ? 39 : 0)
+    }
+}
+
+/// The byte that each pair of characters stands for, as they lie in memory.
+///
+/// Of its 128 KiB only those of digits are ever touched, some four.
+///
+/// Safe: there is an entry for every number of 16 bits, and none changes.
+@safe
+private struct DigitPairs: @unchecked Sendable {
+    /// For pairs that are no digits; no byte is as large.
+    static let invalid: UInt16 = 0x100
+    static let shared = DigitPairs()
+
+    private let values: UnsafeMutablePointer<UInt16>
+
+    private init() {
+        unsafe values = .allocate(capacity: 1 << 16)
+        for pair in UInt16.min...UInt16.max {
+            let inMemory = pair.littleEndian
+            if let high = Hex.value(UInt8(truncatingIfNeeded: inMemory)),
+                let low = Hex.value(UInt8(truncatingIfNeeded: inMemory >> 8))
+            {
+                unsafe values[Int(pair)] = UInt16(high << 4 | low)
+            } else {
+                unsafe values[Int(pair)] = Self.invalid
+            }
         }
     }
 
-    /// Four bytes, the first lowest, as eight digits.
     @inline(__always)
-    private static func encodeFour(_ bytes: UInt32) -> UInt64 {
-        let ones: UInt64 = 0x0101_0101_0101_0101
-        var value = UInt64(bytes)
-        value = (value | value << 16) & 0x0000_FFFF_0000_FFFF
-        value = (value | value << 8) & 0x00FF_00FF_00FF_00FF
-        let nibbles =
-            (value >> 4) & 0x000F_000F_000F_000F | (value & 0x000F_000F_000F_000F) << 8
-        // Ten and more are letters, which begin 39 places behind where digits would go on.
-        let letters = ((nibbles &+ ones &* 6) >> 4) & ones
-        return nibbles &+ ones &* 0x30 &+ letters &* 39
-    }
+    subscript(pair: UInt16) -> UInt16 { unsafe values[Int(pair)] }
 }
