@@ -1,3 +1,4 @@
+import ChoraleBase
 import Conformance
 import Execution
 import TestSupport
@@ -17,6 +18,38 @@ struct StatelessTests {
     @Test func realBlocks() async throws {
         try await Tally.run("real") { path in
             [try StatelessCase(FixtureFile.document(Fixtures.data(path))).run()]
+        }
+    }
+
+    /// Threads change nothing: neither roots nor reasons.
+    @Test func severalThreadsGiveTheSame() throws {
+        struct Threads: ParallelMap {
+            var width: Int { 3 }
+
+            func map<Value: Sendable>(
+                _ count: Int, _ body: @escaping @Sendable (Int) -> Value
+            ) -> [Value] {
+                // The last first: nothing may depend on the order.
+                (0..<count).reversed().map(body).reversed()
+            }
+        }
+        let samples =
+            try Self.cases("witness/damaged.jsonl.gz")
+            + Fixtures.files(in: "real").map {
+                try StatelessCase(FixtureFile.document(Fixtures.data($0)))
+            }
+        for sample in samples {
+            let one = StatelessExecution(rules: sample.rules)
+            let several = StatelessExecution(rules: sample.rules, parallel: Threads())
+            let expected = one.result(sample.block.span, sample.witness)
+            let found = several.result(sample.block.span, sample.witness)
+            switch (expected, found) {
+            case (.success(let expected), .success(let found)):
+                #expect(expected.roots == found.roots, "\(sample.name)")
+            case (.failure(let expected), .failure(let found)):
+                #expect(expected == found, "\(sample.name)")
+            default: Issue.record("\(sample.name): \(expected) and \(found)")
+            }
         }
     }
 

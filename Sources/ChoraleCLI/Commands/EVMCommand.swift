@@ -1,7 +1,6 @@
 import ArgumentParser
 import Codec
 import Conformance
-import Glibc
 
 struct EVMCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -102,6 +101,6 @@ struct TestRunOptions: ParsableArguments {
     func selects(_ name: String) -> Bool { filter.map(name.contains) ?? true }
 
     var jobCount: Int {
-        trace ? 1 : jobs ?? max(Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))), 1)
+        trace ? 1 : jobs ?? Processors.count
     }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import ChoraleBase
 import Codec
+import DriverUV
 import Execution
 
 struct WitnessCommand: ParsableCommand {
@@ -49,10 +50,24 @@ struct WitnessCommand: ParsableCommand {
         var deletionsFirst = false
         @Flag(help: "Exit with status 1 also when the block's header has other roots.")
         var compareRoots = false
+        @Option(help: "Threads for what can be divided. (default: one for each processor)")
+        var workers: Int?
         @Flag(help: "Print JSON instead of text.")
         var json = false
 
+        func validate() throws {
+            if let workers, !(1...256).contains(workers) {
+                throw ValidationError("--workers must be from 1 to 256, not \(workers)")
+            }
+        }
+
         func run() throws {
+            let team: ThreadTeam
+            do throws(SystemError) {
+                team = try ThreadTeam(name: "witness", width: workers ?? Processors.count)
+            } catch {
+                throw Failure("no threads: \(error)")
+            }
             let clock = ContinuousClock()
             var input: WitnessInput?
             var result: Result<StatelessVerdict, StatelessFailure>?
@@ -60,7 +75,7 @@ struct WitnessCommand: ParsableCommand {
                 do {
                     let read = try WitnessInput(files, chain, needsBlock: true)
                     input = read
-                    result = executed(read)
+                    result = executed(read, team)
                 } catch let malformed as MalformedInput {
                     result = .failure(malformed.failure)
                 }
@@ -81,12 +96,12 @@ struct WitnessCommand: ParsableCommand {
         }
 
         private func executed(
-            _ input: WitnessInput
+            _ input: WitnessInput, _ parallel: any ParallelMap
         ) -> Result<StatelessVerdict, StatelessFailure>? {
             guard let (block, size) = input.block else { return nil }
             let execution = StatelessExecution(
                 rules: input.rules, mode: strict ? .strict : .compatible,
-                order: deletionsFirst ? .deletionsFirst : .updatesFirst)
+                order: deletionsFirst ? .deletionsFirst : .updatesFirst, parallel: parallel)
             do throws(StatelessFailure) {
                 return .success(try execution.verdict(block, size: size, input.witness.witness))
             } catch {

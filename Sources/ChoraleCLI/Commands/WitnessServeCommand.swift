@@ -2,7 +2,6 @@ import ArgumentParser
 import DriverUV
 import EngineAPI
 import Execution
-import Glibc
 
 struct WitnessServeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -40,11 +39,10 @@ struct WitnessServeCommand: ParsableCommand {
     }
 
     func run() throws {
-        let workers = workers ?? max(Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))), 1)
         try WitnessServer(
             path: socket, rules: try chain.rules() ?? .mainnet,
             mode: strict ? .strict : .compatible,
-            workerCount: workers, requestSizeMax: requestMax << 20
+            workerCount: workers ?? Processors.count, requestSizeMax: requestMax << 20
         ).run()
     }
 }

@@ -1,6 +1,6 @@
 import Codec
 import Conformance
-import Dispatch
+import DriverUV
 import Synchronization
 
 /// Runs fixture files, several at once, and prints what became of them in the order of the files.
@@ -22,14 +22,18 @@ struct TestRun {
         let queue = Queue(paths: paths, printer: Printer(isJSON: options.json))
         let trace = options.trace
         let reasons = options.reasons
-        DispatchQueue.concurrentPerform(iterations: min(options.jobCount, max(paths.count, 1))) {
-            _ in
-            while let index = queue.next() {
-                var options = TestOptions()
-                options.checksReasons = reasons
-                if trace { options.trace = { Console.error($0) } }
-                queue.finish(index, Self.outcome(paths[index], options, body))
-            }
+        let team: ThreadTeam
+        do throws(SystemError) {
+            team = try ThreadTeam(
+                name: "tests", width: min(options.jobCount, max(paths.count, 1)))
+        } catch {
+            throw Failure("no threads: \(error)")
+        }
+        _ = team.map(paths.count) { index in
+            var options = TestOptions()
+            options.checksReasons = reasons
+            if trace { options.trace = { Console.error($0) } }
+            queue.finish(index, Self.outcome(paths[index], options, body))
         }
         try queue.end()
     }
@@ -52,10 +56,9 @@ struct TestRun {
         case unreadable(String)
     }
 
-    /// Hands out files and takes their results, which it prints as soon as those before are printed.
+    /// Takes the results of files, which it prints as soon as those before are printed.
     private final class Queue: Sendable {
         private struct State {
-            var nextFile = 0
             var nextPrinted = 0
             var waiting: [Int: Outcome] = [:]
             var passed = 0
@@ -70,14 +73,6 @@ struct TestRun {
         init(paths: [String], printer: Printer) {
             self.paths = paths
             self.printer = printer
-        }
-
-        func next() -> Int? {
-            state.withLock { state in
-                guard state.nextFile < paths.count else { return nil }
-                state.nextFile += 1
-                return state.nextFile - 1
-            }
         }
 
         func finish(_ index: Int, _ outcome: Outcome) {

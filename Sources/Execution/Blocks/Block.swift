@@ -57,6 +57,20 @@ public struct Block: Hashable, Sendable {
     }
 }
 
+extension Block {
+    /// Who signed each transaction, recovered several at once.
+    ///
+    /// - Returns: nil when a signature is none, and where there is only one thread: execution then recovers
+    ///   each as its turn comes, and says which is wrong unless something before it is.
+    public func senders(_ parallel: any ParallelMap) -> [Address]? {
+        guard parallel.width > 1, transactions.count > 1 else { return nil }
+        let transactions = transactions
+        let found = parallel.map(transactions.count) { try? transactions[$0].sender() }
+        let senders = found.compactMap(\.self)
+        return senders.count == transactions.count ? senders : nil
+    }
+}
+
 /// Why bytes are no block.
 public enum BlockError: Error, Hashable, Sendable {
     case rlp(RLPError)

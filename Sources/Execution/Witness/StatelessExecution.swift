@@ -66,17 +66,23 @@ public struct StatelessExecution {
     /// lasts for a transaction (100 gas a slot) or in memories of frames inside each other.
     public var gasMax: UInt64
     private let codeCache: CodeCache
+    /// Recovers senders, and hashes the witness.
+    private let parallel: any ParallelMap
 
-    /// - Parameter codeCache: kept from one block to the next.
+    /// - Parameters:
+    ///   - codeCache: kept from one block to the next.
+    ///   - parallel: what can be done by several threads at once is; the verdict is the same.
     public init(
         rules: ChainRules, mode: Mode = .compatible, order: Trie.ChangeOrder = .updatesFirst,
-        gasMax: UInt64 = 1 << 30, codeCache: CodeCache = CodeCache()
+        gasMax: UInt64 = 1 << 30, codeCache: CodeCache = CodeCache(),
+        parallel: any ParallelMap = SequentialMap()
     ) {
         self.rules = rules
         self.mode = mode
         self.order = order
         self.gasMax = gasMax
         self.codeCache = codeCache
+        self.parallel = parallel
     }
 
     /// Executes a block given as its encoding.
@@ -114,7 +120,7 @@ public struct StatelessExecution {
         } catch {
             throw .witness(error)
         }
-        let store = WitnessStore(witness, codeCache)
+        let store = WitnessStore(witness, codeCache, parallel)
         let state = TrieState(
             root: ancestors.parent.stateRoot, source: store, blockHashes: ancestors.hashes)
         let reader: any StateReader = trace?.watch(state, ancestors.parent) ?? state
@@ -122,7 +128,7 @@ public struct StatelessExecution {
         do throws(BlockFailure) {
             outcome = try BlockExecution.run(
                 block, size: size, after: ancestors.parent, rules, reader: reader,
-                senders: senders, recordsAccess: trace != nil)
+                senders: senders ?? block.senders(parallel), recordsAccess: trace != nil)
         } catch {
             switch error {
             case .rejected(let rejection): throw .rejected(rejection)
