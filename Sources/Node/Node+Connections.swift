@@ -146,9 +146,11 @@ extension Node {
         now: Now, into outputs: inout [NodeOutput]
     ) {
         guard let connection = connections[connectionID] else { return }
-        peers[id] = Peer(
+        let peer = Peer(
             id: id, connection: connection, since: now.instant, limits: configuration.limits,
             now: now)
+        peers.updateValue(peer, forKey: id)?.connection.owner = nil
+        connection.owner = peer
         // It stayed in the table while it was away.
         if kademlia.isInTable(id) { tell(.hold(id, .routingTable), now: now, into: &outputs) }
         outputs.append(.event(.peerConnected(id, direction, remote)))
@@ -160,6 +162,7 @@ extension Node {
         _ id: PeerID, _ reason: DisconnectReason, now: Now, into outputs: inout [NodeOutput]
     ) {
         guard let peer = peers.removeValue(forKey: id) else { return }
+        peer.connection.owner = nil
         if peer.isGossiping { tellGossip(.peerDisconnected(id), now: now, into: &outputs) }
         tellKademlia(.peerDisconnected(id), now: now, into: &outputs)
         tellBodies(.peerDisconnected(id), now: now, into: &outputs)

@@ -103,12 +103,12 @@ extension Node {
         var offset = 0
         do throws(FramingError) {
             while let frame = try stream.assembler.next(in: bytes, from: &offset) {
-                let rpc: [UInt8] =
-                    switch frame {
-                    case .inPlace(let range): bytes.extracting(range).copied()
-                    case .assembled(let whole): whole
-                    }
-                tellGossip(.rpcReceived(id, rpc), now: now, into: &outputs)
+                switch frame {
+                case .inPlace(let range):
+                    receivedGossipRPC(id, bytes.extracting(range), now: now, into: &outputs)
+                case .assembled(let whole):
+                    tellGossip(.rpcReceived(id, whole), now: now, into: &outputs)
+                }
                 // The frame may have cost the peer its connection.
                 guard stream.connection.streams[stream.id] === stream else { return }
             }
@@ -186,6 +186,10 @@ extension Node {
                 // Half a frame is worse than none. The stream is reopened when its end is reported.
                 counters.gossipStreamsOverrun += 1
                 connection.machine.reset(stream.id, code: .resourceLimitExceeded)
+                return
+            }
+            if frame.isLast {
+                peer.hasGossipToSend = false
                 return
             }
         }

@@ -50,6 +50,7 @@ extension Node {
     }
 
     func peer(of stream: Stream) -> Peer? {
+        if let owner = stream.connection.owner { return owner }
         guard let id = stream.connection.peer else { return nil }
         return peers[id]
     }

@@ -330,6 +330,18 @@ public struct Node: ~Copyable {
         gossipOutputs = results
     }
 
+    /// An RPC of a peer, where it lies.
+    mutating func receivedGossipRPC(
+        _ peer: PeerID, _ bytes: Span<UInt8>, now: Now, into outputs: inout [NodeOutput]
+    ) {
+        var results = gossipOutputs
+        gossipOutputs = []
+        gossip.receive(peer, bytes, now: now.instant, into: &results)
+        for result in results { perform(result, now: now, into: &outputs) }
+        results.removeAll(keepingCapacity: true)
+        gossipOutputs = results
+    }
+
     mutating func tellKademlia(
         _ input: Kademlia.Input, now: Now, into outputs: inout [NodeOutput]
     ) {

@@ -27,6 +27,9 @@ final class PeerConnection {
     var pulling: [Stream] = []
     /// Streams whose answers are complete and not all sent.
     var answering: [Stream] = []
+    /// The connected peer whose connection this is, as in `Node.peers`; nil before and after. Asked for
+    /// with every message.
+    unowned var owner: Peer?
     /// `wantsToTransmit` was said and not yet taken back by an empty transmit.
     var isMarked = false
     /// What this connection's windows have grown by, as last counted in the node's total.

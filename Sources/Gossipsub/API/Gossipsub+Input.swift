@@ -249,6 +249,8 @@ extension Gossipsub {
         public let bodyRange: Range<Int>
         /// Of its most urgent part.
         public let trafficClass: TrafficClass
+        /// Nothing more waits for the peer; `wantsToSend` will say when something does again.
+        public let isLast: Bool
 
         public var size: Int { head.count + bodyRange.count }
 

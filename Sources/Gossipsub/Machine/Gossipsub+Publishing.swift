@@ -61,7 +61,7 @@ extension Gossipsub {
         }
         // Signed last, since it is the only step that costs something.
         let body = encoded.body()
-        var message = StoredMessage(
+        let message = StoredMessage(
             key: key, id: MessageID(messageID), topic: topic, body: body,
             author: configuration.localPeer, sequenceNumber: sequence, source: nil,
             sourcePeer: nil, arrivedAt: now.instant,

@@ -1,22 +1,33 @@
-import ChoraleBase
+public import ChoraleBase
 import Codec
-import PeerIdentity
+public import PeerIdentity
 
 extension Gossipsub {
+    /// A whole RPC where it lies in the receive buffer: as ``Input/rpcReceived(_:_:)``, but only what is
+    /// kept is copied, and most copies of a message are not.
+    public mutating func receive(
+        _ id: PeerID,
+        _ frame: Span<UInt8>,
+        now: MonotonicInstant,
+        into outputs: inout [Output]
+    ) { rpcReceived(id, frame, nil, now: now, into: &outputs) }
+
+    /// - Parameter owned: the same bytes as an array, where there is one.
     mutating func rpcReceived(
         _ id: PeerID,
-        _ frame: [UInt8],
+        _ span: Span<UInt8>,
+        _ owned: [UInt8]?,
         now: MonotonicInstant,
         into outputs: inout [Output]
     ) {
         counters.framesReceived += 1
-        counters.bytesReceived += UInt64(frame.count)
+        counters.bytesReceived += UInt64(span.count)
         guard let slot = slotByPeer[id] else {
             counters[.unknownPeer] += 1
             return
         }
         frameEnded(slot)
-        guard frame.count <= configuration.limits.rpcSizeMax else {
+        guard span.count <= configuration.limits.rpcSizeMax else {
             dropFrame(slot, .frameTooLarge, .frameTooLarge, now: now, into: &outputs)
             return
         }
@@ -24,7 +35,6 @@ extension Gossipsub {
             counters[.graylisted] += 1
             return
         }
-        let span = frame.span
         let rpc: GossipRPC
         do {
             rpc = try GossipRPC(span, limits: configuration.limits)
@@ -44,7 +54,7 @@ extension Gossipsub {
                 slot, entry.topic, entry.isSubscribed, span, now: now, into: &outputs)
         }
         for message in rpc.messages {
-            messageReceived(message, frame, from: slot, now: now, into: &outputs)
+            messageReceived(message, span, owned, from: slot, now: now, into: &outputs)
         }
         controlReceived(rpc, span, from: slot, now: now, into: &outputs)
         releaseDeferredWants(now: now, into: &outputs)
@@ -91,13 +101,13 @@ extension Gossipsub {
 
     private mutating func messageReceived(
         _ view: MessageView,
-        _ frame: [UInt8],
+        _ span: Span<UInt8>,
+        _ owned: [UInt8]?,
         from slot: Int,
         now: MonotonicInstant,
         into outputs: inout [Output]
     ) {
         counters.messagesReceived += 1
-        let span = frame.span
         guard let name = view.topic else {
             drop(.topicMissing, nil, from: slot, into: &outputs)
             return
@@ -110,14 +120,13 @@ extension Gossipsub {
             drop(.notSubscribed, topic, from: slot, into: &outputs)
             return
         }
-        let parameters = topics[topic].parameters
         let dataSize = view.data?.count ?? 0
-        guard dataSize <= parameters.sizeMax else {
+        guard dataSize <= topics[topic].parameters.sizeMax else {
             refuse(.payloadTooLarge, topic, from: slot, now: now, into: &outputs)
             return
         }
         let id: [UInt8]
-        switch messageID(view, span, topic, parameters) {
+        switch messageID(view, span, topic) {
         case .success(let bytes): id = bytes
         case .failure(let refusal):
             refuse(refusal.reason, topic, from: slot, now: now, into: &outputs)
@@ -140,7 +149,7 @@ extension Gossipsub {
             }
             return
         }
-        if let reason = admission(of: frame.count, topic, from: slot, into: &outputs) {
+        if let reason = admission(of: span.count, topic, from: slot, into: &outputs) {
             // Not seen: it may come again, from anybody, when there is room.
             throttledAt = now
             drop(reason, topic, from: slot, into: &outputs)
@@ -148,8 +157,8 @@ extension Gossipsub {
         }
         admit(
             NewMessage(
-                key: key, id: MessageID(id), topic: topic, view: view, author: author), frame,
-            from: slot, now: now, into: &outputs)
+                key: key, id: MessageID(id), topic: topic, view: view, author: author),
+            owned ?? span.copied(), from: slot, now: now, into: &outputs)
     }
 
     /// Why a message is not taken. A type of its own, because `Result` wants an error.
@@ -158,10 +167,9 @@ extension Gossipsub {
     private mutating func messageID(
         _ view: MessageView,
         _ frame: Span<UInt8>,
-        _ topic: Int,
-        _ parameters: TopicParameters
+        _ topic: Int
     ) -> Result<[UInt8], Refusal> {
-        switch parameters.messageID {
+        switch topics[topic].parameters.messageID {
         case .fromAndSequence:
             guard let from = view.from else { return .failure(Refusal(reason: .missingAuthor)) }
             guard let sequence = view.sequenceNumber else {
@@ -185,8 +193,8 @@ extension Gossipsub {
                 ? RecentIDs.Content(topic: topic, hash: hash(data)) : nil
             if let content, let known = recentIDs[content] { return .success(known) }
             let id = MessageIDs.snappyDomain(
-                data, topic: includesTopic ? parameters.topic.utf8 : nil,
-                uncompressedSizeMax: parameters.uncompressedSizeMax)
+                data, topic: includesTopic ? topics[topic].topic.utf8 : nil,
+                uncompressedSizeMax: topics[topic].parameters.uncompressedSizeMax)
             if let content { recentIDs.insert(content, id) }
             return .success(id)
         case .custom(let function):
@@ -194,7 +202,7 @@ extension Gossipsub {
                 from: view.from.map { frame.extracting($0).copied() },
                 sequenceNumber: view.sequenceNumber.map { frame.extracting($0).copied() },
                 data: view.data.map { frame.extracting($0).copied() } ?? [])
-            let id = function(parameters.topic, fields)
+            let id = function(topics[topic].topic, fields)
             guard !id.isEmpty, id.count <= MessageID.sizeMax else {
                 return .failure(Refusal(reason: .invalidMessageID))
             }
@@ -275,14 +283,16 @@ extension Gossipsub {
     /// - Returns: whether this is the first copy that the peer brought.
     @discardableResult
     mutating func noteHolder(_ index: Int, _ token: PeerToken, hasDelivered: Bool) -> Bool {
-        if let known = store[index].holders.firstIndex(where: { $0.token == token }) {
-            guard hasDelivered, !store[index].holders[known].hasDelivered else { return false }
-            store[index].holders[known] = StoredMessage.Holder(token: token, hasDelivered: true)
+        let message = store[index]
+        if let known = message.holders.firstIndex(where: { $0.token == token }) {
+            guard hasDelivered, !message.holders[known].hasDelivered else { return false }
+            message.holders[known] = StoredMessage.Holder(token: token, hasDelivered: true)
             return true
         }
         // Above any mesh and what gossips beside it; reconnecting peers could make it grow.
-        guard store[index].holders.count < 256 else { return false }
-        store[index].holders.append(StoredMessage.Holder(token: token, hasDelivered: hasDelivered))
+        guard message.holders.count < 256 else { return false }
+        if message.holders.isEmpty { message.holders.reserveCapacity(8) }
+        message.holders.append(StoredMessage.Holder(token: token, hasDelivered: hasDelivered))
         return hasDelivered
     }
 

@@ -20,22 +20,21 @@ extension Gossipsub {
         now: MonotonicInstant,
         into outputs: inout [Output]
     ) -> (queued: Int, announced: Int) {
-        let key = store[index].key
-        let author = store[index].author
+        let message = store[index]
         var pushed: [Int] = []
+        pushed.reserveCapacity(targets.count)
         var offered: [Int] = []
-        let isLarge = store[index].body.range.count >= configuration.largeMessageSizeMin
+        let isLarge = message.body.range.count >= configuration.largeMessageSizeMin
         for slot in targets {
-            let token = peers[slot]!.token
-            if peers[slot]!.dontWant[key] != nil {
+            let peer = peers[slot]!
+            if !peer.dontWant.isEmpty, peer.dontWant[message.key] != nil {
                 // Said before we had it, and kept for longer than that.
-                noteHolder(index, token, hasDelivered: false)
+                noteHolder(index, peer.token, hasDelivered: false)
             }
-            guard peers[slot]!.id != author, !store[index].isHeld(by: token) else { continue }
-            let connection = peers[slot]!.connection
+            guard !message.isHeld(by: peer.token), peer.id != message.author else { continue }
             let canOffer =
-                isLarge && connection.version >= .v1_2 && !connection.isDirect
-                && peers[slot]!.canOffer(now: now)
+                isLarge && peer.connection.version >= .v1_2 && !peer.connection.isDirect
+                && peer.canOffer(now: now)
             if canOffer { offered.append(slot) } else { pushed.append(slot) }
         }
         if eager > 0, !offered.isEmpty {
@@ -99,23 +98,22 @@ extension Gossipsub {
         now: MonotonicInstant,
         into outputs: inout [Output]
     ) -> Bool {
-        let token = peers[slot]!.token
-        guard !store[index].copies.contains(token) else { return true }
+        let peer = peers[slot]!
         let message = store[index]
-        peers[slot]!.queue.push(
+        guard !message.copies.contains(peer.token) else { return true }
+        peer.queue.push(
             SendQueue.Copy(
                 message: index, key: message.key, size: message.body.fieldSize,
                 deadline: message.deadline), message.trafficClass)
-        store[index].copies.append(token)
+        message.copies.append(peer.token)
         counters.copiesQueued += 1
-        let limits = configuration.limits
-        while peers[slot]!.queue.size > limits.queueSizePerPeerMax
-            || peers[slot]!.queue.count > limits.queueCountPerPeerMax
+        while peer.queue.size > configuration.limits.queueSizePerPeerMax
+            || peer.queue.count > configuration.limits.queueCountPerPeerMax
         {
             guard shedOne(slot, .queueFull, keeping: index, into: &outputs) else { break }
         }
         signal(slot, into: &outputs)
-        return store.contains(index, key: message.key) && store[index].copies.contains(token)
+        return store.contains(index, key: message.key) && message.copies.contains(peer.token)
     }
 
     /// Sheds the copy with the earliest deadline of those that may go.
@@ -185,13 +183,14 @@ extension Gossipsub {
         keeping: Int?,
         into outputs: inout [Output]
     ) {
-        store[index].copies.removeAll { $0 == token }
+        let message = store[index]
+        message.copies.removeAll { $0 == token }
         if let reason { counters[reason] += 1 } else { counters.copiesSent += 1 }
-        if store[index].publication != nil {
+        if message.publication != nil {
             if let reason {
-                store[index].publication!.outcome.shed[reason, default: 0] += 1
+                message.publication!.outcome.shed[reason, default: 0] += 1
             } else {
-                store[index].publication!.outcome.sent += 1
+                message.publication!.outcome.sent += 1
             }
         }
         if index != keeping { releaseIfUnused(index, into: &outputs) }
@@ -282,37 +281,48 @@ extension Gossipsub {
         into outputs: inout [Output]
     ) -> OutgoingFrame? {
         guard let slot = slotByPeer[peer] else { return nil }
+        let peer = peers[slot]!
         var writer = GossipRPCWriter()
-        if !peers[slot]!.control.isEmpty { takeControl(slot, &writer) }
+        if !peer.control.isEmpty { takeControl(slot, &writer) }
         var trafficClass: TrafficClass? = writer.isEmpty ? nil : .control
         var messageCount = 0
-        while let (kind, copy) = nextCopy(slot, now: now.instant, into: &outputs) {
-            let limits = configuration.limits
-            let fits = writer.size + copy.size <= limits.batchSizeMax
+        while let (kind, copy) = nextCopy(peer, now: now.instant, into: &outputs) {
+            let fits = writer.size + copy.size <= configuration.limits.batchSizeMax
             // A large message goes alone: what is urgent must not wait until it has arrived, because
             // an RPC is read as a whole.
-            guard fits ? messageCount < limits.messagesPerRPCMax : writer.isEmpty else { break }
+            guard
+                fits ? messageCount < configuration.limits.messagesPerRPCMax : writer.isEmpty
+            else { break }
             let body = store[copy.message].body
-            peers[slot]!.queue.popFront(Int(kind.rawValue), isSent: true)
+            peer.queue.popFront(Int(kind.rawValue), isSent: true)
             counters.copyBytesSent += UInt64(copy.size)
-            settleSent(slot, copy, into: &outputs)
+            settleSent(peer, copy, into: &outputs)
             messageCount += 1
             trafficClass = min(trafficClass ?? kind, kind)
             guard fits else {
                 return committed(
                     OutgoingFrame(
                         head: GossipRPCWriter.headOfSingleMessage(size: body.range.count),
-                        body: body.storage, bodyRange: body.range, trafficClass: kind))
+                        body: body.storage, bodyRange: body.range, trafficClass: kind,
+                        isLast: isLast(for: peer)))
             }
             writer.publish(body.storage.span.extracting(body.range))
         }
         guard let trafficClass else {
-            peers[slot]!.isSignalled = false
+            peer.isSignalled = false
             return nil
         }
         return committed(
             OutgoingFrame(
-                head: writer.frame(), body: [], bodyRange: 0..<0, trafficClass: trafficClass))
+                head: writer.frame(), body: [], bodyRange: 0..<0, trafficClass: trafficClass,
+                isLast: isLast(for: peer)))
+    }
+
+    /// Whether nothing is left for the peer, in which case `wantsToSend` will say when there is again.
+    private func isLast(for peer: Peer) -> Bool {
+        if peer.hasFrames { return false }
+        peer.isSignalled = false
+        return true
     }
 
     private mutating func committed(_ frame: OutgoingFrame) -> OutgoingFrame {
@@ -322,35 +332,33 @@ extension Gossipsub {
     }
 
     private mutating func settleSent(
-        _ slot: Int,
+        _ peer: Peer,
         _ copy: SendQueue.Copy,
         into outputs: inout [Output]
     ) {
-        let token = peers[slot]!.token
         // From here on the peer has it, as far as we know.
-        noteHolder(copy.message, token, hasDelivered: false)
-        settleCopy(copy.message, token, nil, keeping: nil, into: &outputs)
+        noteHolder(copy.message, peer.token, hasDelivered: false)
+        settleCopy(copy.message, peer.token, nil, keeping: nil, into: &outputs)
     }
 
     /// The next copy worth sending. Those whose time has passed are shed on the way.
     private mutating func nextCopy(
-        _ slot: Int,
+        _ peer: Peer,
         now: MonotonicInstant,
         into outputs: inout [Output]
     ) -> (TrafficClass, SendQueue.Copy)? {
-        let token = peers[slot]!.token
-        while let kind = peers[slot]!.queue.nextClass,
-            let copy = peers[slot]!.queue.front(kind),
+        while let kind = peer.queue.nextClass,
+            let copy = peer.queue.front(kind),
             let trafficClass = TrafficClass(rawValue: UInt8(truncatingIfNeeded: kind))
         {
-            guard isAlive(copy, token) else {
-                peers[slot]!.queue.dropDeadFront(kind)
+            guard isAlive(copy, peer.token) else {
+                peer.queue.dropDeadFront(kind)
                 continue
             }
             if copy.deadline < now {
-                peers[slot]!.queue.popFront(kind, isSent: false)
-                outputs.append(.event(.shed(peers[slot]!.id, .expired, size: copy.size)))
-                settleCopy(copy.message, token, .expired, keeping: nil, into: &outputs)
+                peer.queue.popFront(kind, isSent: false)
+                outputs.append(.event(.shed(peer.id, .expired, size: copy.size)))
+                settleCopy(copy.message, peer.token, .expired, keeping: nil, into: &outputs)
                 continue
             }
             return (trafficClass, copy)

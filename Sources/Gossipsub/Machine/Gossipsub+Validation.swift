@@ -46,7 +46,7 @@ extension Gossipsub {
         let parameters = topics[new.topic].parameters
         let token = peers[slot]!.token
         let source = peers[slot]!.id
-        var message = StoredMessage(
+        let message = StoredMessage(
             key: new.key, id: new.id, topic: new.topic, body: body, author: new.author,
             sequenceNumber: view.sequenceNumber.flatMap { range in
                 range.count == 8

@@ -141,7 +141,7 @@ public struct Gossipsub: StateMachine, ~Copyable {
         case .peerRecord(let peer, let envelope):
             peerRecord(peer, envelope)
         case .rpcReceived(let peer, let frame):
-            rpcReceived(peer, frame, now: instant, into: &outputs)
+            rpcReceived(peer, frame.span, frame, now: instant, into: &outputs)
         case .frameProgress(let peer, let received, let expected):
             frameProgress(peer, received: received, expected: expected, now: instant)
         case .topicConfigured(let parameters):

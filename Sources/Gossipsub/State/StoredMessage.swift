@@ -20,7 +20,10 @@ struct MessageBody: Sendable {
 }
 
 /// One message that is being validated, kept for IWANT, or queued for a peer.
-struct StoredMessage {
+///
+/// A class with one owner, the store: of a structure with so many references the compiler copies all
+/// to read a few fields, for every copy that is queued.
+final class StoredMessage {
     enum Phase: Equatable {
         case checking(Gossipsub.JobID)
         case validating
@@ -60,6 +63,26 @@ struct StoredMessage {
     var isInHistory = false
     var publication: Publication?
 
+    init(
+        key: MessageKey, id: Gossipsub.MessageID, topic: Int, body: MessageBody, author: PeerID?,
+        sequenceNumber: UInt64?, source: PeerToken?, sourcePeer: PeerID?,
+        arrivedAt: MonotonicInstant, trafficClass: TrafficClass, deadline: MonotonicInstant,
+        phase: Phase
+    ) {
+        self.key = key
+        self.id = id
+        self.topic = topic
+        self.body = body
+        self.author = author
+        self.sequenceNumber = sequenceNumber
+        self.source = source
+        self.sourcePeer = sourcePeer
+        self.arrivedAt = arrivedAt
+        self.trafficClass = trafficClass
+        self.deadline = deadline
+        self.phase = phase
+    }
+
     struct Publication {
         let id: Gossipsub.PublishID
         /// Peers were offered the message and may ask for it while it is in history.
@@ -95,14 +118,8 @@ struct MessageStore {
     static func charge(_ body: MessageBody) -> Int { body.storage.count + overhead }
 
     subscript(index: Int) -> StoredMessage {
-        _read {
-            precondition(slots[index] != nil, "no message at \(index)")
-            yield slots[index]!
-        }
-        _modify {
-            precondition(slots[index] != nil, "no message at \(index)")
-            yield &slots[index]!
-        }
+        guard let message = slots[index] else { preconditionFailure("no message at \(index)") }
+        return message
     }
 
     /// In order of slot.

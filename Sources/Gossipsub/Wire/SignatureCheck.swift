@@ -26,9 +26,11 @@ extension Gossipsub {
             precondition(view.isCanonical, "only a canonical message shows what was signed")
             self.author = author
             self.storage = storage
-            let ends = [view.from, view.data, view.sequenceNumber, view.topic]
-                .compactMap { $0?.upperBound }
-            signed = view.range.lowerBound..<(ends.max() ?? view.range.lowerBound)
+            let start = view.range.lowerBound
+            let first = max(view.from?.upperBound ?? start, view.data?.upperBound ?? start)
+            let second = max(
+                view.sequenceNumber?.upperBound ?? start, view.topic?.upperBound ?? start)
+            signed = start..<max(first, second)
             signature = view.signature ?? signed.upperBound..<signed.upperBound
             key = view.key
         }
