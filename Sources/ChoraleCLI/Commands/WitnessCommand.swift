@@ -62,6 +62,7 @@ struct WitnessCommand: ParsableCommand {
         }
 
         func run() throws {
+            ProcessMemory.keepHeap(threadCount: workers ?? Processors.count)
             let team: ThreadTeam
             do throws(SystemError) {
                 team = try ThreadTeam(name: "witness", width: workers ?? Processors.count)

@@ -34,8 +34,8 @@ final class WitnessServer {
         path: String, rules: ChainRules, mode: StatelessExecution.Mode, workerCount: Int,
         requestSizeMax: Int
     ) throws(Failure) {
-        // Requests of many megabytes come and go: what they took must go back.
-        ProcessMemory.boundHeap()
+        // Requests of many megabytes come and go.
+        ProcessMemory.keepHeap(threadCount: workerCount + 1)
         self.path = path
         services = Services(rules: rules, mode: mode)
         do throws(SystemError) {
