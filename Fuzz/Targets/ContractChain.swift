@@ -92,11 +92,10 @@ struct MemoryStore: TrieNodeSource, CodeSource {
     var nodes: [Bytes32: [UInt8]] = [:]
     var codes: [Bytes32: Code] = [:]
 
-    func withNode<Result, Failure: Error>(
-        _ hash: Bytes32, _ body: (Span<UInt8>) throws(Failure) -> Result
-    ) throws(Failure) -> Result? {
-        guard let node = nodes[hash] else { return nil }
-        return try body(node.span)
+    func appendNode(_ hash: Bytes32, to bytes: inout [UInt8]) -> Bool {
+        guard let node = nodes[hash] else { return false }
+        bytes.append(contentsOf: node)
+        return true
     }
 
     func code(_ hash: Bytes32) -> Code? { codes[hash] }

@@ -72,6 +72,9 @@ import Testing
     static let states: [StateError] =
         nodes.map { .trie(.malformed(other, $0)) } + [
             .trie(.missing(other)), .trie(.tooLarge(limit: 5)), .trie(.tooManyNodes(limit: 5)),
+            .source(.unavailable("a disk")), .source(.damaged("a table")),
+            .source(.mismatch(hash, found: other)),
+            .source(.oversized(other, size: 533, limit: 532)),
             .codeMissing(other), .accountMalformed(address), .slotMalformed(address, slot: .one),
             .blockHashMissing(17),
         ]
@@ -108,7 +111,7 @@ import Testing
         #expect(kinds(Self.transactions).count == 9)
         #expect(kinds(Self.blocks).count == 28)
         #expect(kinds(Self.nodes).count == 10)
-        #expect(kinds(Self.states).count == 5)
+        #expect(kinds(Self.states).count == 6)
         #expect(kinds(Self.witnesses).count == 14)
         #expect(kinds(Self.failures).count == 5)
     }

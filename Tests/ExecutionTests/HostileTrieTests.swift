@@ -184,9 +184,10 @@ import Testing
     private struct Mirror: TrieNodeSource {
         let node: [UInt8]
 
-        func withNode<Result, Failure: Error>(
-            _ hash: Bytes32, _ body: (Span<UInt8>) throws(Failure) -> Result
-        ) throws(Failure) -> Result? { try body(node.span) }
+        func appendNode(_ hash: Bytes32, to bytes: inout [UInt8]) -> Bool {
+            bytes.append(contentsOf: node)
+            return true
+        }
     }
 
     @Test func endlessTriesEndWithTheKey() throws {

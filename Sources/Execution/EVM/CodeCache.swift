@@ -14,6 +14,9 @@ public final class CodeCache {
 
     public init(sizeMax: Int = 64 << 20) { self.sizeMax = sizeMax }
 
+    /// The code with this hash, if it is kept.
+    public func code(_ hash: Bytes32) -> Code? { codes[hash] }
+
     /// The code with these bytes.
     ///
     /// - Precondition: the bytes have the hash.

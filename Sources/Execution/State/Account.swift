@@ -31,6 +31,8 @@ public struct Account: Hashable, Sendable {
 public enum StateError: Error, Hashable, Sendable {
     /// A trie could not answer: a node is not at hand, or is none.
     case trie(TrieError)
+    /// Whatever has the nodes and codes could not say whether it has one.
+    case source(SourceFailure)
     /// The code with this hash is needed and not at hand.
     case codeMissing(Bytes32)
     /// The entry of the account trie at this address is no account.
@@ -39,6 +41,15 @@ public enum StateError: Error, Hashable, Sendable {
     case slotMalformed(Address, slot: UInt256)
     /// The hash of this block is needed and cannot be derived from the headers at hand.
     case blockHashMissing(UInt64)
+
+    /// What a trie could not answer, and why.
+    init(_ error: TrieError) {
+        if case .source(let failure) = error {
+            self = .source(failure)
+        } else {
+            self = .trie(error)
+        }
+    }
 }
 
 /// The state before a block: what execution reads that no transaction of the block has written.

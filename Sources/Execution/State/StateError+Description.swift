@@ -4,6 +4,7 @@ extension StateError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .trie(let error): "\(error)"
+        case .source(let failure): "\(failure)"
         case .codeMissing(let hash): "code 0x\(hash) is needed and not in the witness"
         case .accountMalformed(let address):
             "what the account trie has for \(address) is not an account of nonce, balance, storage "

@@ -66,11 +66,10 @@ public struct StateStore: TrieNodeSource, CodeSource, Sendable {
         self.root = root
     }
 
-    public func withNode<Result, Failure: Error>(
-        _ hash: Bytes32, _ body: (Span<UInt8>) throws(Failure) -> Result
-    ) throws(Failure) -> Result? {
-        guard let node = nodes[hash] else { return nil }
-        return try body(node.span)
+    public func appendNode(_ hash: Bytes32, to bytes: inout [UInt8]) -> Bool {
+        guard let node = nodes[hash] else { return false }
+        bytes.append(contentsOf: node)
+        return true
     }
 
     public func code(_ hash: Bytes32) -> Code? { codes[hash] }

@@ -5,7 +5,9 @@ import Crypto
 /// Where codes are found by their hash.
 public protocol CodeSource {
     /// The code with this hash; nil when it is not at hand.
-    func code(_ hash: Bytes32) -> Code?
+    ///
+    /// - Throws: when the source cannot tell.
+    func code(_ hash: Bytes32) throws(SourceFailure) -> Code?
 }
 
 /// The state as its tries: reads it, and applies a block's changes to it.
@@ -55,7 +57,7 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
         do throws(TrieError) {
             found = try accounts.account(at: key, from: source)
         } catch {
-            throw .trie(error)
+            throw StateError(error)
         }
         guard let found else { return nil }
         guard let account = found else { throw .accountMalformed(address) }
@@ -75,7 +77,7 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
                 try trie.word(at: key, from: source)
             }
         } catch {
-            throw .trie(error)
+            throw StateError(error)
         }
         guard let found else { return .zero }
         guard let value = found else { throw .slotMalformed(address, slot: slot) }
@@ -84,8 +86,7 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
 
     public func code(_ hash: Bytes32, of address: Address) throws(StateError) -> Code {
         if records { resolvedCodes.insert(hash) }
-        guard let code = source.code(hash) else { throw .codeMissing(hash) }
-        return code
+        return try source.neededCode(hash)
     }
 
     public func blockHash(_ number: UInt64) throws(StateError) -> Bytes32 {
@@ -117,7 +118,7 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
             try accounts.apply(entries, order: order, from: source)
             return accounts.root()
         } catch {
-            throw .trie(error)
+            throw StateError(error)
         }
     }
 
@@ -161,6 +162,20 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
         storages.values.reduce(into: Set(accounts.resolved).union(droppedStorages)) {
             $0.formUnion($1.resolved)
         }
+    }
+}
+
+extension CodeSource {
+    /// The code with this hash, without which nothing goes on.
+    func neededCode(_ hash: Bytes32) throws(StateError) -> Code {
+        let code: Code?
+        do throws(SourceFailure) {
+            code = try self.code(hash)
+        } catch {
+            throw .source(error)
+        }
+        guard let code else { throw .codeMissing(hash) }
+        return code
     }
 }
 

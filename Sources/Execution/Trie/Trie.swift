@@ -191,7 +191,13 @@ public struct Trie: Sendable {
     ) throws(TrieError) -> TrieNodeID {
         let hash = hash(at: start)
         let before = bytes.count
-        guard source.appendNode(hash, to: &bytes) else { throw .missing(hash) }
+        let isThere: Bool
+        do throws(SourceFailure) {
+            isThere = try source.appendNode(hash, to: &bytes)
+        } catch {
+            throw .source(error)
+        }
+        guard isThere else { throw .missing(hash) }
         try reserve(0)
         let encoding = TrieBytes(start: before, count: bytes.count - before)
         if records {

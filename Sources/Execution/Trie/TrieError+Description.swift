@@ -4,6 +4,7 @@ extension TrieError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .missing(let hash): "node 0x\(hash) is needed and not in the witness"
+        case .source(let failure): "\(failure)"
         case .malformed(let hash, let fault): "node 0x\(hash) is no trie node: \(fault)"
         case .tooLarge(let limit): "the trie holds more than \(limit) bytes of paths and values"
         case .tooManyNodes(let limit): "the trie holds more than \(limit) nodes"

@@ -7,6 +7,10 @@ public enum TrieError: Error, Hashable, Sendable {
     ///
     /// Not absence: whatever lies below the node is unknown.
     case missing(Bytes32)
+    /// The source could not say whether it has a node, or gave up over it.
+    ///
+    /// Nothing is known then, not even that the node is missing.
+    case source(SourceFailure)
     /// The node with this hash is not what a trie can contain.
     case malformed(Bytes32, TrieNodeFault)
     /// The trie would hold more bytes of paths and values than ``Trie/Limits/byteCountMax``.
@@ -45,31 +49,16 @@ public enum TrieNodeFault: Error, Hashable, Sendable {
 /// A source answers for the hash of bytes, never for a place in a trie, so one source serves any
 /// number of tries.
 public protocol TrieNodeSource {
-    /// Calls `body` with the encoding whose Keccak-256 is `hash`; nil without calling it when there
-    /// is none.
+    /// Appends the encoding whose Keccak-256 is `hash`; false, and nothing appended, when there is none.
     ///
     /// - Precondition for the implementer: the bytes hash to `hash`. Tries do not check it again.
-    func withNode<Result, Failure: Error>(
-        _ hash: Bytes32, _ body: (Span<UInt8>) throws(Failure) -> Result
-    ) throws(Failure) -> Result?
-
-    /// Appends the encoding whose Keccak-256 is `hash`; false when there is none.
-    ///
-    /// The same as ``withNode(_:_:)`` for whoever wants a copy: tries do.
-    func appendNode(_ hash: Bytes32, to bytes: inout [UInt8]) -> Bool
-}
-
-extension TrieNodeSource {
-    public func appendNode(_ hash: Bytes32, to bytes: inout [UInt8]) -> Bool {
-        withNode(hash) { bytes.append(contentsOf: $0) } != nil
-    }
+    /// - Throws: when the source cannot tell. Never for a node that is not there.
+    func appendNode(_ hash: Bytes32, to bytes: inout [UInt8]) throws(SourceFailure) -> Bool
 }
 
 /// A source without nodes, for tries that are built from nothing.
 public struct NoTrieNodes: TrieNodeSource, Sendable {
     public init() {}
 
-    public func withNode<Result, Failure: Error>(
-        _ hash: Bytes32, _ body: (Span<UInt8>) throws(Failure) -> Result
-    ) throws(Failure) -> Result? { nil }
+    public func appendNode(_ hash: Bytes32, to bytes: inout [UInt8]) -> Bool { false }
 }

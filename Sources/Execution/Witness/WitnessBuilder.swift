@@ -26,7 +26,7 @@ public struct WitnessBuilder {
     ///   - ancestors: encodings of headers by their number, from the parent down as far as there are, to
     ///     256. Their hashes answer BLOCKHASH.
     /// - Throws: ``StatelessFailure/rejected(_:)`` for a block that breaks a rule,
-    ///   ``StatelessFailure/incomplete(_:)`` where the source misses something.
+    ///   ``StatelessFailure/incomplete(_:)`` where the source misses something or fails.
     public func build(
         _ block: Block, size: Int, ancestors: [UInt64: [UInt8]],
         from source: some TrieNodeSource & CodeSource

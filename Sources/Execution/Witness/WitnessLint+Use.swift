@@ -106,7 +106,7 @@ extension WitnessLint {
             guard case .code(let address) = question else { return .missingCode(hash, nil) }
             return .missingCode(hash, address)
         case .blockHashMissing(let number): return .missingHeader(number)
-        case .trie, .accountMalformed, .slotMalformed:
+        case .trie, .source, .accountMalformed, .slotMalformed:
             return .blockNotExecuted(.incomplete(error))
         }
     }

@@ -21,7 +21,7 @@ extension TrieState {
         var codes = SortedParts()
         var found: [UInt8] = []
         for hash in resolvedCodes {
-            guard let code = source.code(hash) else { throw .codeMissing(hash) }
+            let code = try source.neededCode(hash)
             let start = found.count
             code.withSpan { found.append(contentsOf: $0) }
             codes.append(TrieBytes(start: start, count: found.count - start))
@@ -34,7 +34,13 @@ extension TrieState {
         found = []
         for hash in dropped {
             let start = found.count
-            guard source.appendNode(hash, to: &found) else { throw .trie(.missing(hash)) }
+            let isThere: Bool
+            do throws(SourceFailure) {
+                isThere = try source.appendNode(hash, to: &found)
+            } catch {
+                throw .source(error)
+            }
+            guard isThere else { throw .trie(.missing(hash)) }
             nodes.append(TrieBytes(start: start, count: found.count - start))
         }
         nodes.end(found)

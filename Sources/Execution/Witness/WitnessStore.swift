@@ -52,17 +52,6 @@ public final class WitnessStore: TrieNodeSource, CodeSource {
     /// Different nodes that a trie has taken.
     public private(set) var usedNodeCount = 0
 
-    public func withNode<Result, Failure: Error>(
-        _ hash: Bytes32, _ body: (Span<UInt8>) throws(Failure) -> Result
-    ) throws(Failure) -> Result? {
-        let hash = UInt256(hash)
-        guard let found = nodeIndex.find(HashSeed.hash(hash), { nodes[$0].hash == hash }) else {
-            return nil
-        }
-        let bytes = witness.bytes
-        return try body(bytes.span.extracting(nodes[found].start..<nodes[found].end))
-    }
-
     public func appendNode(_ hash: Bytes32, to bytes: inout [UInt8]) -> Bool {
         let hash = UInt256(hash)
         guard let found = nodeIndex.find(HashSeed.hash(hash), { nodes[$0].hash == hash }) else {

@@ -17,10 +17,8 @@ struct ChainStore: TrieNodeSource, CodeSource {
         for node in store.nodes.values { nodes.add(node) }
     }
 
-    func withNode<Result, Failure: Error>(
-        _ hash: Bytes32, _ body: (Span<UInt8>) throws(Failure) -> Result
-    ) throws(Failure) -> Result? {
-        try nodes.withNode(hash, body)
+    func appendNode(_ hash: Bytes32, to bytes: inout [UInt8]) -> Bool {
+        nodes.appendNode(hash, to: &bytes)
     }
 
     func code(_ hash: Bytes32) -> Code? { codes[hash] }

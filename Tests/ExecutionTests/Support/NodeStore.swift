@@ -10,11 +10,10 @@ struct NodeStore: TrieNodeSource {
 
     mutating func remove(_ hash: Bytes32) { nodes[hash] = nil }
 
-    func withNode<Result, Failure: Error>(
-        _ hash: Bytes32, _ body: (Span<UInt8>) throws(Failure) -> Result
-    ) throws(Failure) -> Result? {
-        guard let node = nodes[hash] else { return nil }
-        return try body(node.span)
+    func appendNode(_ hash: Bytes32, to bytes: inout [UInt8]) -> Bool {
+        guard let node = nodes[hash] else { return false }
+        bytes.append(contentsOf: node)
+        return true
     }
 
     /// Only the nodes with these hashes.
