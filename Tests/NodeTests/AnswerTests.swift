@@ -37,6 +37,8 @@ private final class Bench {
     var now = Now(instant: .zero, wall: WallTime(milliseconds: 1_800_000_000_000))
     private(set) var guests: [Guest] = []
     private(set) var published: BodyInfo?
+    /// Its socket takes no bytes and gives none.
+    var isStuck: Guest?
 
     private static func secret(_ byte: UInt8) -> SecretBytes {
         SecretBytes(copying: [UInt8](repeating: byte, count: 32))
@@ -117,7 +119,8 @@ private final class Bench {
         }
     }
 
-    private func exchange(_ guest: Guest) -> Bool {
+    /// The node reads what the guest says.
+    @discardableResult func hear(_ guest: Guest) -> Bool {
         var events: [Connection.Event] = []
         let before = guest.toNode.count
         guest.machine.transmit(
@@ -128,6 +131,15 @@ private final class Bench {
         var span = pending.mutableSpan
         let used = node.receive(guest.id, &span, now: now, into: &outputs)
         guest.toNode.removeFirst(used)
+        for input in follow(outputs) { give(input) }
+        return didSpeak
+    }
+
+    @discardableResult func exchange(_ guest: Guest) -> Bool {
+        if guest === isStuck { return false }
+        let didSpeak = hear(guest)
+        var events: [Connection.Event] = []
+        var outputs: [NodeOutput] = []
         var bytes: [UInt8] = []
         node.transmit(guest.id, into: &bytes, sizeMax: 1 << 16, now: now, outputs: &outputs)
         for input in follow(outputs) { give(input) }
@@ -156,7 +168,9 @@ private final class Bench {
     }
 
     /// Asks for the chunk.
-    func ask(_ guest: Guest, ends: Bool = true) throws -> StreamID {
+    ///
+    /// - Parameter carries: whether the answer is waited for.
+    func ask(_ guest: Guest, ends: Bool = true, carries: Bool = true) throws -> StreamID {
         let root = try #require(published?.root)
         let request = try #require(
             ChunksByRootRequest(
@@ -168,8 +182,14 @@ private final class Bench {
             stream,
             Varint.encoded(UInt64(payload.count)) + SnappyFrameEncoder.encoded(payload.span))
         if ends { guest.machine.closeWrite(stream) }
-        carry()
+        if carries { carry() }
         return stream
+    }
+
+    /// Chunks of answers to the guest that are not encoded yet.
+    func unsent(_ guest: Guest) -> Int {
+        guard let streams = node.connections[guest.id]?.streams.values else { return 0 }
+        return streams.reduce(0) { $0 + ($1.request?.unsent.count ?? 0) }
     }
 
     /// The code of the answer's first item: 0 for a chunk, 4 when there is no place.
@@ -223,6 +243,58 @@ private final class Bench {
         // Nor is the stream kept for long.
         bench.pass(.seconds(11))
         #expect(idle.resets.isSuperset(of: open))
+    }
+
+    /// What the loop does between two looks at its sockets must not depend on how many chunks were asked
+    /// for at once.
+    @Test func chunksAreEncodedOneByOne() throws {
+        let bench = Bench()
+        let guest = try bench.connect(10)
+        // So that the protocol is agreed at once.
+        _ = try bench.ask(guest)
+        let streams = try (0..<2).map { _ in try bench.ask(guest, carries: false) }
+        bench.exchange(guest)
+        #expect(bench.unsent(guest) == 1 && bench.serves == 2)
+        bench.carry()
+        #expect(bench.unsent(guest) == 0 && bench.serves == 0)
+        for stream in streams {
+            #expect(bench.code(guest, stream) == 0)
+            #expect((guest.heard[stream]?.count ?? 0) > 256 * 1024)
+        }
+    }
+
+    /// An answer that its reader has no window for holds up no other.
+    @Test func aFullWindowHoldsUpNoOtherAnswer() throws {
+        let bench = Bench()
+        let guest = try bench.connect(10)
+        guest.isReading = false
+        let streams = try (0..<2).map { _ in try bench.ask(guest, carries: false) }
+        bench.carry()
+        #expect(bench.unsent(guest) == 0 && bench.serves == 2)
+        for stream in streams { #expect((guest.heard[stream]?.count ?? 0) > 200 * 1024) }
+    }
+
+    /// Nor is anything encoded for a peer that takes no bytes from its socket, which has its place no
+    /// longer for that.
+    @Test func whoTakesNoBytesLosesItsPlace() throws {
+        let bench = Bench()
+        let deaf = try bench.connect(10)
+        let honest = try bench.connect(20)
+        _ = try bench.ask(deaf, carries: false)
+        _ = try bench.ask(deaf, carries: false)
+        bench.hear(deaf)
+        #expect(bench.unsent(deaf) == 2 && bench.serves == 2)
+        bench.isStuck = deaf
+        bench.pass(.milliseconds(9_900))
+        #expect(bench.serves == 2)
+        bench.pass(.milliseconds(200))
+        #expect(bench.unsent(deaf) == 0 && bench.serves == 0)
+        bench.isStuck = nil
+        // It left them unread for long, so it gets no other at once.
+        let again = try bench.ask(deaf)
+        #expect(bench.code(deaf, again) == 4)
+        let answered = try bench.ask(honest)
+        #expect(bench.code(honest, answered) == 0)
     }
 
     /// Identify pushes are read up to the limit, and then refused for a while.
