@@ -162,7 +162,9 @@ class OutputTests(ProgramTest):
                 follower = subprocess.Popen(
                     [harness.binary, *command, "--admin-socket", node.socket],
                     stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                    env=harness.environment())
+                    env=harness.environment(),
+                    # What a shell starts in the background inherits that interrupts are ignored.
+                    preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
                 time.sleep(0.3)
                 follower.send_signal(signal.SIGINT)
                 _, error = follower.communicate(timeout=5)
