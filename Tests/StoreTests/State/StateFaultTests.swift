@@ -222,7 +222,7 @@ import Testing
             let logs = try FileSystem.names(in: image).filter { $0.hasSuffix(".log") }
                 .map { URL(fileURLWithPath: image + "/" + $0) }
                 .map { ($0, try Data(contentsOf: $0)) }
-            let (log, contents) = try #require(try logs.max { $0.1.count < $1.1.count })
+            let (log, contents) = try #require(logs.max { $0.1.count < $1.1.count })
             try contents.dropLast(missing).write(to: log)
             let survivor = try StateDatabase.open(directory: image, options: .small)
             defer { survivor.close() }
