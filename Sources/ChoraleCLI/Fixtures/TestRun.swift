@@ -27,7 +27,7 @@ struct TestRun {
             while let index = queue.next() {
                 var options = TestOptions()
                 options.checksReasons = reasons
-                if trace { options.trace = { Console.error($0) } }
+                if trace { options.trace = Console.trace }
                 queue.finish(index, Self.outcome(paths[index], options, body))
             }
         }
