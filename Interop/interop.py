@@ -1,4 +1,4 @@
-"""Runs Chorale against foreign libp2p implementations and prints the table of what works."""
+"""Runs Chorale against foreign implementations and prints the tables of what works."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from types import FrameType
-from typing import Iterator, NoReturn, Optional
+from typing import Callable, Iterator, NoReturn, Optional
 
 from harness.columns import CHORALE_COLUMNS, FOREIGN_COLUMNS, Column
+from harness.evm_rows import EVM_ROWS, REVM, EVMRow
 from harness.fleet import Fleet, Part
 from harness.peer import NotAvailable, PeerFailure
 from harness.processes import Children
@@ -46,7 +48,8 @@ class Stopped(BaseException):
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="Interop/run",
-        description="Chorale and foreign libp2p peers as real processes, in both directions.",
+        description="Chorale and foreign libp2p peers as real processes, in both directions; and its "
+        "virtual machine beside revm, instruction by instruction.",
         epilog="example: Interop/run --only 'ping|kad' --chorale .build/release/chorale",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
@@ -86,15 +89,17 @@ def fail(text: str) -> NoReturn:
     raise SystemExit(2)
 
 
-def run_cell(fleet: Fleet, row: Row, column: Column) -> Result:
+def attempt(limit: int, check: Callable[[], str]) -> tuple[str, str, float]:
+    """The status, the words and the seconds of one cell."""
+
     def hung(_number: int, _frame: Optional[FrameType]) -> None:
         raise Hung
 
     begin = time.monotonic()
     signal.signal(signal.SIGALRM, hung)
     try:
-        signal.alarm(row.limit)
-        status, text = PASSED, row.check(fleet, column)
+        signal.alarm(limit)
+        status, text = PASSED, check()
     except NotAvailable as reason:
         status, text = UNAVAILABLE, str(reason)
     except Hung:
@@ -105,10 +110,21 @@ def run_cell(fleet: Fleet, row: Row, column: Column) -> Result:
         status, text = FAILED, f"{type(error).__name__}: {error}"
     finally:
         signal.alarm(0)
+    return status, text, time.monotonic() - begin
+
+
+def run_cell(fleet: Fleet, row: Row, column: Column) -> Result:
+    status, text, seconds = attempt(row.limit, lambda: row.check(fleet, column))
     deaths = fleet.deaths(row.parts(column))
     if deaths:
         status, text = FAILED, f"{', '.join(deaths)} died; {text}"
-    return Result(row.title, column.title, status, text, time.monotonic() - begin)
+    return Result(row.title, column.title, status, text, seconds)
+
+
+def run_evm(program: Path, rows: list[EVMRow]) -> Iterator[Result]:
+    for row in rows:
+        status, text, seconds = attempt(row.limit, lambda: row.check(program))
+        yield Result(row.title, REVM, status, text, seconds)
 
 
 def run(fleet: Fleet, cells: list[tuple[Row, Column]]) -> Iterator[Result]:
@@ -129,16 +145,20 @@ def run(fleet: Fleet, cells: list[tuple[Row, Column]]) -> Iterator[Result]:
 # --- what is shown -------------------------------------------------------------------------------
 
 
-def show_table(results: list[Result], columns: list[Column]) -> None:
+def show_table(results: list[Result], titles: list[str]) -> None:
+    columns = [title for title in titles if any(result.column == title for result in results)]
+    results = [result for result in results if result.column in columns]
+    if not results:
+        return
     by_cell = {(result.row, result.column): result for result in results}
     rows = list(dict.fromkeys(result.row for result in results))
     wide = max(len(row) for row in rows)
     print()
-    print(" " * wide, *(f"{column.title:<11}" for column in columns), sep="  ")
+    print(" " * wide, *(f"{column:<11}" for column in columns), sep="  ")
     for row in rows:
         cells = []
         for column in columns:
-            result = by_cell.get((row, column.title))
+            result = by_cell.get((row, column))
             cells.append(f"{result.status if result else '-':<11}")
         print(f"{row:<{wide}}", *cells, sep="  ")
     print()
@@ -186,7 +206,12 @@ def main() -> int:
         for column in columns
         if chosen.only is None or chosen.only.search(f"{row.title} {column.title}")
     ]
-    if not cells:
+    evm_rows = [
+        row
+        for row in ([] if chosen.foreign else EVM_ROWS)
+        if chosen.only is None or chosen.only.search(f"{row.title} {REVM}")
+    ]
+    if not cells and not evm_rows:
         fail(f"no cell matches '{chosen.only.pattern}'")
 
     def stop(number: int, _frame: Optional[FrameType]) -> None:
@@ -201,7 +226,9 @@ def main() -> int:
     results: list[Result] = []
     keep = chosen.keep_logs
     try:
-        for result in run(Fleet(children, folder, programs), cells):
+        peers = run(Fleet(children, folder, programs), cells)
+        machines = run_evm(programs["chorale"], evm_rows) if evm_rows else iter(())
+        for result in chain(peers, machines):
             results.append(result)
             if not chosen.json:
                 where = f"{result.row}, {result.column}"
@@ -212,7 +239,8 @@ def main() -> int:
         if chosen.json:
             print(as_json(results, time.monotonic() - begin))
         else:
-            show_table(results, columns)
+            show_table(results, [column.title for column in columns])
+            show_table(results, [REVM])
             show_reasons(results)
             print(f"{time.monotonic() - begin:.0f} s")
         if keep:

@@ -71,7 +71,7 @@ package struct BlockTest {
         let exception = try block.optional("expectException")?.string
         let bytes = try block["rlp"].bytes
         do {
-            let outcome = try chain.append(bytes)
+            let outcome = try chain.append(bytes, network: result.fork)
             result.gasUsed = (result.gasUsed ?? 0) &+ outcome.gasUsed
             return exception.map { "taken, although it must be refused: \($0)" }
         } catch BlockFailure.state(let error) {
@@ -153,7 +153,8 @@ final class TestChain<Store: BlockTestStore> {
         store = try place(first)
     }
 
-    func append(_ bytes: [UInt8]) throws -> BlockOutcome {
+    /// - Parameter network: its name, for traces.
+    func append(_ bytes: [UInt8], network: String) throws -> BlockOutcome {
         let block = try Block(bytes.span)
         guard let parent = headers[block.header.parentHash] else {
             throw ChainFault.unknownParent(block.header.parentHash)
@@ -169,6 +170,12 @@ final class TestChain<Store: BlockTestStore> {
         let outcome = try BlockExecution.run(
             block, size: bytes.count, after: parent, rules, reader: state, trace: options.trace)
         let root = try state.apply(outcome.changes)
+        if let trace = options.trace {
+            let summary = TraceSummary(
+                .block(block.header.number), stateRoot: root, output: nil,
+                gasUsed: outcome.gasUsed, pass: root == block.header.stateRoot, fork: network)
+            trace(summary.line)
+        }
         guard root == block.header.stateRoot else {
             throw BlockRejection.stateRoot(found: block.header.stateRoot, expected: root)
         }

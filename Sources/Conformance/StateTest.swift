@@ -65,6 +65,8 @@ package struct StateTest {
         }
         var logs: [Log] = []
         var refusal: (any Error)?
+        var output: [UInt8]?
+        var succeeded = false
         do {
             let (transaction, sender) = try transaction(post, result.indexes)
             let outcome = try TransactionExecution.run(
@@ -72,6 +74,7 @@ package struct StateTest {
                 trace: options.trace)
             state.apply(outcome.changes)
             logs = outcome.logs
+            (output, succeeded) = (outcome.output, outcome.succeeded)
             result.gasUsed = outcome.gasUsed
         } catch let error as FixtureError {
             throw error
@@ -86,6 +89,12 @@ package struct StateTest {
             return "\(error)"
         }
         result.stateRoot = root
+        if let trace = options.trace {
+            let summary = TraceSummary(
+                .test(name), stateRoot: root, output: output, gasUsed: result.gasUsed ?? 0,
+                pass: succeeded, fork: result.fork, error: result.refusal)
+            trace(summary.line)
+        }
         if let fault = try fault(post, refusal, options) { return fault }
         guard try root == post["hash"].digest else {
             let expected = "state root 0x\(root), expected \(try post["hash"].string)"

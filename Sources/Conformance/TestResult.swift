@@ -41,8 +41,8 @@ package struct TestOptions {
     package var replaysWitnesses = false
     /// Takes each of those.
     package var witnesses: ((Witness) -> Void)?
-    /// Takes a line for every instruction (EIP-3155).
-    package var trace: ((String) -> Void)?
+    /// Takes a line for every instruction, and one for what came out (EIP-3155).
+    package var trace: TraceWriter?
 
     package init() {}
 }

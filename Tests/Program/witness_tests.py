@@ -14,6 +14,9 @@ from harness import ProgramTest, chorale, until
 FIXTURES = os.environ.get("CHORALE_EVM_FIXTURES") or os.path.join(
     os.path.dirname(harness.ROOT), "shared", "evm")
 
+#: What every line of a trace has (EIP-3155), in the order of the text.
+TRACED = ["pc", "op", "gas", "gasCost", "stack", "depth", "returnData", "refund", "memSize", "opName"]
+
 
 def lines(path):
     with gzip.open(os.path.join(FIXTURES, path), "rt") as file:
@@ -125,6 +128,69 @@ class ExecuteTests(FixtureTest):
         text = chorale("witness", "execute", path)
         self.assertIn("the header says 0x" + "5a" * 32, text.output)
         self.assertEqual(chorale("witness", "execute", path, "--compare-roots").status, 1)
+
+    def test_traces_of_whole_blocks(self):
+        case = next(c for c in lines("witness/fixtures.jsonl.gz")
+                    if c["expect"]["status"] == "VALID" and c["fork"] == "prague")
+        path = self.write("case.json", json.dumps(case))
+        plain = chorale("witness", "execute", path, "--json")
+        self.assertEqual((plain.status, plain.error), (0, ""), str(plain))
+        outcome = chorale("witness", "execute", path, "--json", "--trace")
+        self.assertEqual(outcome.status, 0, str(outcome))
+        for name in ["status", "stateRoot", "receiptsRoot", "gasUsed"]:
+            self.assertEqual(outcome.document[name], plain.document[name])
+        traced = [json.loads(line) for line in outcome.error.splitlines()]
+        end = traced.pop()
+        self.assertEqual(end["stateRoot"], plain.document["stateRoot"])
+        self.assertEqual(int(end["gasUsed"], 16), plain.document["gasUsed"])
+        self.assertIs(end["pass"], True)
+        # Each transaction ends with its gas; a block of Prague begins and ends with the system's calls.
+        transactions = [line for line in traced if "transaction" in line]
+        self.assertEqual([line["transaction"] for line in transactions],
+                         list(range(len(transactions))))
+        self.assertEqual(sum(int(line["gasUsed"], 16) for line in transactions),
+                         plain.document["gasUsed"])
+        self.assertGreaterEqual(sum("system" in line for line in traced), 4)
+        self.assertGreater(sum("pc" in line for line in traced), 10)
+        for line in traced:
+            if "pc" in line:
+                self.assertEqual([member for member in line if member != "error"], TRACED)
+
+    def test_a_trace_goes_as_far_as_the_witness(self):
+        case = next(c for c in lines("witness/fixtures.jsonl.gz")
+                    if c["expect"]["status"] == "VALID" and c["fork"] == "prague")
+        complete = self.write("complete.json", json.dumps(case))
+        whole = chorale("witness", "execute", complete, "--trace").error.splitlines()
+        ends = []
+        for index in range(len(case["witness"]["codes"])):
+            codes = case["witness"]["codes"]
+            codes = codes[:index] + codes[index + 1:]
+            path = self.write("less.json", json.dumps(
+                {**case, "witness": {**case["witness"], "codes": codes}}))
+            outcome = chorale("witness", "execute", path, "--trace")
+            self.assertEqual(outcome.status, 1, str(outcome))
+            printed = outcome.error.splitlines()
+            self.assertTrue(printed[-1].startswith("chorale: "), printed[-1])
+            end = json.loads(printed[-2])
+            self.assertIs(end["pass"], False)
+            self.assertIn("not in the witness", end["error"])
+            # All before is as it was in the whole trace, but for the line that could not be ended.
+            same = [a == b for a, b in zip(printed, whole)]
+            self.assertIn(len(printed) - 2 - sum(same), [0, 1])
+            ends.append(len(printed))
+        self.assertGreater(len(set(ends)), 1, ends)
+
+    def test_a_reader_of_traces_may_leave(self):
+        path = sorted(glob.glob(os.path.join(FIXTURES, "real", "mainnet-18884864*.json.gz")))[0]
+        with subprocess.Popen(
+                [harness.binary, "witness", "execute", path, "--json", "--trace"],
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                env=harness.environment()) as process:
+            json.loads(process.stderr.readline())
+            process.stderr.close()
+            answer = json.loads(process.stdout.read())
+            self.assertEqual(process.wait(harness.LIMIT), 0)
+        self.assertEqual(answer["status"], "VALID")
 
     def test_what_is_wrong_is_said(self):
         case = self.case()
@@ -345,15 +411,22 @@ class OfficialTests(FixtureTest):
         self.assertIn("no test was run", outcome.error)
 
     def test_traces_are_lines_of_json(self):
-        name, test = next(iter(self.state_test().items()))
+        name, test = next((name, test) for name, test in self.state_test().items()
+                          if "expectException" not in next(iter(test["post"].values()))[0])
         path = self.write("one.json", json.dumps({name: test}))
         outcome = chorale("evm", "statetest", path, "--trace")
         self.assertEqual(outcome.status, 0, str(outcome))
         traced = [json.loads(line) for line in outcome.error.splitlines()]
-        self.assertTrue(traced)
-        for member in ["pc", "op", "gas", "gasCost", "memSize", "stack", "depth", "refund",
-                       "opName"]:
-            self.assertIn(member, traced[0])
+        self.assertGreater(len(traced), 1)
+        for line in traced:
+            if "stateRoot" not in line:
+                self.assertEqual([member for member in line if member != "error"], TRACED)
+        ends = [line for line in traced if "stateRoot" in line]
+        posts = [(fork, post) for fork, posts in test["post"].items() for post in posts]
+        self.assertEqual([end["stateRoot"] for end in ends], [post["hash"] for _, post in posts])
+        self.assertEqual([end["fork"] for end in ends], [fork for fork, _ in posts])
+        self.assertEqual({end["test"] for end in ends}, {name})
+        self.assertIn("stateRoot", traced[-1])
         self.assertEqual(chorale("evm", "statetest", path).error, "")
 
     def test_chains_also_from_their_witnesses(self):

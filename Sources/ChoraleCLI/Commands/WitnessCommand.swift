@@ -35,6 +35,7 @@ struct WitnessCommand: ParsableCommand {
                 EXAMPLE
                   chorale witness execute block.rlp witness.json --network mainnet
                   chorale witness execute case.json.gz --json
+                  chorale witness execute block.rlp witness.json --trace 2>trace.jsonl
                 """)
 
         @Argument(
@@ -52,6 +53,8 @@ struct WitnessCommand: ParsableCommand {
         var compareRoots = false
         @Option(help: "Threads for what can be divided. (default: one for each processor)")
         var workers: Int?
+        @Flag(help: "Write each instruction to standard error, as EIP-3155 has it.")
+        var trace = false
         @Flag(help: "Print JSON instead of text.")
         var json = false
 
@@ -83,6 +86,7 @@ struct WitnessCommand: ParsableCommand {
             }
             guard let result else { return }
             let answer = StatelessAnswer(result, seconds: time / .seconds(1))
+            if trace, let input { Console.trace(summary(answer, input)) }
             if json {
                 Console.print(answer.json)
             } else {
@@ -103,11 +107,26 @@ struct WitnessCommand: ParsableCommand {
             let execution = StatelessExecution(
                 rules: input.rules, mode: strict ? .strict : .compatible,
                 order: deletionsFirst ? .deletionsFirst : .updatesFirst, parallel: parallel)
+            let writer: TraceWriter? = trace ? { Console.trace($0) } : nil
             do throws(StatelessFailure) {
-                return .success(try execution.verdict(block, size: size, input.witness.witness))
+                return .success(
+                    try execution.verdict(
+                        block, size: size, input.witness.witness, trace: writer))
             } catch {
                 return .failure(error)
             }
+        }
+
+        /// The line that ends the trace.
+        private func summary(_ answer: StatelessAnswer, _ input: WitnessInput) -> [UInt8] {
+            guard let header = input.block?.block.header else { return [] }
+            let isValid = answer.status == .valid
+            return TraceSummary(
+                .block(header.number), stateRoot: isValid ? answer.stateRoot : nil, output: nil,
+                gasUsed: answer.gasUsed, pass: isValid,
+                fork: "\(input.rules.epoch(at: header.timestamp).fork)",
+                error: answer.validationError
+            ).line
         }
 
         private static func hasRoots(_ header: Header, _ answer: StatelessAnswer) -> Bool {

@@ -32,7 +32,7 @@ struct TestRun {
         _ = team.map(paths.count) { index in
             var options = TestOptions()
             options.checksReasons = reasons
-            if trace { options.trace = { Console.error($0) } }
+            if trace { options.trace = Console.trace }
             queue.finish(index, Self.outcome(paths[index], options, body))
         }
         try queue.end()

@@ -11,6 +11,9 @@ enum Console {
 
     static func print(_ value: JSONValue) { print(value.text) }
 
+    /// Takes lines of traces (EIP-3155).
+    static func trace(_ lines: [UInt8]) { write(lines, to: STDERR_FILENO) }
+
     static func error(_ line: String) { write(line + "\n", to: STDERR_FILENO) }
 
     static func write(_ text: String, to descriptor: Int32) {

@@ -48,7 +48,7 @@ extension Machine {
             guard gas >= 0 else { return gas }
         }
         let caller = frames[frames.count - 1]
-        if moves, opcode == Opcode.call, caller.isStatic { return -1 }
+        if moves, opcode == Opcode.call, caller.isStatic { return Self.staticFailure }
 
         // All but one 64th at most (EIP-150).
         let available = gas - gas / 64
@@ -61,6 +61,7 @@ extension Machine {
 
         returnData.truncate(to: 0)
         callOutcome = .finished(.zero)
+        gasKept = gas
         guard frames.count <= Self.depthMax else { return gas + calleeGas }
         if moves {
             try state.load(caller.account)
@@ -143,11 +144,16 @@ extension Machine {
         }
         let succeeded = result.status == .succeeded
         if !succeeded { state.revert(to: frame.checkpoint) }
-        memory.restore((frame.memoryStart, frame.memorySize))
         if frame.kind == .create {
+            // What a transaction's creation gives is the code.
+            if succeeded, frames.count == 0, case .returned(let offset, let size) = end {
+                Self.append(memory, offset, size, to: &returnData)
+            }
             initcodes.removeLast()
+            memory.restore((frame.memoryStart, frame.memorySize))
             return (result, succeeded ? frame.address : .zero)
         }
+        memory.restore((frame.memoryStart, frame.memorySize))
         if frames.count > 0 { deliver(to: frame.outputOffset, sizeMax: frame.outputSizeMax) }
         return (result, succeeded ? .one : .zero)
     }

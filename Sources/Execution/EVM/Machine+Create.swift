@@ -12,7 +12,9 @@ extension Machine {
     ) throws(StateError) -> Int64 {
         let isSalted = opcode == Opcode.create2
         let (value, offset, size) = (stack[0], stack[1], stack[2])
-        if fork >= .shanghai, size > UInt256(UInt64(Self.initcodeSizeMax)) { return -1 }
+        if fork >= .shanghai, size > UInt256(UInt64(Self.initcodeSizeMax)) {
+            return Self.initcodeFailure
+        }
         var gas = gas - Self.gasPerWord((fork >= .shanghai ? 2 : 0) + (isSalted ? 6 : 0), size)
         guard gas >= 0 else { return gas }
         gas = expand(offset, size, gas)
@@ -20,6 +22,7 @@ extension Machine {
 
         returnData.truncate(to: 0)
         callOutcome = .finished(.zero)
+        gasKept = gas
         let creator = frames[frames.count - 1]
         try state.load(creator.account)
         let record = state.accounts[creator.account.index]

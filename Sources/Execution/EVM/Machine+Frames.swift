@@ -21,14 +21,32 @@ extension Machine {
     }
 
     @inline(never)
-    func traced(_ opcode: UInt8, _ r: Registers) -> TracedInstruction {
-        let height = r.stack.distance(from: r.bottom) / MemoryLayout<UInt256>.stride
-        return TracedInstruction(
-            opcode: opcode, position: r.position, gas: r.gas,
-            callerGas: frames.count > 1 ? frames[frames.count - 2].gas : 0,
-            stack: (0..<height).map { r.stack[height - 1 - $0] }, memorySize: memory.size,
-            depth: frames.count, refund: state.refund)
+    func trace<Tracer: InstructionTracer>(
+        _ opcode: UInt8, _ r: Registers, _ tracer: inout Tracer
+    ) {
+        let instruction = TracedInstruction(
+            opcode: opcode, position: r.position, gas: r.gas, gasKept: gasKept, stack: r.stack,
+            height: r.stack.distance(from: r.bottom) / MemoryLayout<UInt256>.stride,
+            memorySize: memory.size, depth: frames.count, refund: state.refund)
+        returnData.withSpan(0..<returnData.count) {
+            tracer.willRun(instruction, returnData: $0)
+        }
     }
+
+    /// What gas that is negative says: an instruction that must not run takes more than there ever is.
+    @inline(never)
+    static func failure(ofGas gas: Int64) -> FrameFailure {
+        switch gas {
+        case boundsFailure: .returnDataBounds
+        case staticFailure: .writeInStaticCall
+        case initcodeFailure: .initcodeTooLarge
+        default: .outOfGas
+        }
+    }
+
+    static var boundsFailure: Int64 { .min }
+    static var staticFailure: Int64 { .min + 1 }
+    static var initcodeFailure: Int64 { .min + 2 }
 
     @inline(never)
     static func failure(of rule: InstructionRule, _ height: Int) -> FrameFailure {

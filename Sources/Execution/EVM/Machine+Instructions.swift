@@ -20,9 +20,6 @@ extension Machine {
         return gas
     }
 
-    /// What ``copy(_:_:_:)`` returns for bytes that a call has not returned.
-    static var boundsFailure: Int64 { -2 }
-
     /// CALLDATACOPY, CODECOPY, RETURNDATACOPY and MCOPY.
     @inline(never)
     mutating func copy(_ opcode: UInt8, _ stack: StackCursor, _ gas: Int64) -> Int64 {

@@ -82,7 +82,10 @@ extension Machine {
     private mutating func run() throws(StateError) -> MessageResult {
         if tracer != nil {
             var lines = tracer.take()!
-            defer { tracer = lines }
+            defer {
+                lines.endMessage()
+                tracer = lines
+            }
             return try run(&lines)
         }
         var none = NoTracer()

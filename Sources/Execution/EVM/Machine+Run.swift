@@ -21,7 +21,7 @@ extension Machine {
             instructions: while true {
                 let opcode = r.code[r.position]
                 let rule = table[opcode]
-                if Tracer.isActive { tracer.willRun(traced(opcode, r)) }
+                if Tracer.isActive { trace(opcode, r, &tracer) }
                 let height = r.stack.distance(from: r.bottom)
                 guard rule.allows(height) else {
                     end = .failed(Self.failure(of: rule, height))
@@ -148,7 +148,7 @@ extension Machine {
                 case 0x37, 0x39, 0x3E, 0x5E:  // CALLDATACOPY CODECOPY RETURNDATACOPY MCOPY
                     r.gas = copy(opcode, r.stack, r.gas)
                     guard r.gas >= 0 else {
-                        end = .failed(r.gas == Self.boundsFailure ? .returnDataBounds : .outOfGas)
+                        end = .failed(Self.failure(ofGas: r.gas))
                         break instructions
                     }
                     r.stack.drop(3)
@@ -334,7 +334,7 @@ extension Machine {
                     }
                     r.gas = try create(opcode, r.stack, r.gas)
                     guard r.gas >= 0 else {
-                        end = .failed(.outOfGas)
+                        end = .failed(Self.failure(ofGas: r.gas))
                         break instructions
                     }
                     r.stack.drop(opcode == Opcode.create ? 3 : 4)
@@ -342,7 +342,7 @@ extension Machine {
                 case 0xF1, 0xF2, 0xF4, 0xFA:  // CALL CALLCODE DELEGATECALL STATICCALL
                     r.gas = try call(opcode, r.stack, r.gas)
                     guard r.gas >= 0 else {
-                        end = .failed(.outOfGas)
+                        end = .failed(Self.failure(ofGas: r.gas))
                         break instructions
                     }
                     r.stack.drop(opcode <= Opcode.callcode ? 7 : 6)
@@ -377,7 +377,7 @@ extension Machine {
             }
 
             let (result, pushed) = finish(end, r.gas)
-            if Tracer.isActive { tracer.didEnd(result, depth: frames.count) }
+            if Tracer.isActive { tracer.didEnd(end, gas: r.gas, result) }
             guard frames.count > outermost else { return result }
             r = frames[frames.count - 1].registers
             r.gas += result.gas

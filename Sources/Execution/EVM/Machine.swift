@@ -30,6 +30,10 @@ struct Machine: ~Copyable {
     /// What a call instruction has come to, set by ``call(_:_:_:)`` and ``create(_:_:_:)``.
     var callOutcome = CallOutcome.finished(.zero)
 
+    /// Gas that the last call left to its frame when it passed the rest on; for creations what was there before.
+    /// Only traces show it.
+    var gasKept: Int64 = 0
+
     /// Where lines about every instruction go, if anywhere.
     var tracer: LineTracer?
 

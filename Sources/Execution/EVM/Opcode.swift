@@ -3,6 +3,7 @@ enum Opcode {
     static let jumpdest: UInt8 = 0x5B
     static let push1: UInt8 = 0x60
     static let push32: UInt8 = 0x7F
+    static let sstore: UInt8 = 0x55
     static let create: UInt8 = 0xF0
     static let call: UInt8 = 0xF1
     static let callcode: UInt8 = 0xF2

@@ -37,11 +37,12 @@ public enum BlockExecution {
     ///   - recordsAccess: whether the outcome has a ``BlockAccessList``.
     ///   - isProposal: whether the block is still being made, so that its header does not say yet what
     ///     comes out: gas and blob gas used, bloom and the requests' hash are then not compared.
-    ///   - trace: takes a line for every instruction (EIP-3155).
+    ///   - trace: takes a line for every instruction and every message (EIP-3155), also when this
+    ///     throws.
     public static func run(
         _ block: Block, size: Int, after parent: Header, _ rules: ChainRules,
         reader: any StateReader, senders: [Address]? = nil, recordsAccess: Bool = false,
-        isProposal: Bool = false, trace: ((String) -> Void)? = nil
+        isProposal: Bool = false, trace: TraceWriter? = nil
     ) throws(BlockFailure) -> BlockOutcome {
         let epoch = rules.epoch(at: block.header.timestamp)
         do throws(BlockRejection) {
@@ -61,6 +62,7 @@ public enum BlockExecution {
                 blobBaseFee: epoch.fork >= .cancun ? epoch.blobs.baseFee(excess: excess) : .one))
         if recordsAccess { machine.state.accessRecord = AccessRecord() }
         machine.tracer = trace.map { LineTracer(write: $0) }
+        defer { machine.tracer?.flush() }
         return try machine.run(block, epoch, rules, senders, isProposal: isProposal)
     }
 }
@@ -119,13 +121,23 @@ extension Machine {
             throw .rejected(.transaction(index, .signature(error)))
         }
         do throws(ExecutionError) {
-            return try execute(transaction, sender: signer, allowance: allowance)
+            let outcome = try execute(transaction, sender: signer, allowance: allowance)
+            trace(.transaction(index), gasUsed: outcome.gasUsed, pass: outcome.succeeded)
+            return outcome
         } catch {
             switch error {
             case .state(let error): throw .state(error)
             case .rejected(let error): throw .rejected(.transaction(index, error))
             }
         }
+    }
+
+    private mutating func trace(_ message: TracedMessage, gasUsed: UInt64, pass: Bool) {
+        guard var lines = tracer.take() else { return }
+        returnData.withSpan(0..<returnData.count) {
+            lines.add(message, gasUsed: gasUsed, pass: pass, output: $0)
+        }
+        tracer = lines
     }
 
     private borrowing func outcome(
@@ -181,6 +193,9 @@ extension Machine {
             let result = try call(
                 to: contract, from: system, value: .zero, input: input,
                 gas: BlockExecution.systemCallGas)
+            trace(
+                .system(address), gasUsed: UInt64(BlockExecution.systemCallGas - result.gas),
+                pass: result.status == .succeeded)
             _ = state.logs.take()
             state.endTransaction()
             guard result.status == .succeeded else { return nil }

@@ -18,13 +18,14 @@ public enum TransactionExecution {
     /// - Parameters:
     ///   - sender: whoever signed, which is not checked here.
     ///   - blobGasMax: of the block that the transaction is thought to be in.
-    ///   - trace: takes a line for every instruction (EIP-3155).
+    ///   - trace: takes a line for every instruction (EIP-3155), also when this throws.
     public static func run(
         _ transaction: Transaction, sender: Address, in block: BlockContext, blobGasMax: UInt64,
-        reader: any StateReader, trace: ((String) -> Void)? = nil
+        reader: any StateReader, trace: TraceWriter? = nil
     ) throws(ExecutionError) -> Outcome {
         var machine = Machine(reader: reader, block: block)
         machine.tracer = trace.map { LineTracer(write: $0) }
+        defer { machine.tracer?.flush() }
         let outcome = try machine.execute(
             transaction, sender: sender,
             allowance: BlockAllowance(gas: block.gasLimit, blobGas: blobGasMax))

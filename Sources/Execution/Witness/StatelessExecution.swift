@@ -101,16 +101,19 @@ public struct StatelessExecution {
     /// - Parameters:
     ///   - size: of the block's encoding, in bytes.
     ///   - senders: of its transactions, if they are known already.
+    ///   - trace: takes a line for every instruction and every message (EIP-3155), also when this
+    ///     throws.
     public func verdict(
-        _ block: Block, size: Int, _ witness: Witness, senders: [Address]? = nil
+        _ block: Block, size: Int, _ witness: Witness, senders: [Address]? = nil,
+        trace: TraceWriter? = nil
     ) throws(StatelessFailure) -> StatelessVerdict {
-        try verdict(block, size: size, witness, senders: senders, trace: nil)
+        try verdict(block, size: size, witness, senders: senders, watch: nil, trace: trace)
     }
 
-    /// - Parameter trace: filled as far as execution comes.
+    /// - Parameter watch: filled as far as execution comes.
     func verdict(
         _ block: Block, size: Int, _ witness: Witness, senders: [Address]?,
-        trace: StatelessTrace?
+        watch: StatelessTrace?, trace: TraceWriter? = nil
     ) throws(StatelessFailure) -> StatelessVerdict {
         let gas = block.gasSpendable
         guard gas <= gasMax else { throw .gas(gas, limit: gasMax) }
@@ -123,19 +126,20 @@ public struct StatelessExecution {
         let store = WitnessStore(witness, codeCache, parallel)
         let state = TrieState(
             root: ancestors.parent.stateRoot, source: store, blockHashes: ancestors.hashes)
-        let reader: any StateReader = trace?.watch(state, ancestors.parent) ?? state
+        let reader: any StateReader = watch?.watch(state, ancestors.parent) ?? state
         let outcome: BlockOutcome
         do throws(BlockFailure) {
             outcome = try BlockExecution.run(
                 block, size: size, after: ancestors.parent, rules, reader: reader,
-                senders: senders ?? block.senders(parallel), recordsAccess: trace != nil)
+                senders: senders ?? block.senders(parallel), recordsAccess: watch != nil,
+                trace: trace)
         } catch {
             switch error {
             case .rejected(let rejection): throw .rejected(rejection)
             case .state(let error): throw .incomplete(error)
             }
         }
-        trace?.questions?.finish()
+        watch?.questions?.finish()
         let stateRoot: Bytes32
         do throws(StateError) {
             stateRoot = try state.apply(outcome.changes, order: order)

@@ -56,7 +56,7 @@ public struct WitnessBuilder {
             rules: rules, order: order, gasMax: .max, codeCache: codeCache)
         let trace = StatelessTrace()
         let verdict = try execution.verdict(
-            block, size: size, witness, senders: nil, trace: trace)
+            block, size: size, witness, senders: nil, watch: trace)
         guard let state = trace.state, let parent = trace.parent else {
             preconditionFailure("an execution that succeeded had a state and a parent")
         }

@@ -61,7 +61,7 @@ public struct WitnessLint: Sendable {
             do throws(StatelessFailure) {
                 result = .success(
                     try subject.execution.verdict(
-                        subject.block, size: subject.size, witness, senders: nil, trace: trace))
+                        subject.block, size: subject.size, witness, senders: nil, watch: trace))
             } catch {
                 result = .failure(error)
             }

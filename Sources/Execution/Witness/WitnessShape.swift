@@ -78,7 +78,7 @@ public struct WitnessShape: Hashable, Sendable {
         if let subject {
             // Whether the block is valid is not asked here: what was touched before it failed counts.
             _ = try? subject.execution.verdict(
-                subject.block, size: subject.size, witness, senders: nil, trace: trace)
+                subject.block, size: subject.size, witness, senders: nil, watch: trace)
         }
         let root = trace.parent?.stateRoot ?? witness.newestHeader?.stateRoot ?? Trie.emptyRoot
         let walk = WitnessWalk(witness, hashes: hashes.nodes, root: root)
