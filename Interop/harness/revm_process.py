@@ -51,7 +51,8 @@ def machine(case: dict[str, Any], fork: str) -> pyrevm.EVM:
         ),
         gas_limit=number(env["currentGasLimit"]),
         tracing=True,
-        spec_id=fork.upper(),
+        # In this spelling: any other is the newest fork, without a word.
+        spec_id=fork,
     )
     fill(evm, case)
     return evm
@@ -112,6 +113,8 @@ def run(name: str, case: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         return printed.getvalue(), {"test": name, "refused": refusal}
     lines = printed.getvalue().splitlines()
     summary = json.loads(lines[-1])
+    if summary["fork"] != fork:
+        raise ValueError(f"revm ran {summary['fork']} and not {fork}")
     return "\n".join(lines[:-1]), {
         "test": name,
         "pass": result.is_success,

@@ -129,7 +129,7 @@ package struct StateTest {
         let env = try fixture["env"]
         let excess = try env.optional("currentExcessBlobGas")?.uint64 ?? 0
         return BlockContext(
-            fork: fork, chainID: try fixture.optional("config")?["chainid"].uint64 ?? 1,
+            fork: fork, chainID: try chainID(),
             coinbase: try env["currentCoinbase"].address,
             number: try env["currentNumber"].uint64,
             timestamp: try env["currentTimestamp"].uint64,
@@ -137,6 +137,10 @@ package struct StateTest {
             baseFee: try env.optional("currentBaseFee")?.word ?? UInt256(10),
             prevRandao: try env.first(of: "currentRandom", "currentDifficulty").word,
             blobBaseFee: fork >= .cancun ? blobs.baseFee(excess: excess) : .one)
+    }
+
+    private func chainID() throws(FixtureError) -> UInt64 {
+        try fixture.optional("config")?["chainid"].uint64 ?? 1
     }
 
     // MARK: The transaction
@@ -210,6 +214,8 @@ package struct StateTest {
                 transaction.authorizations.append(try authorization(entry))
             }
         }
+        // Only those of the oldest kind may be for no chain.
+        if transaction.kind != .legacy { transaction.chainID = try chainID() }
         return transaction
     }
 
