@@ -1,6 +1,6 @@
 import ChoraleBase
 import Crypto
-import Execution
+package import Execution
 
 /// A test of a chain of blocks, good and bad, from a first state.
 ///
@@ -17,28 +17,35 @@ package struct BlockTest {
     }
 
     package func run(_ options: TestOptions = TestOptions()) -> TestResult {
+        run(options) { $0 }
+    }
+
+    /// - Parameter place: puts the first state where the states of the chain shall be.
+    package func run<Store: BlockTestStore>(
+        _ options: TestOptions, on place: (StateStore) throws -> Store
+    ) -> TestResult {
         var result = TestResult(name: name, fork: "")
         do throws(FixtureError) {
             result.fork = try fixture["network"].string
-            result.fault = try fault(options, &result)
+            result.fault = try fault(options, place, &result)
         } catch {
             result.fault = "\(error)"
         }
         return result
     }
 
-    private func fault(
-        _ options: TestOptions, _ result: inout TestResult
+    private func fault<Store: BlockTestStore>(
+        _ options: TestOptions, _ place: (StateStore) throws -> Store, _ result: inout TestResult
     ) throws(FixtureError) -> String? {
         let chainID = try fixture.optional("config")?["chainid"].uint64 ?? 1
         guard let rules = Networks.rules(result.fork, chainID: chainID) else {
             return "unknown network `\(result.fork)`"
         }
         let state = try MemoryState(fixture["pre"])
-        let chain: TestChain
+        let chain: TestChain<Store>
         do {
             chain = try TestChain(
-                state, genesis: try fixture["genesisRLP"].bytes, rules, options)
+                state, genesis: try fixture["genesisRLP"].bytes, rules, options, place)
         } catch let error as FixtureError {
             throw error
         } catch {
@@ -58,7 +65,7 @@ package struct BlockTest {
     }
 
     private func fault(
-        _ block: FixtureValue, _ chain: TestChain, _ options: TestOptions,
+        _ block: FixtureValue, _ chain: TestChain<some BlockTestStore>, _ options: TestOptions,
         _ result: inout TestResult
     ) throws(FixtureError) -> String? {
         let exception = try block.optional("expectException")?.string
@@ -70,7 +77,9 @@ package struct BlockTest {
         } catch BlockFailure.state(let error) {
             // The whole state is here: not to find something is never the block's fault.
             return "the state did not answer: \(error)"
-        } catch TestChain.Fault.replay(let text) {
+        } catch let error as StateError {
+            return "the state did not answer: \(error)"
+        } catch ChainFault.replay(let text), ChainFault.store(let text) {
             return text
         } catch {
             result.refusal = "\(error)"
@@ -83,47 +92,71 @@ package struct BlockTest {
     }
 }
 
-/// A chain of executed blocks whose states are kept as trie nodes.
-final class TestChain {
-    enum Fault: Error, CustomStringConvertible {
-        case unknownParent(Bytes32)
-        case genesisRoot(found: Bytes32, expected: Bytes32)
-        /// The block was executed rightly, and from its recorded witness otherwise.
-        case replay(String)
+/// Where the states of a chain are: all that are not pruned.
+package protocol BlockTestStore: TrieNodeSource, CodeSource {
+    /// Puts the state after a block in.
+    ///
+    /// - Parameters:
+    ///   - state: after the block's changes were applied, which gave the header's root.
+    ///   - header: the block's.
+    mutating func insert(
+        _ state: TrieState<Self>, _ changes: [AccountChange], header: Header
+    ) throws
+}
 
-        var description: String {
-            switch self {
-            case .unknownParent(let hash): "its parent 0x\(hash) is unknown"
-            case .genesisRoot(let found, let expected):
-                "state root 0x\(found), and 0x\(expected) for the accounts of `pre`"
-            case .replay(let text): text
-            }
+extension StateStore: BlockTestStore {
+    package mutating func insert(
+        _ state: TrieState<StateStore>, _ changes: [AccountChange], header: Header
+    ) {
+        insert(state, changes, root: header.stateRoot)
+    }
+}
+
+enum ChainFault: Error, CustomStringConvertible {
+    case unknownParent(Bytes32)
+    case genesisRoot(found: Bytes32, expected: Bytes32)
+    /// The block was executed rightly, and from its recorded witness otherwise.
+    case replay(String)
+    /// The state after it could not be kept.
+    case store(String)
+
+    var description: String {
+        switch self {
+        case .unknownParent(let hash): "its parent 0x\(hash) is unknown"
+        case .genesisRoot(let found, let expected):
+            "state root 0x\(found), and 0x\(expected) for the accounts of `pre`"
+        case .replay(let text), .store(let text): text
         }
     }
+}
 
+/// A chain of executed blocks whose states are kept as trie nodes.
+final class TestChain<Store: BlockTestStore> {
     private let rules: ChainRules
     private let options: TestOptions
-    private var store: StateStore
+    private var store: Store
     private var headers: [Bytes32: Header] = [:]
     private(set) var head: Header
 
     init(
-        _ state: MemoryState, genesis: [UInt8], _ rules: ChainRules, _ options: TestOptions
+        _ state: MemoryState, genesis: [UInt8], _ rules: ChainRules, _ options: TestOptions,
+        _ place: (StateStore) throws -> Store
     ) throws {
         self.rules = rules
         self.options = options
-        store = try StateStore(state.entries)
+        let first = try StateStore(state.entries)
         head = try Block(genesis.span).header
         headers[head.hash] = head
-        guard store.root == head.stateRoot else {
-            throw Fault.genesisRoot(found: head.stateRoot, expected: store.root)
+        guard first.root == head.stateRoot else {
+            throw ChainFault.genesisRoot(found: head.stateRoot, expected: first.root)
         }
+        store = try place(first)
     }
 
     func append(_ bytes: [UInt8]) throws -> BlockOutcome {
         let block = try Block(bytes.span)
         guard let parent = headers[block.header.parentHash] else {
-            throw Fault.unknownParent(block.header.parentHash)
+            throw ChainFault.unknownParent(block.header.parentHash)
         }
         var ancestors: [UInt64: Header] = [:]
         var ancestor: Header? = parent
@@ -147,14 +180,19 @@ final class TestChain {
             do {
                 let witness = try state.witness(
                     parent: parent.number, ancestors: ancestors.mapValues(\.encoded))
+                options.witnesses?(witness)
                 try replay(block, size: bytes.count, witness, outcome)
-            } catch let fault as Fault {
+            } catch let fault as ChainFault {
                 throw fault
             } catch {
-                throw Fault.replay("its recorded witness does not do: \(error)")
+                throw ChainFault.replay("its recorded witness does not do: \(error)")
             }
         }
-        store.insert(state, outcome.changes, root: root)
+        do {
+            try store.insert(state, outcome.changes, header: block.header)
+        } catch {
+            throw ChainFault.store("the state after it was not kept: \(error)")
+        }
         headers[block.header.hash] = block.header
         if block.header.number > head.number { head = block.header }
         return outcome
@@ -173,7 +211,7 @@ final class TestChain {
         guard roots.stateRoot == block.header.stateRoot,
             roots.receiptsRoot == outcome.receiptsRoot, roots.gasUsed == outcome.gasUsed
         else {
-            throw Fault.replay(
+            throw ChainFault.replay(
                 "other roots from its recorded witness: 0x\(roots.stateRoot) and "
                     + "0x\(roots.receiptsRoot)")
         }

@@ -21,7 +21,7 @@ enum ExpectedException {
             return ["TYPE_3_TX_CONTRACT_CREATION", "TR_RLP_WRONGVALUE"].contains(name)
         case BlockError.rlp: return encodings.contains(name)
         case BlockError.transaction: return name == "TYPE_3_TX_CONTRACT_CREATION"
-        case TestChain.Fault.unknownParent: return name == "UnknownParent"
+        case ChainFault.unknownParent: return name == "UnknownParent"
         default: return false
         }
     }

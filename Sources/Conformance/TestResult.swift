@@ -1,4 +1,5 @@
 package import ChoraleBase
+package import Execution
 
 /// How one test ran.
 package struct TestResult: Sendable {
@@ -38,6 +39,8 @@ package struct TestOptions {
     package var checksReasons = false
     /// Whether blocks are executed again from the witness that is recorded of them, strictly.
     package var replaysWitnesses = false
+    /// Takes each of those.
+    package var witnesses: ((Witness) -> Void)?
     /// Takes a line for every instruction (EIP-3155).
     package var trace: ((String) -> Void)?
 
