@@ -65,7 +65,7 @@ let package = Package(
             targets: [
                 "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Noise", "Yamux",
                 "Connection", "Gossipsub", "Kademlia", "Bodies", "Swarm", "Node", "NodeHost",
-                "DriverUV", "Curves", "Execution",
+                "DriverUV", "Curves", "Execution", "Store",
             ]),
         .executable(name: "chorale-fuzz", targets: ["chorale-fuzz"]),
     ],
@@ -163,7 +163,9 @@ let package = Package(
         // Drivers
         module(
             "DriverUV", ["ChoraleBase", "Codec", "CGlibc", "CLibuv", "CAres"], settings: base),
-        module("Store", ["ChoraleBase", "ChoraleTypes", "CRocksDB"], settings: base),
+        module(
+            "Store", ["ChoraleBase", "Crypto", "ChoraleTypes", "Execution", "CRocksDB"],
+            settings: base),
         module("Telemetry", ["ChoraleBase", "CMicrohttpd"], settings: base),
         module(
             "NodeHost",
@@ -263,7 +265,12 @@ let package = Package(
                 "RequestResponse",
             ]),
         tests("DriverUV", ["DriverUV", "Codec"]),
-        tests("Store", ["Store", "ChoraleTypes", "StoreContract", "CRocksDB"]),
+        tests(
+            "Store",
+            [
+                "Store", "ChoraleTypes", "StoreContract", "CRocksDB", "Crypto", "Codec",
+                "Execution", "Conformance",
+            ]),
         tests("Telemetry", ["Telemetry"]),
         tests(
             "Simulator",

@@ -12,7 +12,7 @@ from .memory import memory
 from .micro import micro
 from .network import network
 from .report import Report
-from .stateless import stateless, witness
+from .stateless import disk, stateless, witness
 from .system import Stage
 from .throughput import throughput
 
@@ -26,5 +26,6 @@ MEASUREMENTS: dict[str, Callable[[Stage, Report], None]] = {
     "micro": micro,
     "evm": evm,
     "stateless": stateless,
+    "disk": disk,
     "witness": witness,
 }

@@ -72,6 +72,33 @@ def stateless(stage: Stage, report: Report) -> None:
     report.floor("all real blocks, stateless, one core", "Mgas/s", gas / seconds, SPEED_GOAL)
 
 
+def disk(stage: Stage, report: Report) -> None:
+    """real blocks on a state that lies in a database, over the same in memory"""
+    tool = stage.execution("disk")
+    rounds = 5 if stage.is_quick else 15
+    total: dict[str, float] = {}
+    for path in sorted(fixtures().glob("*.json.gz")):
+        name, block = opened(stage, tool, path)
+        folder = stage.folder / f"{name}.state"
+        answers = [tool.ask(f"disk {block['number']} {folder}") for _ in range(rounds)]
+        # Medians, in milliseconds, but for the nodes.
+        took = {key: 1e3 * median([told[key] for told in answers]) for key in answers[0]}
+        for key, value in took.items():
+            total[key] = total.get(key, 0) + value
+        note(
+            f"{name}: " + ", ".join(
+                f"{key} {value:.2f}" for key, value in took.items() if key != "nodes")
+            + f" ms, {answers[0]['nodes']} nodes")
+    for key, what in (
+        ("cached", "nodes in the cache"), ("cold", "nodes from the database"),
+        ("unchecked", "the same without hashing"),
+    ):
+        report.add(f"all real blocks, state on disk, {what}, over memory", "",
+                   total[key] / total["memory"])
+    report.add("all real blocks, commit of their nodes, over executing in memory", "",
+               total["commit"] / total["memory"])
+
+
 def witness(stage: Stage, report: Report) -> None:
     """encodings of a witness of 17 MB, and memory after many stateless calls"""
     tool = stage.execution("witness")

@@ -21,22 +21,12 @@ final class RocksDatabase {
     /// Opens the database in `directory`, which must exist, or creates one there.
     init(directory: String, options: StoreOptions) throws(RocksError) {
         let settings = RocksSettings(options)
-        let names = try Self.familyNames(directory: directory, settings: settings)
-        let familySettings: [OpaquePointer?] = names.map { name in
-            settings.family(ColumnFamily(rawValue: name))
-        }
-        var opened = [OpaquePointer?](repeating: nil, count: names.count)
-        let copies = names.map { strdup($0) }
-        defer { for copy in copies { free(copy) } }
-        let namePointers = copies.map { UnsafePointer($0) }
-        let database = try check { error in
-            rocksdb_open_column_families(
-                settings.database, directory, Int32(names.count), namePointers, familySettings,
-                &opened, error)
-        }
-        guard let database else { throw RocksError(message: "no database and no error") }
-        let families = opened.compactMap { $0 }
-        precondition(families.count == names.count, "one handle for each column family")
+        let names = try Self.familyNames(
+            directory: directory, settings.database,
+            known: ColumnFamily.allCases.map(\.rawValue))
+        let (database, families) = try Self.open(
+            directory: directory, settings.database,
+            names.map { ($0, settings.family(ColumnFamily(rawValue: $0))) })
         handle = database
         self.settings = settings
         self.families = families
@@ -58,25 +48,45 @@ final class RocksDatabase {
 
     deinit { precondition(isClosed, "a database is closed by its owner") }
 
-    /// The families on disk followed by those of this release that are not there yet.
-    private static func familyNames(
-        directory: String,
-        settings: RocksSettings
+    /// Opens a database with these families, which are all that it has, or creates what is missing.
+    ///
+    /// - Returns: its handle, and those of the families in their order.
+    static func open(
+        directory: String, _ options: OpaquePointer,
+        _ families: [(name: String, options: OpaquePointer)]
+    ) throws(RocksError) -> (OpaquePointer, [OpaquePointer]) {
+        var opened = [OpaquePointer?](repeating: nil, count: families.count)
+        let copies = families.map { strdup($0.name) }
+        defer { for copy in copies { free(copy) } }
+        let namePointers = copies.map { UnsafePointer($0) }
+        let familyOptions: [OpaquePointer?] = families.map(\.options)
+        let database = try check { error in
+            rocksdb_open_column_families(
+                options, directory, Int32(families.count), namePointers, familyOptions, &opened,
+                error)
+        }
+        guard let database else { throw RocksError(message: "no database and no error") }
+        let handles = opened.compactMap { $0 }
+        precondition(handles.count == families.count, "one handle for each column family")
+        return (database, handles)
+    }
+
+    /// The families on disk followed by those of `known` that are not there yet.
+    static func familyNames(
+        directory: String, _ options: OpaquePointer, known: [String]
     ) throws(RocksError) -> [String] {
         var names = ["default"]
         if FileSystem.exists(directory + "/CURRENT") {
             var count = 0
             let list = try check { error in
-                rocksdb_list_column_families(settings.database, directory, &count, error)
+                rocksdb_list_column_families(options, directory, &count, error)
             }
             if let list {
                 defer { rocksdb_list_column_families_destroy(list, count) }
                 names = (0..<count).compactMap { list[$0].map { String(cString: $0) } }
             }
         }
-        for family in ColumnFamily.allCases where !names.contains(family.rawValue) {
-            names.append(family.rawValue)
-        }
+        for name in known where !names.contains(name) { names.append(name) }
         return names
     }
 

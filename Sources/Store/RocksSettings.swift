@@ -21,7 +21,7 @@ final class RocksSettings {
         cache = Self.makeCache(size: options.cacheSizeMax)
         database = rocksdb_options_create()
         setUpTables()
-        setUpDatabase()
+        Self.setUp(database, options)
         rocksdb_writeoptions_set_sync(writeSynced, 1)
     }
 
@@ -55,7 +55,7 @@ final class RocksSettings {
         return settings
     }
 
-    private static func makeCache(size: Int) -> OpaquePointer {
+    static func makeCache(size: Int) -> OpaquePointer {
         let settings = rocksdb_lru_cache_options_create()
         defer { rocksdb_lru_cache_options_destroy(settings) }
         rocksdb_lru_cache_options_set_capacity(settings, size)
@@ -74,7 +74,8 @@ final class RocksSettings {
         rocksdb_block_based_options_set_checksum(table, 4)
     }
 
-    private func setUpDatabase() {
+    /// What every database here is opened with.
+    static func setUp(_ database: OpaquePointer, _ options: StoreOptions) {
         rocksdb_options_set_create_if_missing(database, 1)
         rocksdb_options_set_create_missing_column_families(database, 1)
         rocksdb_options_set_db_write_buffer_size(database, options.writeBufferSizeMax)

@@ -77,7 +77,8 @@ public final class RocksStore: @unchecked Sendable {
         return RocksStore(database, directory: directory, options: options)
     }
 
-    private static func prepare(_ directory: String) throws(StoreOpenError) {
+    /// Sees that the directory is there and has what an opening needs.
+    static func prepare(_ directory: String) throws(StoreOpenError) {
         let names: [String]
         do throws(FileSystem.Failure) {
             try FileSystem.createDirectories(directory)

@@ -12,6 +12,7 @@ import Glibc
 ///     open NETWORK BLOCK-FILE WITNESS-FILE a block and a witness in RLP; the answer is its number
 ///     stages N                             a block statelessly, stage by stage
 ///     way N WAY                            a block in one of the ways that are compared
+///     disk N FOLDER                        a block on a state in a database there, and in memory
 ///     calls N COUNT                        stateless calls, for the memory they leave behind
 ///     rlp | hex                            encodings of a large witness
 public enum ExecutionTool {
@@ -74,6 +75,12 @@ public enum ExecutionTool {
                 throw MeasurementError("no such way: \(argument)")
             }
             return "{\"seconds\": \(try block.seconds(way))}"
+        case "disk":
+            let disk = try block.onDisk(folder: argument)
+            return
+                "{\"memory\": \(disk.memory), \"cached\": \(disk.cached), "
+                + "\"cold\": \(disk.cold), \"unchecked\": \(disk.unchecked), "
+                + "\"commit\": \(disk.commit), \"nodes\": \(disk.nodeCount)}"
         case "calls":
             let count = Int(argument) ?? 1
             for _ in 0..<count { _ = try block.seconds(.stateless) }

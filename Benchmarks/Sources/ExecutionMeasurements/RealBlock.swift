@@ -14,8 +14,8 @@ struct RealBlock {
     let receiptsRoot: Bytes32
     /// What the block reads, copied from a run.
     private let flat: FlatState
-    private let parent: Header
-    private let cache = CodeCache()
+    let parent: Header
+    let cache = CodeCache()
     let gasUsed: UInt64
 
     /// Both as RLP; the expected roots are those of the block's header.
@@ -184,7 +184,7 @@ struct RealBlock {
         return seconds
     }
 
-    private func require(_ isRight: Bool) throws {
+    func require(_ isRight: Bool) throws {
         guard isRight else { throw MeasurementError("other roots than the block's") }
     }
 }

@@ -1,0 +1,87 @@
+import CRocksDB
+
+/// RocksDB's option objects for a state.
+///
+/// Owned by its `StateFiles`. See `RocksSettings` for lifetimes.
+final class StateSettings {
+    let database = rocksdb_options_create()!
+    let read = rocksdb_readoptions_create()!
+    let write = rocksdb_writeoptions_create()!
+    let writeSynced = rocksdb_writeoptions_create()!
+    private let cache: OpaquePointer
+    private let table = rocksdb_block_based_options_create()!
+    private var families: [OpaquePointer] = []
+    private let options: StoreOptions
+
+    init(_ options: StoreOptions) {
+        self.options = options
+        cache = RocksSettings.makeCache(size: options.cacheSizeMax)
+        RocksSettings.setUp(database, options)
+        // Flushing goes on while tables are merged.
+        rocksdb_options_set_max_background_jobs(database, 2)
+        rocksdb_writeoptions_set_sync(writeSynced, 1)
+        setUpTables()
+    }
+
+    deinit {
+        families.forEach(rocksdb_options_destroy)
+        rocksdb_options_destroy(database)
+        rocksdb_block_based_options_destroy(table)
+        rocksdb_readoptions_destroy(read)
+        rocksdb_writeoptions_destroy(write)
+        rocksdb_writeoptions_destroy(writeSynced)
+        rocksdb_cache_destroy(cache)
+    }
+
+    /// Options of one column family; nil is one that a state does not use.
+    func family(_ family: StateFamily?) -> OpaquePointer {
+        let settings = rocksdb_options_create()!
+        families.append(settings)
+        rocksdb_options_set_block_based_table_factory(settings, table)
+        // Nodes are hashes, which nothing makes smaller. Code shrinks to about two thirds.
+        rocksdb_options_set_compression(
+            settings,
+            Int32(family == .node ? rocksdb_no_compression : rocksdb_lz4_compression))
+        rocksdb_options_set_write_buffer_size(
+            settings, options.writeBufferSizeMax / (family == .node ? 2 : 8))
+        rocksdb_options_set_max_write_buffer_number(settings, 2)
+        rocksdb_options_set_target_file_size_base(settings, 64 << 20)
+        rocksdb_options_set_level_compaction_dynamic_level_bytes(settings, 1)
+        // Nearly every key that is asked for is there, most of them in the last level: filters for it
+        // would be nine tenths of all and never say no.
+        rocksdb_options_set_optimize_filters_for_hits(settings, 1)
+        // Most keys are not among what was written last, and a filter says so sooner than a search.
+        rocksdb_options_set_memtable_whole_key_filtering(settings, 1)
+        rocksdb_options_set_memtable_prefix_bloom_size_ratio(settings, 0.02)
+        return settings
+    }
+
+    private func setUpTables() {
+        rocksdb_block_based_options_set_block_cache(table, cache)
+        rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1)
+        rocksdb_block_based_options_set_filter_policy(
+            table, rocksdb_filterpolicy_create_bloom_full(10))
+        // In parts: the index of one table of 64 MiB is most of a MiB, and keys are spread over all.
+        rocksdb_block_based_options_set_index_type(
+            table, Int32(rocksdb_block_based_table_index_type_two_level_index_search))
+        rocksdb_block_based_options_set_partition_filters(table, 1)
+        rocksdb_block_based_options_set_pin_top_level_index_and_filter(table, 1)
+        // No key is ever looked for but as a whole.
+        rocksdb_block_based_options_set_data_block_index_type(
+            table, Int32(rocksdb_block_based_table_data_block_index_type_binary_search_and_hash))
+        // kXXH3, see `RocksSettings`.
+        rocksdb_block_based_options_set_checksum(table, 4)
+    }
+}
+
+/// The column families of a state.
+///
+/// Names are written to disk: never rename one, only add.
+enum StateFamily: String, CaseIterable {
+    /// Schema version and head.
+    case meta
+    /// Encodings of trie nodes by their Keccak-256.
+    case node = "state_node"
+    /// Contract codes by theirs.
+    case code = "state_code"
+}
