@@ -158,14 +158,17 @@ def state_test(fork: str, code: str, other: str) -> Case:
 def official(root: Path, fork: str, file_max: int) -> Iterator[tuple[str, Case]]:
     """Up to `file_max` of each file's tests, evenly spread over it.
 
-    Without delegations (EIP-7702): the forks refuse them, and pyrevm cannot be told of them.
+    Without delegations (EIP-7702): the forks refuse them, and pyrevm cannot be told of them. And without
+    accounts that have storage and nothing else: revm 8 creates contracts over them, before EIP-7610.
     """
     for path in sorted((root / "state").glob("*.json.gz")):
         with gzip.open(path, "rt", encoding="utf-8") as file:
             tests = {
                 name: test
                 for name, test in json.load(file).items()
-                if fork in test["post"] and "authorizationList" not in test["transaction"]
+                if fork in test["post"]
+                and "authorizationList" not in test["transaction"]
+                and not any(map(is_only_storage, test["pre"].values()))
             }
         step = max(len(tests) // file_max, 1)
         for name in list(tests)[::step][:file_max]:
@@ -173,6 +176,12 @@ def official(root: Path, fork: str, file_max: int) -> Iterator[tuple[str, Case]]
             post = test["post"][fork]
             indexes = post[len(name) % len(post)]["indexes"]
             yield f"{path.name}: {name} ({fork}) {indexes}", variant(test, fork, indexes)
+
+
+def is_only_storage(account: dict[str, Any]) -> bool:
+    return bool(
+        account["storage"] and int(account["nonce"], 16) == 0 and account["code"] in ("", "0x")
+    )
 
 
 def variant(test: Case, fork: str, indexes: dict[str, int]) -> Case:
@@ -218,7 +227,7 @@ def prepared(test: Case, fork: str) -> Case:
         "env": env,
         "pre": pre,
         "transaction": {**transaction, "sender": sender},
-        "transactionFee": fee,
+        "transactionFee": hex(fee),
         # The state's root is not that of the original: the comparison is the test.
         "post": {
             fork: [

@@ -13,14 +13,16 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Iterator, Optional
+from typing import Any, Callable, Iterable, Iterator, Optional, Sequence
 
 from .evm_cases import Case, fixtures, hand_written, official
 from .peer import NotAvailable, PeerFailure
 
-#: Tests of each official file, and words that revm is asked for, of one test and of all: pyrevm writes
-#: its lines a word or a sign at a time, some 50,000 words a second.
-FILE_MAX, WORDS_MAX, WORDS_TOTAL_MAX = 3, 10_000, 500_000
+#: Tests of each official file; words that revm is asked for, of one test and of all. pyrevm writes its lines a
+#: word or a sign at a time: some ten thousand words a second.
+FILE_MAX, WORDS_MAX, WORDS_TOTAL_MAX = 2, 5_000, 150_000
+#: Lines of a test beyond which nobody looks at it.
+LINES_MAX = WORDS_MAX // 12
 
 CREATIONS = {"CREATE", "CREATE2"}
 #: Why code is not deployed. The instruction that returned it ran all the same, which is all revm says.
@@ -37,29 +39,37 @@ Line = dict[str, Any]
 
 @dataclass
 class Trace:
-    lines: list[Line]
+    #: None if there are too many.
+    lines: Optional[list[Line]]
     summary: Line
 
 
-def traces(text: str) -> Iterator[Trace]:
-    """The traces of several tests, each ended by a line that names its test."""
-    lines: list[Line] = []
-    for row in text.splitlines():
-        line = json.loads(row)
-        if "test" in line:
-            yield Trace(lines, line)
-            lines = []
-        else:
-            lines.append(line)
+def traces(output: Iterable[str]) -> Iterator[Trace]:
+    """The traces of several tests, each ended by a line that names its test.
+
+    Those with more than `LINES_MAX` lines come without any.
+    """
+    lines: list[str] = []
+    for line in output:
+        # Behind the traces come words for people.
+        if not line.startswith("{"):
+            continue
+        if line.startswith('{"pc"'):
+            if len(lines) <= LINES_MAX:
+                lines.append(line)
+            continue
+        whole = [json.loads(line) for line in lines] if len(lines) <= LINES_MAX else None
+        yield Trace(whole, json.loads(line))
+        lines = []
     if lines:
-        raise PeerFailure(f"{len(lines)} lines of a trace without an end")
+        raise PeerFailure("a trace without an end")
 
 
 # --- one form for both ---------------------------------------------------------------------------
 
 
 def of_chorale(trace: Trace) -> list[Line]:
-    return [_of_chorale(line) for line in trace.lines]
+    return [_of_chorale(line) for line in trace.lines or []]
 
 
 def _of_chorale(line: Line) -> Line:
@@ -89,7 +99,7 @@ def of_revm(trace: Trace) -> list[Line]:
     # The refund that each frame began with, by depth. revm: of the frame alone, as it was before the
     # instruction. Chorale and geth: of the whole transaction, and an SSTORE shows what it leaves.
     begin = [0, 0]
-    for line in trace.lines:
+    for line in trace.lines or []:
         depth = line["depth"]
         if rows and depth > rows[-1]["depth"]:
             begin[depth:] = [rows[-1]["refund"]]
@@ -134,7 +144,13 @@ def difference(ours: Trace, theirs: Trace) -> Optional[str]:
                 )
     if len(left) != len(right):
         return f"{len(left)} lines, revm has {len(right)}"
-    for field in ["pass", "gasUsed", "output"]:
+    fields = ["pass", "gasUsed", "output"]
+    if left and ours.lines and ours.lines[-1].get("error") in DEPLOYMENT_ERRORS:
+        # Code that is not deployed: revm puts it out, as if it were.
+        fields.remove("output")
+        if ours.summary["output"] != "0x":
+            return f"output is {ours.summary['output']} of a creation that failed"
+    for field in fields:
         if ours.summary[field] != theirs.summary[field]:
             return f"{field} is {ours.summary[field]}, revm has {theirs.summary[field]}"
     return None
@@ -143,23 +159,37 @@ def difference(ours: Trace, theirs: Trace) -> Optional[str]:
 # --- running both --------------------------------------------------------------------------------
 
 
+def traced(command: Sequence[object], *, on_errors: bool) -> dict[str, Trace]:
+    """Runs a program that writes traces to standard error, or else to standard output."""
+    with tempfile.TemporaryFile("w+") as other:
+        with subprocess.Popen(
+            [str(part) for part in command],
+            stdout=other if on_errors else subprocess.PIPE,
+            stderr=subprocess.PIPE if on_errors else other,
+            text=True,
+        ) as process:
+            try:
+                stream = process.stderr if on_errors else process.stdout
+                assert stream is not None
+                found = {trace.summary["test"]: trace for trace in traces(stream)}
+            except BaseException:
+                process.kill()
+                raise
+        other.seek(0)
+        # Chorale's status is 1: the roots are those of the original tests, not of the prepared ones.
+        if process.returncode not in ([0, 1] if on_errors else [0]):
+            words = other.read().strip().splitlines()[-1:]
+            raise PeerFailure(f"{command[0]} ended with {process.returncode}: {words}")
+    return found
+
+
 def chorale_traces(program: Path, file: Path) -> dict[str, Trace]:
-    run = subprocess.run(
-        [program, "evm", "statetest", "--trace", file], capture_output=True, text=True
-    )
-    # Exit status 1: the roots are those of the original tests, not of the prepared ones.
-    text = "".join(
-        line for line in run.stderr.splitlines(keepends=True) if line.startswith("{")
-    )
-    return {trace.summary["test"]: trace for trace in traces(text)}
+    return traced([program, "evm", "statetest", "--trace", file], on_errors=True)
 
 
 def revm_traces(file: Path) -> dict[str, Trace]:
     script = Path(__file__).with_name("revm_process.py")
-    run = subprocess.run([sys.executable, script, file], capture_output=True, text=True)
-    if run.returncode != 0:
-        raise PeerFailure(f"revm: {run.stderr.strip().splitlines()[-1:]}")
-    return {trace.summary["test"]: trace for trace in traces(run.stdout)}
+    return traced([sys.executable, script, file], on_errors=False)
 
 
 def compared(program: Path, cases: dict[str, Case]) -> str:
@@ -173,7 +203,10 @@ def compared(program: Path, cases: dict[str, Case]) -> str:
         chosen: dict[str, Case] = {}
         total = 0
         for name, case in cases.items():
-            words = sum(12 + len(line["stack"]) for line in ours[name].lines)
+            lines = ours[name].lines
+            if lines is None:
+                continue
+            words = sum(12 + len(line["stack"]) for line in lines)
             if words <= WORDS_MAX and total + words <= WORDS_TOTAL_MAX:
                 total += words
                 chosen[name] = case
@@ -186,9 +219,9 @@ def compared(program: Path, cases: dict[str, Case]) -> str:
             faults.append(f"{name}: {fault}")
     if faults:
         raise PeerFailure(f"{len(faults)} of {len(chosen)} tests: {faults[0]}")
-    lines = [line for name in chosen for line in ours[name].lines]
-    ends = sum("error" in line for line in lines)
-    return f"{len(chosen)} tests, {len(lines)} instructions, {ends} that fail or revert"
+    seen = [line for name in chosen for line in ours[name].lines or []]
+    ends = sum("error" in line for line in seen)
+    return f"{len(chosen)} tests, {len(seen)} instructions, {ends} that fail or revert"
 
 
 def require_revm() -> None:

@@ -68,7 +68,7 @@ def fill(evm: pyrevm.EVM, case: dict[str, Any]) -> None:
         code = binary(account["code"])
         balance, nonce = number(account["balance"]), number(account["nonce"])
         if address == sender and is_call:
-            balance -= case["transactionFee"]
+            balance -= number(case["transactionFee"])
             nonce += 1
         evm.insert_account_info(
             address,
