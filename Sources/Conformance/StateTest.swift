@@ -215,7 +215,7 @@ package struct StateTest {
             }
         }
         // Only those of the oldest kind may be for no chain.
-        if transaction.kind != .legacy { transaction.chainID = try chainID() }
+        if transaction.kind != .legacy { transaction.chainID = UInt256(try chainID()) }
         return transaction
     }
 
