@@ -88,7 +88,7 @@ extension FuzzTarget {
         let canonical = witness.canonical()
         require(parts(canonical.canonical()) == parts(canonical), "canonical is not")
         require(Set(expected[2]) == Set(parts(canonical)[2]), "other nodes in canonical order")
-        require(expected[0].count == canonical.headers.count, "a header is gone")
+        require(Set(expected[0]) == Set(parts(canonical)[0]), "a header is gone")
         // RLP has the headers as the lists that they are, so they have to be some.
         let areLists = witness.headers.allSatisfy {
             (try? RLPReader.item(witness[$0].span))?.kind == .list
