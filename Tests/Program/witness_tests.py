@@ -150,6 +150,8 @@ class ExecuteTests(FixtureTest):
                          list(range(len(transactions))))
         self.assertEqual(sum(int(line["gasUsed"], 16) for line in transactions),
                          plain.document["gasUsed"])
+        for address in [line["system"] for line in traced if "system" in line]:
+            self.assertRegex(address, "^0x[0-9a-f]{40}$")
         self.assertGreaterEqual(sum("system" in line for line in traced), 4)
         self.assertGreater(sum("pc" in line for line in traced), 10)
         for line in traced:

@@ -122,7 +122,7 @@ struct LineTracer: InstructionTracer {
         ]
         switch message {
         case .transaction(let index): line["transaction"] = JSONValue(index)
-        case .system(let address): line["system"] = .string("0x\(address)")
+        case .system(let address): line["system"] = .string("\(address)")
         }
         lines += JSONValue.object(line).text.utf8
         lines.append(UInt8(ascii: "\n"))
