@@ -26,7 +26,7 @@ EVM_ROWS = [
     row
     for fork in FORKS
     for row in (
-        EVMRow(f"traces by hand, {fork}", 120, by_hand(fork)),
-        EVMRow(f"traces of official tests, {fork}", 300, by_fixtures(fork)),
+        EVMRow(f"traces by hand, {fork}", 240, by_hand(fork)),
+        EVMRow(f"traces of official tests, {fork}", 600, by_fixtures(fork)),
     )
 ]

@@ -85,11 +85,6 @@ def _of_chorale(line: Line) -> Line:
         if cost != gas:
             raise PeerFailure(f"a {name} that failed costs {cost} and not {gas} gas")
         cost = -1
-    elif name in CREATIONS:
-        # Chorale and geth: what the instruction itself costs. revm: what the initcode gets as well,
-        # all but one 64th of the rest.
-        rest = gas - cost
-        cost += rest - rest // 64
     fields = ["pc", "op", "opName", "stack", "depth", "refund", "memSize"]
     return {**{field: line[field] for field in fields}, "gas": gas, "gasCost": cost, "end": end}
 
@@ -124,7 +119,28 @@ def of_revm(trace: Trace) -> list[Line]:
                 "end": end,
             }
         )
+    for row, following in zip(rows, rows[1:]):
+        if row["opName"] in CREATIONS and not row["end"]:
+            row["gasCost"] = creation_cost(row, following)
     return rows
+
+
+def creation_cost(row: Line, following: Line) -> int:
+    """revm: with what the initcode gets, all but one 64th. Chorale and geth: of the instruction alone."""
+    kept = row["gas"] - row["gasCost"]
+    if following["depth"] > row["depth"]:
+        return row["gas"] - kept - following["gas"]
+    if following["gas"] > kept:
+        # Nothing was begun, for want of money or nonces: all came back.
+        return row["gas"] - following["gas"]
+    # The address was taken, and all that the initcode would have got is gone: its size tells.
+    words = (int(row["stack"][-3], 16) + 31) // 32
+    memory = memory_gas(following["memSize"]) - memory_gas(row["memSize"])
+    return 32_000 + words * (2 if row["opName"] == "CREATE" else 8) + memory
+
+
+def memory_gas(size: int) -> int:
+    return size // 32 * 3 + (size // 32) ** 2 // 512
 
 
 def difference(ours: Trace, theirs: Trace) -> Optional[str]:
