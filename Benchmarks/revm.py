@@ -19,7 +19,7 @@ def address(number: int) -> str:
 
 def prepared(load: dict) -> EVM:
     evm = EVM(
-        spec_id="CANCUN",
+        spec_id="Cancun",
         env=Env(block=BlockEnv(
             number=1, timestamp=1, basefee=0, gas_limit=1 << 60, coinbase=address(0xC01B))),
     )
