@@ -276,7 +276,7 @@ struct WitnessCommand: ParsableCommand {
                     "none of the headers is the block's parent, 0x\(block.header.parentHash)")
             }
             let document = try WitnessInput.json(WitnessInput.contents(path), path)
-            let rules = try chain.rules() ?? (try? ChainRules(genesis: document)) ?? .mainnet
+            let rules = try chain.rules() ?? StateFile.rules(document, path) ?? .mainnet
             let store = try StateFile.store(document, path)
             guard store.root == parent.stateRoot else {
                 throw Failure(

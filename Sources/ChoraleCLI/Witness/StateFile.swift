@@ -15,4 +15,16 @@ enum StateFile {
             throw Failure("\(path) is no state: \(error)")
         }
     }
+
+    /// The rules that a genesis file's `config` gives; nil for a file without one.
+    ///
+    /// - Throws: when there is one that cannot be followed: other rules would be wrong in silence.
+    static func rules(_ document: JSONValue, _ path: String) throws(Failure) -> ChainRules? {
+        guard document["config"]?["chainId"] != nil else { return nil }
+        do throws(GenesisConfigError) {
+            return try ChainRules(genesis: document)
+        } catch {
+            throw Failure("\(path): \(error); --network, --fork or --genesis say otherwise")
+        }
+    }
 }
