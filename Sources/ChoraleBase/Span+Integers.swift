@@ -53,8 +53,24 @@ extension Span<UInt8> {
     @inlinable
     public func isEqual(to other: Span<UInt8>) -> Bool {
         guard count == other.count else { return false }
-        for index in indices where self[index] != other[index] { return false }
-        return true
+        // Sound: both have `count` bytes, and the pointers are used only inside the closures.
+        return unsafe withUnsafeBytes { own in
+            unsafe other.withUnsafeBytes { other in
+                var position = 0
+                while position + 8 <= own.count {
+                    let first = unsafe own.loadUnaligned(fromByteOffset: position, as: UInt64.self)
+                    let second = unsafe other.loadUnaligned(
+                        fromByteOffset: position, as: UInt64.self)
+                    guard first == second else { return false }
+                    position += 8
+                }
+                while position < own.count {
+                    guard unsafe own[position] == other[position] else { return false }
+                    position += 1
+                }
+                return true
+            }
+        }
     }
 }
 

@@ -17,8 +17,9 @@ extension Keccak256 {
         guard keccak_batch_width() > 0, parts.count > 1, let base = buffer.baseAddress else {
             return parts.map { hash(bytes.extracting($0)) }
         }
-        let offsets = parts.map(\.lowerBound)
-        let sizes = parts.map(\.count)
+        // Closures: a key path is looked up at run time for every part.
+        let offsets = parts.map { $0.lowerBound }
+        let sizes = parts.map { $0.count }
         return [Bytes32](unsafeUninitializedCapacity: parts.count) { digests, count in
             digests.initialize(repeating: .zero)
             // A digest is 32 bytes and nothing else.

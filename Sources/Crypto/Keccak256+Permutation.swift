@@ -1,10 +1,19 @@
+import CKeccak
+
 extension Keccak256 {
-    /// Keccak-f[1600].
+    /// Keccak-f[1600], with the instructions that this processor has.
+    static func permute(_ lanes: inout [25 of UInt64]) {
+        var lanesSpan = lanes.mutableSpan
+        let isDone = lanesSpan.withUnsafeMutableBufferPointer { keccak_permute($0.baseAddress!) }
+        if !isDone { permutePortably(&lanes) }
+    }
+
+    /// Keccak-f[1600] for any processor.
     ///
     /// The 25 lanes are locals, one round per turn of the loop: the compiler then keeps them in
     /// registers and stack slots without bounds checks. `aXY` is the lane in column X, row Y.
     @inline(never)
-    static func permute(_ lanes: inout [25 of UInt64]) {
+    static func permutePortably(_ lanes: inout [25 of UInt64]) {
         var a00 = lanes[0]
         var a10 = lanes[1]
         var a20 = lanes[2]

@@ -1,6 +1,7 @@
 import ChoraleBase
-import Crypto
 import Testing
+
+@testable import Crypto
 
 @Suite struct KeccakBatchTests {
     /// Whatever their sizes and their number, many digests at once are those of each alone.
@@ -26,5 +27,18 @@ import Testing
         let parts = [0..<300, 299..<300, 300..<300, 164..<300, 163..<300]
         let batch = Keccak256.hashes(of: parts, in: bytes.span)
         #expect(batch == parts.map { Keccak256.hash(Array(bytes[$0])) })
+    }
+
+    /// Whatever this processor has for it does what portable code does.
+    @Test func permutationsAgree() {
+        var random = DeterministicRandom(seed: 9)
+        var lanes = [25 of UInt64](repeating: 0)
+        for _ in 0..<100 {
+            for index in 0..<25 { lanes[index] ^= random.next() }
+            var portable = lanes
+            Keccak256.permute(&lanes)
+            Keccak256.permutePortably(&portable)
+            for index in 0..<25 { #expect(lanes[index] == portable[index]) }
+        }
     }
 }

@@ -10,7 +10,7 @@ import Glibc
 ///     loads                                what the virtual machine is given to run
 ///     run NAME                             one load, once
 ///     open NETWORK BLOCK-FILE WITNESS-FILE a block and a witness in RLP; the answer is its number
-///     stages N                             a block statelessly, stage by stage
+///     stages N [keeping-codes]             a block statelessly, stage by stage
 ///     way N WAY                            a block in one of the ways that are compared
 ///     disk N FOLDER                        a block on a state in a database there, and in memory
 ///     calls N COUNT                        stateless calls, for the memory they leave behind
@@ -66,7 +66,7 @@ public enum ExecutionTool {
     ) throws -> String {
         switch request {
         case "stages":
-            let stages = try block.stages()
+            let stages = try block.stages(keepsCodes: argument == "keeping-codes")
             return
                 "{\"decode\": \(stages.decode), \"senders\": \(stages.senders), "
                 + "\"execute\": \(stages.execute), \"root\": \(stages.root)}"

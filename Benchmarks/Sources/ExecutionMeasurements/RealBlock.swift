@@ -58,13 +58,15 @@ struct RealBlock {
     }
 
     /// What ``StatelessExecution`` does, in its steps.
-    func stages() throws -> Stages {
+    ///
+    /// - Parameter keepsCodes: whether codes are kept from an earlier block, as a node has them.
+    func stages(keepsCodes: Bool) throws -> Stages {
         var stages = Stages()
         var watch = Stopwatch()
         let parts = try Witness(rlp: witness)
         let block = try Block(self.block.span)
         let ancestors = try AncestorHeaders(parts, parentHash: block.header.parentHash)
-        let store = WitnessStore(parts, CodeCache())
+        let store = WitnessStore(parts, keepsCodes ? cache : CodeCache())
         stages.decode = watch.lap()
         let senders = try block.transactions.map { try $0.sender() }
         stages.senders = watch.lap()
@@ -142,7 +144,7 @@ struct RealBlock {
     }
 
     private func fromFlatState(findsRoot: Bool) throws -> Double {
-        let nodes = WitnessStore(try Witness(rlp: witness), cache)
+        let nodes = NodesByHash(store: WitnessStore(try Witness(rlp: witness), cache))
         let watch = Stopwatch()
         let block = try Block(self.block.span)
         let outcome = try BlockExecution.run(
@@ -160,7 +162,7 @@ struct RealBlock {
     private func onTries(records: Bool, makesWitness: Bool) throws -> Double {
         let parts = try Witness(rlp: witness)
         let ancestors = try AncestorHeaders(parts, parentHash: parent.hash)
-        let store = WitnessStore(parts, cache)
+        let store = NodesByHash(store: WitnessStore(parts, cache))
         var encodings: [UInt64: [UInt8]] = [:]
         for header in parts.headers {
             let encoding = parts[header]
@@ -187,4 +189,15 @@ struct RealBlock {
     func require(_ isRight: Bool) throws {
         guard isRight else { throw MeasurementError("other roots than the block's") }
     }
+}
+
+/// Nodes that are read one by one: a state in memory does not hand over all that it has.
+private struct NodesByHash: TrieNodeSource, CodeSource {
+    let store: WitnessStore
+
+    func appendNode(_ hash: Bytes32, to bytes: inout [UInt8]) -> Bool {
+        store.appendNode(hash, to: &bytes)
+    }
+
+    func code(_ hash: Bytes32) -> Code? { store.code(hash) }
 }

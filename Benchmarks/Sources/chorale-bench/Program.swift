@@ -1,3 +1,4 @@
+import DriverUV
 import ExecutionMeasurements
 import Glibc
 
@@ -11,7 +12,8 @@ import Glibc
 ///     chorale-bench execution
 @main
 enum Program {
-    static let usage = "usage: chorale-bench node|dials|hold|micro|execution [ADDRESS] [--option VALUE]…"
+    static let usage =
+        "usage: chorale-bench node|dials|hold|micro|execution [ADDRESS] [--option VALUE]…"
 
     static func main() {
         guard let arguments = Arguments(CommandLine.arguments.dropFirst()) else { fail(usage) }
@@ -21,7 +23,10 @@ enum Program {
             case "dials": try Dials.run(arguments)
             case "hold": try Crowd.run(arguments)
             case "micro": Micro.run(only: arguments["only"] ?? "")
-            case "execution": try ExecutionTool.run()
+            case "execution":
+                // As whoever executes block after block has it.
+                ProcessMemory.keepHeap(threadCount: 1)
+                try ExecutionTool.run()
             default: fail(usage)
             }
         } catch {

@@ -17,11 +17,16 @@ public struct RLPWriter: Sendable {
     public mutating func bytes(_ value: [UInt8]) { bytes(value.span) }
 
     /// An unsigned integer: big-endian without leading zeros, zero being empty.
-    public mutating func integer<Integer: FixedWidthInteger & UnsignedInteger>(_ value: Integer) {
-        var digits: [UInt8] = []
-        digits.appendBigEndian(value)
-        let size = (Integer.bitWidth - value.leadingZeroBitCount + 7) / 8
-        bytes(digits.span.extracting(digits.count - size..<digits.count))
+    public mutating func integer(_ value: UInt64) {
+        guard value >= 0x80 else {
+            bytes.append(value == 0 ? 0x80 : UInt8(value))
+            return
+        }
+        let size = (UInt64.bitWidth - value.leadingZeroBitCount + 7) / 8
+        bytes.append(0x80 + UInt8(size))
+        for index in 0..<size {
+            bytes.append(UInt8(truncatingIfNeeded: value >> UInt64(8 * (size - 1 - index))))
+        }
     }
 
     /// An item that is encoded already.

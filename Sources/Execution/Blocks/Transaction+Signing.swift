@@ -11,7 +11,7 @@ extension Transaction {
         if kind == .legacy {
             writer.word(recoveryValue)
         } else {
-            writer.integer(yParity)
+            writer.integer(UInt64(yParity))
         }
         writer.word(r)
         writer.word(s)
@@ -88,7 +88,7 @@ extension Transaction.Authorization {
         writer.word(chainID)
         writer.address(address)
         writer.integer(nonce)
-        writer.integer(yParity)
+        writer.integer(UInt64(yParity))
         writer.word(r)
         writer.word(s)
         writer.endList(list)

@@ -25,7 +25,7 @@ public struct Receipt: Hashable, Sendable {
     func encoded(_ bloom: Bloom) -> [UInt8] {
         var writer = RLPWriter(appendingTo: kind == .legacy ? [] : [kind.rawValue])
         let list = writer.beginList()
-        writer.integer(UInt8(succeeded ? 1 : 0))
+        writer.integer(succeeded ? 1 : 0)
         writer.integer(cumulativeGasUsed)
         writer.bytes(bloom.bytes)
         let logList = writer.beginList()

@@ -14,18 +14,17 @@ public protocol CodeSource {
 ///
 /// Nodes are taken from a source as they are needed. One of these serves one block: after
 /// ``apply(_:order:)`` it is the state after the block, whose new nodes ``forEachNewNode(_:)`` gives.
+///
+/// All tries lie in one arena, so that the hundreds of small ones of a block's contracts cost no
+/// memory of their own, and one limit holds for all.
 public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
     let source: Source
-    private var accounts: Trie
-    private var storages: [Address: Trie] = [:]
+    /// That of the accounts is the one that it stands at, but inside of ``atStorage(_:_:_:)``.
+    private(set) var tries: Trie
+    private var storageRoots: [Address: TrieNodeID] = [:]
     /// Hashes of ancestors by their number.
     private let blockHashes: [UInt64: Bytes32]
-    private let limits: Trie.Limits
     private let records: Bool
-    /// Nodes and bytes of all storage tries together, at most as many again as one trie may have.
-    private var storageSize = Trie.Size()
-    /// Nodes that were read of storage that is gone now.
-    private var droppedStorages: Set<Bytes32> = []
     /// Codes that were asked for: part of the witness of what was done.
     public private(set) var resolvedCodes: Set<Bytes32> = []
     /// The lowest block whose hash was asked for.
@@ -40,13 +39,26 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
     ) {
         self.source = source
         self.blockHashes = blockHashes
-        self.limits = limits
         self.records = records
-        accounts = Trie(root: root, limits: limits, records: records)
+        tries = Trie(root: root, limits: limits, records: records)
+        // A stock beyond the limits is not taken over; then what is read of it meets them.
+        if let stock = source.stock { try? tries.stockUp(stock) }
     }
 
-    private func storage(_ root: Bytes32) -> Trie {
-        Trie(root: root, limits: limits, records: records)
+    /// Does something with the trie of an account's storage.
+    @inline(__always)
+    private func atStorage<Result>(
+        of address: Address, _ root: Bytes32,
+        _ body: (inout Trie) throws(TrieError) -> Result
+    ) throws(TrieError) -> Result {
+        let known = storageRoots[address]
+        let accounts = tries.rootNode
+        tries.rootNode = known ?? tries.unseenRoot(root)
+        defer {
+            if tries.rootNode != known { storageRoots[address] = tries.rootNode }
+            tries.rootNode = accounts
+        }
+        return try body(&tries)
     }
 
     // MARK: Reading
@@ -55,7 +67,7 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
         let key = TrieKey(Keccak256.hash(address.storage.span))
         let found: Account??
         do throws(TrieError) {
-            found = try accounts.account(at: key, from: source)
+            found = try tries.account(at: key, from: source)
         } catch {
             throw StateError(error)
         }
@@ -70,10 +82,7 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
         let key = TrieKey(Keccak256.hash(slot.bytes32.storage.span))
         let found: UInt256??
         do throws(TrieError) {
-            // In place: a copy taken out and put back would copy the trie.
-            found = try storages[
-                address, default: storage(account.storageRoot)
-            ].counted(&storageSize, limits) { (trie) throws(TrieError) in
+            found = try atStorage(of: address, account.storageRoot) { (trie) throws(TrieError) in
                 try trie.word(at: key, from: source)
             }
         } catch {
@@ -101,66 +110,108 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
     public func apply(
         _ changes: [AccountChange], order: Trie.ChangeOrder = .updatesFirst
     ) throws(StateError) -> Bytes32 {
+        let keys = ChangedKeys(changes)
         do throws(TrieError) {
-            var entries: [Trie.Change] = []
-            entries.reserveCapacity(changes.count)
-            for change in changes {
-                let key = Keccak256.hash(change.address.storage.span).bytes
+            var storages: [TrieNodeID] = []
+            for (index, change) in changes.enumerated() where change.account != nil {
+                if let root = try applySlots(of: change, keys.slots[index], order) {
+                    storages.append(root)
+                }
+            }
+            // All storages at once: many small tries fill what hashes several nodes together.
+            tries.refer(to: storages)
+
+            var accounts = TrieBatch()
+            for (index, change) in changes.enumerated() {
                 guard var account = change.account else {
-                    entries.append(.init(key: key, value: nil))
-                    droppedStorages.formUnion(storages[change.address]?.resolved ?? [])
-                    storages[change.address] = nil
+                    accounts.append(keys.accounts[index], nil)
+                    storageRoots[change.address] = nil
                     continue
                 }
-                account.storageRoot = try storageRoot(account, change, order)
-                entries.append(.init(key: key, value: account.rlp))
+                account.storageRoot = storageRoot(of: change, account)
+                accounts.append(keys.accounts[index], account.rlp)
             }
-            try accounts.apply(entries, order: order, from: source)
-            return accounts.root()
+            try tries.apply(accounts, order: order, from: source)
+            return tries.root()
         } catch {
             throw StateError(error)
         }
     }
 
-    private func storageRoot(
-        _ account: Account, _ change: AccountChange, _ order: Trie.ChangeOrder
-    ) throws(TrieError) -> Bytes32 {
-        if change.isStorageCleared {
-            droppedStorages.formUnion(storages[change.address]?.resolved ?? [])
-            storages[change.address] = Trie(limits: limits)
+    /// Returns the root node of the account's storage, if a slot was changed.
+    private func applySlots(
+        of change: AccountChange, _ keys: ArraySlice<Bytes32>, _ order: Trie.ChangeOrder
+    ) throws(TrieError) -> TrieNodeID? {
+        if change.isStorageCleared { storageRoots[change.address] = .nothing }
+        guard let account = change.account, !change.slots.isEmpty else { return nil }
+        var slots = TrieBatch()
+        for (key, slot) in zip(keys, change.slots) {
+            slots.append(key, slot.value.isZero ? nil : slot.value.rlp)
         }
-        guard !change.slots.isEmpty else {
-            return change.isStorageCleared ? Trie.emptyRoot : account.storageRoot
+        return try atStorage(of: change.address, account.storageRoot) {
+            (trie) throws(TrieError) in
+            try trie.apply(slots, order: order, from: source)
+            return trie.rootNode
         }
-        let slots = change.slots.map { slot in
-            Trie.Change(
-                key: Keccak256.hash(slot.key.bytes32.storage.span).bytes,
-                value: slot.value.isZero ? nil : slot.value.rlp)
-        }
-        return try storages[
-            change.address, default: storage(account.storageRoot)
-        ].counted(&storageSize, limits) { (trie) throws(TrieError) in
-            try trie.applied(slots, order: order, from: source)
-        }
+    }
+
+    private func storageRoot(of change: AccountChange, _ account: Account) -> Bytes32 {
+        guard !change.slots.isEmpty || change.isStorageCleared,
+            let root = storageRoots[change.address]
+        else { return account.storageRoot }
+        return tries.root(of: root)
     }
 
     /// Calls `body` with every node that the tries have now and did not take from the source.
     public func forEachNewNode(_ body: (Bytes32, [UInt8]) -> Void) {
-        for address in storages.keys.sorted() { storages[address]?.forEachNewNode(body) }
-        accounts.forEachNewNode(body)
-    }
-
-    /// The tries that are there, and nodes of those that are not any more: what a witness is made of.
-    var recorded: (tries: [Trie], dropped: Set<Bytes32>) {
-        ([accounts] + storages.values, droppedStorages)
+        let known = Set(tries.resolved)
+        let accounts = tries.rootNode
+        defer { tries.rootNode = accounts }
+        for (_, root) in storageRoots.sorted(by: { $0.key < $1.key }) {
+            tries.rootNode = root
+            tries.forEachNewNode(known: known, body)
+        }
+        tries.rootNode = accounts
+        tries.forEachNewNode(known: known, body)
     }
 
     /// Hashes of the nodes taken from the source: the rest of the witness of what was done.
     ///
     /// Two accounts may share a node.
-    public var resolvedNodes: Set<Bytes32> {
-        storages.values.reduce(into: Set(accounts.resolved).union(droppedStorages)) {
-            $0.formUnion($1.resolved)
+    public var resolvedNodes: Set<Bytes32> { Set(tries.resolved) }
+}
+
+/// The hashes of what a block has changed, made together: several at once cost little more than one.
+private struct ChangedKeys {
+    /// One for each change.
+    let accounts: ArraySlice<Bytes32>
+    /// Those of the slots of each change.
+    private(set) var slots: [ArraySlice<Bytes32>] = []
+
+    init(_ changes: [AccountChange]) {
+        var bytes: [UInt8] = []
+        var parts: [Range<Int>] = []
+        let slotCount = changes.reduce(0) { $0 + $1.slots.count }
+        bytes.reserveCapacity(Address.size * changes.count + Bytes32.size * slotCount)
+        parts.reserveCapacity(changes.count + slotCount)
+        func add(_ preimage: Span<UInt8>) {
+            bytes.append(contentsOf: preimage)
+            parts.append(bytes.count - preimage.count..<bytes.count)
+        }
+        for change in changes { add(change.address.storage.span) }
+        for change in changes {
+            for slot in change.slots {
+                let word = slot.key.bytes32
+                add(word.storage.span)
+            }
+        }
+        let hashes = Keccak256.hashes(of: parts, in: bytes.span)
+        accounts = hashes[..<changes.count]
+        slots.reserveCapacity(changes.count)
+        var start = changes.count
+        for change in changes {
+            slots.append(hashes[start..<start + change.slots.count])
+            start += change.slots.count
         }
     }
 }
@@ -180,31 +231,6 @@ extension CodeSource {
 }
 
 extension Trie {
-    /// How much tries hold.
-    fileprivate struct Size {
-        var nodes = 0
-        var bytes = 0
-    }
-
-    /// Does something with the trie, and adds what it holds then to what others do.
-    @inline(__always)
-    fileprivate mutating func counted<Result>(
-        _ size: inout Size, _ limits: Limits,
-        _ body: (inout Trie) throws(TrieError) -> Result
-    ) throws(TrieError) -> Result {
-        let before = Size(nodes: nodes.count, bytes: bytes.count)
-        let result = try body(&self)
-        size.nodes += nodes.count - before.nodes
-        size.bytes += bytes.count - before.bytes
-        guard size.nodes <= limits.nodeCountMax else {
-            throw .tooManyNodes(limit: limits.nodeCountMax)
-        }
-        guard size.bytes <= limits.byteCountMax else {
-            throw .tooLarge(limit: limits.byteCountMax)
-        }
-        return result
-    }
-
     /// The account at a key: nil when there is none, nil inside when what is there is no account.
     fileprivate mutating func account(
         at key: TrieKey, from source: borrowing some TrieNodeSource
@@ -219,13 +245,6 @@ extension Trie {
     ) throws(TrieError) -> UInt256?? {
         guard let entry = try find(key, from: source) else { return .none }
         return .some(UInt256(rlp: bytes.span.extracting(entry.range)))
-    }
-
-    fileprivate mutating func applied(
-        _ changes: [Change], order: ChangeOrder, from source: borrowing some TrieNodeSource
-    ) throws(TrieError) -> Bytes32 {
-        try apply(changes, order: order, from: source)
-        return root()
     }
 }
 

@@ -25,6 +25,11 @@ extension Trie {
         case updatesFirst
         /// As the first draft of the witness protocol says.
         case deletionsFirst
+
+        /// What is done first, and what then.
+        fileprivate var isDeletion: [Bool] {
+            self == .deletionsFirst ? [true, false] : [false, true]
+        }
     }
 
     /// Makes every entry of `changes` what it shall be.
@@ -35,10 +40,23 @@ extension Trie {
         _ changes: [Change], order: ChangeOrder = .updatesFirst,
         from source: borrowing some TrieNodeSource
     ) throws(TrieError) {
-        let deletesFirst = order == .deletionsFirst
-        for isDeletion in [deletesFirst, !deletesFirst] {
+        for isDeletion in order.isDeletion {
             for change in changes where change.isDeletion == isDeletion {
                 try set(change.key.span, to: change.value ?? [], from: source)
+            }
+        }
+    }
+
+    /// As ``apply(_:order:from:)`` for keys that are hashes.
+    mutating func apply(
+        _ batch: borrowing TrieBatch, order: ChangeOrder,
+        from source: borrowing some TrieNodeSource
+    ) throws(TrieError) {
+        for isDeletion in order.isDeletion {
+            for change in batch.changes where change.value.isEmpty == isDeletion {
+                try set(
+                    TrieKey(change.key), to: batch.bytes.span.extracting(change.value),
+                    from: source)
             }
         }
     }
@@ -47,12 +65,17 @@ extension Trie {
     public mutating func set(
         _ key: Span<UInt8>, to value: [UInt8], from source: borrowing some TrieNodeSource
     ) throws(TrieError) {
-        let key = TrieKey(key)
+        try set(TrieKey(key), to: value.span, from: source)
+    }
+
+    private mutating func set(
+        _ key: TrieKey, to value: Span<UInt8>, from source: borrowing some TrieNodeSource
+    ) throws(TrieError) {
         if value.isEmpty {
             let root = try lookAtRoot(from: source)
             if let node = try delete(root, key, at: 0, from: source) { rootNode = node }
         } else {
-            let kept = try keep(value.span)
+            let kept = try keep(value)
             let root = try lookAtRoot(from: source)
             if let node = try insert(root, key, at: 0, kept, from: source) { rootNode = node }
         }
@@ -237,5 +260,24 @@ extension Trie {
 
     private func isEqual(_ first: TrieBytes, _ second: TrieBytes) -> Bool {
         first.count == second.count && bytes[first.range].elementsEqual(bytes[second.range])
+    }
+}
+
+/// Changes of entries whose keys are hashes, their values in one buffer.
+struct TrieBatch: ~Copyable {
+    fileprivate struct Change {
+        let key: Bytes32
+        /// Where the value lies in ``bytes``; empty for no entry.
+        let value: Range<Int>
+    }
+
+    fileprivate private(set) var changes: [Change] = []
+    fileprivate private(set) var bytes: [UInt8] = []
+
+    /// - Parameter value: nil for no entry.
+    mutating func append(_ key: Bytes32, _ value: [UInt8]?) {
+        let start = bytes.count
+        if let value { bytes.append(contentsOf: value) }
+        changes.append(Change(key: key, value: start..<bytes.count))
     }
 }

@@ -4,10 +4,13 @@ import Crypto
 
 extension Trie {
     /// The root hash. What was computed before and has not changed since is not computed again.
-    public mutating func root() -> Bytes32 {
+    public mutating func root() -> Bytes32 { root(of: rootNode) }
+
+    /// The hash of a trie of this arena.
+    mutating func root(of rootNode: TrieNodeID) -> Bytes32 {
         guard rootNode != .nothing else { return Self.emptyRoot }
         if let start = rootNode.hashStart { return hash(at: start) }
-        refer(to: rootNode)
+        refer(to: [rootNode])
         switch references[rootNode.index] {
         case .hash(let start): return hash(at: Int(start))
         // A root is hashed however small it is.
@@ -20,10 +23,13 @@ extension Trie {
     ///
     /// Nodes that a later change replaced are not among them. The root is, also when it is small.
     public mutating func forEachNewNode(_ body: (Bytes32, [UInt8]) -> Void) {
+        forEachNewNode(known: Set(resolved), body)
+    }
+
+    /// - Parameter known: hashes of the nodes that are from the source.
+    mutating func forEachNewNode(known: Set<Bytes32>, _ body: (Bytes32, [UInt8]) -> Void) {
         let root = root()
         guard rootNode != .nothing, rootNode.hashStart == nil else { return }
-        var known: Set<Bytes32> = []
-        for hash in resolved { known.insert(hash) }
         var open = [rootNode]
         while let id = open.popLast() {
             let isRoot = id == rootNode
@@ -50,13 +56,13 @@ extension Trie {
         }
     }
 
-    /// Computes a node's reference, and those below it that are unknown.
+    /// Computes the references of nodes, and those below them that are unknown.
     ///
     /// Level by level, the leaves first: nodes of one level do not need each other, so that they are
     /// hashed together.
-    private mutating func refer(to root: TrieNodeID) {
+    mutating func refer(to roots: [TrieNodeID]) {
         var levels: [[TrieNodeID]] = []
-        _ = collect(root, &levels)
+        for root in roots { _ = collect(root, &levels) }
         var scratch: [UInt8] = []
         var parts: [Range<Int>] = []
         var hashed: [TrieNodeID] = []

@@ -1,8 +1,8 @@
 // A Merkle Patricia trie as an arena.
 //
 // Nodes are numbered; number 0 is "nothing". A node that has not been looked at is no more than the
-// place of its hash among the bytes: looking at it copies its encoding there and gives it a number, which
-// its parent then holds instead (`look`). Paths, values and hashes are ranges of those bytes, so that
+// place of its hash among the bytes: looking at it copies its encoding there, unless the source's stock of
+// nodes was copied at once (`stockUp`), and gives it a number, which its parent then holds instead (`look`). Paths, values and hashes are ranges of those bytes, so that
 // reading a branch writes its encoding and sixteen places, and nothing for the children that nobody asks
 // for.
 //
@@ -69,6 +69,9 @@ public struct Trie: Sendable {
     var children: [TrieNodeID] = []
     /// Encodings, paths with one nibble a byte, values, hashes.
     var bytes: [UInt8] = []
+    /// What to add to a place in the source's stock, if that is among ``bytes``.
+    private var stockStart: Int?
+    /// Of the trie that is read and changed.
     var rootNode = TrieNodeID.nothing
 
     /// A trie without entries.
@@ -89,9 +92,32 @@ public struct Trie: Sendable {
     /// - Parameter records: whether the nodes taken from the source are noted.
     public init(root: Bytes32, limits: Limits = Limits(), records: Bool = true) {
         self.init(limits: limits, records: records)
-        guard root != Self.emptyRoot else { return }
-        rootNode = .unseen(hashAt: 0)
+        rootNode = unseenRoot(root)
+    }
+
+    /// Takes over what the source has in stock. From then on the trie is for this source only.
+    mutating func stockUp(_ stock: TrieStock) throws(TrieError) {
+        try reserve(stock.range.count)
+        // What changes and reading add is less than half as much again.
+        bytes.reserveCapacity(
+            min(bytes.count + stock.range.count / 2 * 3, limits.byteCountMax))
+        stockStart = bytes.count - stock.range.lowerBound
+        bytes.append(contentsOf: stock.bytes.span.extracting(stock.range))
+        let nodeCount = min(stock.nodeCount / 2 * 3, limits.nodeCountMax)
+        nodes.reserveCapacity(nodeCount)
+        references.reserveCapacity(nodeCount)
+        children.reserveCapacity(16 * nodeCount)
+        if records {
+            resolved.reserveCapacity(stock.nodeCount)
+            resolvedPlaces.reserveCapacity(stock.nodeCount)
+        }
+    }
+
+    /// A root of which nothing is read yet. Several tries may lie in one arena, each with a root.
+    mutating func unseenRoot(_ root: Bytes32) -> TrieNodeID {
+        guard root != Self.emptyRoot else { return .nothing }
         bytes.append(contentsOf: root.storage.span)
+        return .unseen(hashAt: bytes.count - Bytes32.size)
     }
 
     /// Whether the trie is known to have no entries.
@@ -190,6 +216,22 @@ public struct Trie: Sendable {
         _ start: Int, _ place: TrieNodePlace, from source: borrowing some TrieNodeSource
     ) throws(TrieError) -> TrieNodeID {
         let hash = hash(at: start)
+        let encoding = try encoding(of: hash, from: source)
+        if records {
+            resolved.append(hash)
+            resolvedPlaces.append(encoding)
+        }
+        return try read(encoding, start, hash, place)
+    }
+
+    /// Sees that the node with this hash is among ``bytes``.
+    private mutating func encoding(
+        of hash: Bytes32, from source: borrowing some TrieNodeSource
+    ) throws(TrieError) -> TrieBytes {
+        if let stockStart {
+            guard let place = source.place(hash) else { throw .missing(hash) }
+            return TrieBytes(start: stockStart + place.lowerBound, count: place.count)
+        }
         let before = bytes.count
         let isThere: Bool
         do throws(SourceFailure) {
@@ -199,12 +241,7 @@ public struct Trie: Sendable {
         }
         guard isThere else { throw .missing(hash) }
         try reserve(0)
-        let encoding = TrieBytes(start: before, count: bytes.count - before)
-        if records {
-            resolved.append(hash)
-            resolvedPlaces.append(encoding)
-        }
-        return try read(encoding, start, hash, place)
+        return TrieBytes(start: before, count: bytes.count - before)
     }
 
     func hash(at start: Int) -> Bytes32 {

@@ -54,6 +54,25 @@ public protocol TrieNodeSource {
     /// - Precondition for the implementer: the bytes hash to `hash`. Tries do not check it again.
     /// - Throws: when the source cannot tell. Never for a node that is not there.
     func appendNode(_ hash: Bytes32, to bytes: inout [UInt8]) throws(SourceFailure) -> Bool
+
+    /// All nodes as one buffer, if most of them will be needed: a state then copies it once, instead of
+    /// node by node. Never changes.
+    var stock: TrieStock? { get }
+
+    /// Where in ``stock`` the node is whose Keccak-256 is `hash`; nil when there is none.
+    func place(_ hash: Bytes32) -> Range<Int>?
+}
+
+extension TrieNodeSource {
+    public var stock: TrieStock? { nil }
+    public func place(_ hash: Bytes32) -> Range<Int>? { nil }
+}
+
+/// A part of a buffer in which the encodings of nodes lie.
+public struct TrieStock: Sendable {
+    public var bytes: [UInt8]
+    public var range: Range<Int>
+    public var nodeCount: Int
 }
 
 /// A source without nodes, for tries that are built from nothing.

@@ -18,108 +18,86 @@ extension TrieState {
             guard let header = ancestors[number] else { throw .blockHashMissing(number) }
             headers.append(header)
         }
-        var codes = SortedParts()
-        var found: [UInt8] = []
-        for hash in resolvedCodes {
-            let code = try source.neededCode(hash)
-            let start = found.count
-            code.withSpan { found.append(contentsOf: $0) }
-            codes.append(TrieBytes(start: start, count: found.count - start))
-        }
-        codes.end(found)
-
-        var nodes = SortedParts()
-        let (tries, dropped) = recorded
-        for trie in tries { nodes.append(trie.resolvedPlaces, in: trie.bytes) }
-        found = []
-        for hash in dropped {
-            let start = found.count
-            let isThere: Bool
-            do throws(SourceFailure) {
-                isThere = try source.appendNode(hash, to: &found)
-            } catch {
-                throw .source(error)
-            }
-            guard isThere else { throw .trie(.missing(hash)) }
-            nodes.append(TrieBytes(start: start, count: found.count - start))
-        }
-        nodes.end(found)
+        var codes: [Code] = []
+        for hash in resolvedCodes { codes.append(try source.neededCode(hash)) }
+        let codeSize = codes.reduce(0) { $0 + $1.size }
+        let nodeSize = tries.resolvedPlaces.reduce(0) { $0 + $1.count }
 
         var witness = Witness(headers: headers, codes: [], nodes: [])
-        witness.bytes.reserveCapacity(witness.bytes.count + codes.size + nodes.size)
-        witness.codes = codes.sorted(into: &witness.bytes)
-        witness.nodes = nodes.sorted(into: &witness.bytes)
+        witness.bytes.reserveCapacity(witness.bytes.count + codeSize + nodeSize)
+        // Different hashes, different codes.
+        let sorted = codes.sorted { first, second in
+            first.withSpan { first in second.withSpan { first.precedes($0) } }
+        }
+        for code in sorted { witness.codes.append(code.withSpan { witness.append($0) }) }
+        witness.nodes = SortedParts(tries.resolvedPlaces, of: tries.bytes)
+            .copied(into: &witness.bytes)
         return witness
     }
 }
 
-/// Byte strings in several buffers, to be sorted.
+extension Span<UInt8> {
+    /// Whether these bytes come before others in canonical order.
+    fileprivate func precedes(_ other: Span<UInt8>) -> Bool {
+        for index in 0..<Swift.min(count, other.count) where self[index] != other[index] {
+            return self[index] < other[index]
+        }
+        return count < other.count
+    }
+}
+
+/// Parts of a buffer in the order of their bytes, none twice.
 private struct SortedParts {
-    private struct Part {
+    private struct Part: BitwiseCopyable {
         /// The first eight bytes, big-endian: what nearly all comparisons end with.
-        var prefix: UInt64
-        let buffer: Int32
+        let prefix: UInt64
         let place: TrieBytes
     }
 
-    private var buffers: [[UInt8]] = []
+    private let bytes: [UInt8]
     private var parts: [Part] = []
-    /// Parts from here on are in a buffer that ``end(_:)`` will bring.
-    private var open = 0
-    /// Bytes of all parts, those that are there twice counted twice.
-    private(set) var size = 0
 
-    /// A part of the buffer that ends next.
-    mutating func append(_ place: TrieBytes) {
-        parts.append(Part(prefix: 0, buffer: Int32(buffers.count), place: place))
-        size += place.count
+    init(_ places: [TrieBytes], of bytes: [UInt8]) {
+        self.bytes = bytes
+        let span = bytes.span
+        parts.reserveCapacity(places.count)
+        for place in places {
+            var prefix: UInt64 = 0
+            if place.count >= 8 {
+                prefix = span.loadBigEndian(UInt64.self, at: place.start)
+            } else {
+                for offset in 0..<place.count {
+                    prefix |= UInt64(span[place.start + offset]) << UInt64(56 - 8 * offset)
+                }
+            }
+            parts.append(Part(prefix: prefix, place: place))
+        }
+        parts.sort { first, second in
+            guard first.prefix == second.prefix else { return first.prefix < second.prefix }
+            let other = bytes.span.extracting(second.place.range)
+            return bytes.span.extracting(first.place.range).precedes(other)
+        }
     }
 
-    /// The buffer of the parts since the last.
-    mutating func end(_ buffer: [UInt8]) {
-        let span = buffer.span
-        for index in open..<parts.count {
-            let place = parts[index].place
-            if place.count >= 8 {
-                parts[index].prefix = span.loadBigEndian(UInt64.self, at: place.start)
+    /// Appends the parts. Returns where they are.
+    func copied(into output: inout [UInt8]) -> [Range<Int>] {
+        let span = bytes.span
+        var ranges: [Range<Int>] = []
+        ranges.reserveCapacity(parts.count)
+        var last: Part?
+        for part in parts {
+            let bytes = span.extracting(part.place.range)
+            // Equal ones stand side by side.
+            if let last, last.prefix == part.prefix,
+                span.extracting(last.place.range).isEqual(to: bytes)
+            {
                 continue
             }
-            for offset in place.range {
-                let shift = UInt64(56 - 8 * (offset - place.start))
-                parts[index].prefix |= UInt64(span[offset]) << shift
-            }
-        }
-        open = parts.count
-        buffers.append(buffer)
-    }
-
-    mutating func append(_ places: [TrieBytes], in buffer: [UInt8]) {
-        parts.reserveCapacity(parts.count + places.count)
-        for place in places { append(place) }
-        end(buffer)
-    }
-
-    /// Appends the parts in their order, none twice. Returns where they are.
-    func sorted(into output: inout [UInt8]) -> [Range<Int>] {
-        let sorted = parts.sorted {
-            $0.prefix != $1.prefix
-                ? $0.prefix < $1.prefix : bytes($0).lexicographicallyPrecedes(bytes($1))
-        }
-        var ranges: [Range<Int>] = []
-        ranges.reserveCapacity(sorted.count)
-        var last: Part?
-        for part in sorted {
-            // Equal ones stand side by side.
-            if let last, last.prefix == part.prefix, bytes(last) == bytes(part) { continue }
             let start = output.count
-            output.append(contentsOf: bytes(part))
+            output.append(contentsOf: bytes)
             ranges.append(start..<output.count)
             last = part
         }
         return ranges
-    }
-
-    private func bytes(_ part: Part) -> ArraySlice<UInt8> {
-        buffers[Int(part.buffer)][part.place.range]
     }
 }

@@ -40,10 +40,18 @@ public final class WitnessStore: TrieNodeSource, CodeSource {
             nodeIndex.insert(key, nodes.count) { HashSeed.hash(nodes[$0].hash) }
             nodes.append(Entry(hash: hash, start: part.lowerBound, end: part.upperBound))
         }
-        let codeHashes = parallel.pieces(of: witness.codes.count, pieceMin: 16) { range in
-            Keccak256.hashes(of: Array(witness.codes[range]), in: witness.bytes.span)
+        codes.reserveCapacity(witness.codes.count)
+        // Most codes were there in an earlier block: to compare is quicker than to hash.
+        var others: [Range<Int>] = []
+        for part in witness.codes {
+            let known = codeCache.recognized(witness.bytes.span.extracting(part))
+            if let known { codes[known.hash.bytes32] = part } else { others.append(part) }
         }
-        for (index, part) in witness.codes.enumerated() { codes[codeHashes[index]] = part }
+        let unknown = others
+        let codeHashes = parallel.pieces(of: unknown.count, pieceMin: 16) { range in
+            Keccak256.hashes(of: Array(unknown[range]), in: witness.bytes.span)
+        }
+        for (hash, part) in zip(codeHashes, unknown) { codes[hash] = part }
     }
 
     /// Different nodes, and different codes.
@@ -53,17 +61,35 @@ public final class WitnessStore: TrieNodeSource, CodeSource {
     public private(set) var usedNodeCount = 0
 
     public func appendNode(_ hash: Bytes32, to bytes: inout [UInt8]) -> Bool {
+        guard let place = place(hash) else { return false }
+        let all = witness.bytes
+        bytes.append(contentsOf: all.span.extracting(place))
+        return true
+    }
+
+    public var stock: TrieStock? {
+        var range: Range<Int>?
+        var size = 0
+        for part in witness.nodes {
+            let all = range ?? part
+            range = min(all.lowerBound, part.lowerBound)..<max(all.upperBound, part.upperBound)
+            size += part.count
+        }
+        // Where other things lie between them, the nodes are copied one by one.
+        guard let range, range.count <= 2 * size else { return nil }
+        return TrieStock(bytes: witness.bytes, range: range, nodeCount: nodes.count)
+    }
+
+    public func place(_ hash: Bytes32) -> Range<Int>? {
         let hash = UInt256(hash)
         guard let found = nodeIndex.find(HashSeed.hash(hash), { nodes[$0].hash == hash }) else {
-            return false
+            return nil
         }
         if !nodes[found].isUsed {
             nodes[found].isUsed = true
             usedNodeCount += 1
         }
-        let all = witness.bytes
-        bytes.append(contentsOf: all.span.extracting(nodes[found].start..<nodes[found].end))
-        return true
+        return nodes[found].start..<nodes[found].end
     }
 
     public func code(_ hash: Bytes32) -> Code? {

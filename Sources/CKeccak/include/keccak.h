@@ -1,7 +1,12 @@
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/// Permutes one state of 25 lanes; false, and nothing done, where this processor has nothing that is
+/// quicker than portable code.
+bool keccak_permute(uint64_t *state);
 
 /// How many Keccak-256 states this processor permutes at once: 8 with AVX-512, 4 with AVX2, otherwise
 /// 0, and then there is nothing here to call.
