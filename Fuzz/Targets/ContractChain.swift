@@ -25,7 +25,7 @@ enum Template {
         var writer = RLPWriter()
         let list = writer.beginList()
         for _ in 0..<6 { writer.bytes([]) }
-        for value: UInt8 in [27, 1, 1] { writer.integer(value) }
+        for value in [27, 1, 1] as [UInt64] { writer.integer(value) }
         writer.endList(list)
         guard let decoded = try? Transaction(writer.bytes.span) else { fatalError("no template") }
         return decoded

@@ -51,15 +51,7 @@ public enum BlockExecution {
         } catch {
             throw .rejected(error)
         }
-        let header = block.header
-        let excess = header.excessBlobGas ?? 0
-        var machine = Machine(
-            reader: reader,
-            block: BlockContext(
-                fork: epoch.fork, chainID: rules.chainID, coinbase: header.coinbase,
-                number: header.number, timestamp: header.timestamp, gasLimit: header.gasLimit,
-                baseFee: header.baseFeePerGas ?? .zero, prevRandao: UInt256(header.mixHash),
-                blobBaseFee: epoch.fork >= .cancun ? epoch.blobs.baseFee(excess: excess) : .one))
+        var machine = Machine(reader: reader, block.header, epoch, rules)
         if recordsAccess { machine.state.accessRecord = AccessRecord() }
         machine.tracer = trace.map { LineTracer(write: $0) }
         defer { machine.tracer?.flush() }
@@ -67,41 +59,58 @@ public enum BlockExecution {
     }
 }
 
+/// What the transactions of a block have used, and what is left.
+struct BlockTally {
+    private(set) var receipts: [Receipt] = []
+    private(set) var gasUsed: UInt64 = 0
+    private(set) var allowance: BlockAllowance
+    private let blobGasMax: UInt64
+    var blobGasUsed: UInt64 { blobGasMax - allowance.blobGas }
+
+    init(_ header: Header, _ epoch: ChainRules.Epoch) {
+        blobGasMax = epoch.blobs.gasMax
+        allowance = BlockAllowance(gas: header.gasLimit, blobGas: blobGasMax)
+    }
+
+    mutating func add(_ transaction: Transaction, _ outcome: TransactionOutcome) {
+        gasUsed += outcome.gasUsed
+        allowance.gas -= outcome.gasUsed
+        allowance.blobGas -= transaction.blobGas
+        receipts.append(
+            Receipt(
+                kind: transaction.kind, succeeded: outcome.succeeded, cumulativeGasUsed: gasUsed,
+                logs: outcome.logs))
+    }
+}
+
 extension Machine {
+    /// For the block with this header.
+    init(
+        reader: any StateReader, _ header: Header, _ epoch: ChainRules.Epoch, _ rules: ChainRules
+    ) {
+        let excess = header.excessBlobGas ?? 0
+        self.init(
+            reader: reader,
+            block: BlockContext(
+                fork: epoch.fork, chainID: rules.chainID, coinbase: header.coinbase,
+                number: header.number, timestamp: header.timestamp, gasLimit: header.gasLimit,
+                baseFee: header.baseFeePerGas ?? .zero, prevRandao: UInt256(header.mixHash),
+                blobBaseFee: epoch.fork >= .cancun ? epoch.blobs.baseFee(excess: excess) : .one))
+    }
+
     fileprivate mutating func run(
         _ block: Block, _ epoch: ChainRules.Epoch, _ rules: ChainRules, _ senders: [Address]?,
         isProposal: Bool
     ) throws(BlockFailure) -> BlockOutcome {
         let header = block.header
-        if epoch.fork >= .cancun, let root = header.parentBeaconRoot {
-            _ = try systemCall(.beaconRoots, root.storage.span)
-        }
-        if epoch.fork >= .prague {
-            _ = try systemCall(.blockHashHistory, header.parentHash.storage.span)
-        }
-
-        var receipts: [Receipt] = []
-        receipts.reserveCapacity(block.transactions.count)
-        var gasUsed: UInt64 = 0
-        var allowance = BlockAllowance(gas: header.gasLimit, blobGas: epoch.blobs.gasMax)
+        try begin(header, epoch)
+        var tally = BlockTally(header, epoch)
         for (index, transaction) in block.transactions.enumerated() {
             state.accessRecord?.index += 1
-            let outcome = try execute(transaction, index, senders?[index], allowance)
-            gasUsed += outcome.gasUsed
-            allowance.gas -= outcome.gasUsed
-            allowance.blobGas -= transaction.blobGas
-            receipts.append(
-                Receipt(
-                    kind: transaction.kind, succeeded: outcome.succeeded,
-                    cumulativeGasUsed: gasUsed, logs: outcome.logs))
+            let outcome = try execute(transaction, index, senders?[index], tally.allowance)
+            tally.add(transaction, outcome)
         }
-        state.accessRecord?.index += 1
-        if let withdrawals = block.withdrawals { try credit(withdrawals) }
-        let requests =
-            epoch.fork >= .prague ? try requests(receipts, rules.depositContract) : []
-
-        let blobGasUsed = epoch.blobs.gasMax - allowance.blobGas
-        let outcome = outcome(receipts, gasUsed, blobGasUsed, requests)
+        let outcome = try finish(tally, block.withdrawals, epoch, rules)
         guard !isProposal else { return outcome }
         do throws(BlockRejection) {
             try compare(outcome, with: header, epoch.fork)
@@ -109,6 +118,28 @@ extension Machine {
             throw .rejected(error)
         }
         return outcome
+    }
+
+    /// What comes before the transactions.
+    mutating func begin(_ header: Header, _ epoch: ChainRules.Epoch) throws(BlockFailure) {
+        if epoch.fork >= .cancun, let root = header.parentBeaconRoot {
+            _ = try systemCall(.beaconRoots, root.storage.span)
+        }
+        if epoch.fork >= .prague {
+            _ = try systemCall(.blockHashHistory, header.parentHash.storage.span)
+        }
+    }
+
+    /// What comes after the transactions, and what has come out.
+    mutating func finish(
+        _ tally: BlockTally, _ withdrawals: [Withdrawal]?, _ epoch: ChainRules.Epoch,
+        _ rules: ChainRules
+    ) throws(BlockFailure) -> BlockOutcome {
+        state.accessRecord?.index += 1
+        if let withdrawals { try credit(withdrawals) }
+        let requests =
+            epoch.fork >= .prague ? try requests(tally.receipts, rules.depositContract) : []
+        return outcome(tally.receipts, tally.gasUsed, tally.blobGasUsed, requests)
     }
 
     private mutating func execute(

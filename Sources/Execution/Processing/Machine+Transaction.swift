@@ -29,6 +29,21 @@ extension Machine {
     mutating func execute(
         _ transaction: Transaction, sender: Address, allowance: BlockAllowance
     ) throws(ExecutionError) -> TransactionOutcome {
+        let (succeeded, gasUsed) = try attempt(transaction, sender: sender, allowance: allowance)
+        return TransactionOutcome(succeeded: succeeded, gasUsed: gasUsed, logs: settle())
+    }
+
+    /// Makes what was attempted last. Returns its logs.
+    mutating func settle() -> [Log] {
+        let logs = state.logs.take()
+        state.endTransaction()
+        return logs
+    }
+
+    /// Runs one transaction, whose changes can still be undone.
+    mutating func attempt(
+        _ transaction: Transaction, sender: Address, allowance: BlockAllowance
+    ) throws(ExecutionError) -> (succeeded: Bool, gasUsed: UInt64) {
         let senderID = state.account(sender.word)
         do throws(TransactionRejection) {
             try check(transaction, allowance)
@@ -100,7 +115,7 @@ extension Machine {
 
     private mutating func perform(
         _ transaction: Transaction, _ sender: Address, _ senderID: AccountID
-    ) throws(StateError) -> TransactionOutcome {
+    ) throws(StateError) -> (succeeded: Bool, gasUsed: UInt64) {
         let intrinsic = transaction.intrinsicGas(at: fork)
         let priority = min(
             transaction.maxPriorityFeePerGas, transaction.maxFeePerGas &- block.baseFee)
@@ -135,9 +150,7 @@ extension Machine {
         state.touch(coinbase)
         state.setBalance(
             coinbase, state.accounts[coinbase.index].balance &+ UInt256(used) &* priority)
-        let logs = state.logs.take()
-        state.endTransaction()
-        return TransactionOutcome(succeeded: succeeded, gasUsed: used, logs: logs)
+        return (succeeded, used)
     }
 
     /// What is warm from the start (EIP-2929, 2930, 3651).

@@ -32,26 +32,27 @@ extension WorldState {
 
     /// Undoes every change since, the last first.
     mutating func revert(to checkpoint: Checkpoint) {
-        while journal.count > checkpoint.journal {
-            let entry = journal.removeLast()
-            let index = Int(entry.index)
-            switch entry.kind {
-            case .accountWarmed: accounts[index].warmIn = 0
-            case .slotWarmed: slots[index].warmIn = 0
-            case .balance: accounts[index].balance = entry.before
-            case .nonce: accounts[index].nonce = entry.before.l0
-            case .code:
-                accounts[index].codeHash = entry.before
-                accounts[index].code = entry.position
-            case .created: accounts[index].createdIn = 0
-            case .destroyed: accounts[index].destroyedIn = 0
-            case .touched: accounts[index].isGoneWhenEmpty = false
-            case .storage: slots[index].value = entry.before
-            case .transient: transient[index] = entry.before
-            }
-        }
+        while journal.count > checkpoint.journal { undo(journal.removeLast()) }
         logs.truncate(to: checkpoint.logs)
         refund = checkpoint.refund
+    }
+
+    private mutating func undo(_ entry: JournalEntry) {
+        let index = Int(entry.index)
+        switch entry.kind {
+        case .accountWarmed: accounts[index].warmIn = 0
+        case .slotWarmed: slots[index].warmIn = 0
+        case .balance: accounts[index].balance = entry.before
+        case .nonce: accounts[index].nonce = entry.before.l0
+        case .code:
+            accounts[index].codeHash = entry.before
+            accounts[index].code = entry.position
+        case .created: accounts[index].createdIn = 0
+        case .destroyed: accounts[index].destroyedIn = 0
+        case .touched: accounts[index].isGoneWhenEmpty = false
+        case .storage: slots[index].value = entry.before
+        case .transient: transient[index] = entry.before
+        }
     }
 
     // MARK: Warmth
@@ -167,6 +168,19 @@ extension WorldState {
         transient.removeAll()
         refund = 0
         transaction += 1
+    }
+
+    /// As if the transaction had never been: its changes undone, and what it read forgotten.
+    ///
+    /// - Parameter mark: of what had been read before it.
+    mutating func abandonTransaction(_ mark: StateLoads.Mark) {
+        while journal.count > 0 { undo(journal.removeLast()) }
+        _ = logs.take()
+        destroyed.removeAll(keepingCapacity: true)
+        transient.removeAll()
+        refund = 0
+        transaction += 1
+        unload(since: mark)
     }
 
     private mutating func clear(_ id: AccountID) {

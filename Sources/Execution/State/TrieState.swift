@@ -27,6 +27,9 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
     private let records: Bool
     /// Codes that were asked for: part of the witness of what was done.
     public private(set) var resolvedCodes: Set<Bytes32> = []
+    /// The same in the order of their first use, with their sizes.
+    private var codeRecord: [(hash: Bytes32, size: Int)] = []
+    private var resolvedCodeSize = 0
     /// The lowest block whose hash was asked for.
     public private(set) var oldestBlockHash: UInt64?
 
@@ -94,8 +97,12 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
     }
 
     public func code(_ hash: Bytes32, of address: Address) throws(StateError) -> Code {
-        if records { resolvedCodes.insert(hash) }
-        return try source.neededCode(hash)
+        let code = try source.neededCode(hash)
+        if records, resolvedCodes.insert(hash).inserted {
+            codeRecord.append((hash, code.size))
+            resolvedCodeSize += code.size
+        }
+        return code
     }
 
     public func blockHash(_ number: UInt64) throws(StateError) -> Bytes32 {
@@ -164,7 +171,7 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
 
     /// Calls `body` with every node that the tries have now and did not take from the source.
     public func forEachNewNode(_ body: (Bytes32, [UInt8]) -> Void) {
-        let known = Set(tries.resolved)
+        let known = tries.taken
         let accounts = tries.rootNode
         defer { tries.rootNode = accounts }
         for (_, root) in storageRoots.sorted(by: { $0.key < $1.key }) {
@@ -173,6 +180,34 @@ public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
         }
         tries.rootNode = accounts
         tries.forEachNewNode(known: known, body)
+    }
+
+    /// Bytes of the nodes and codes of which the witness of what was done until now consists, those that
+    /// two accounts share counted twice.
+    public var witnessSize: Int { tries.resolvedSize + resolvedCodeSize }
+
+    /// How much has been recorded.
+    struct RecordMark {
+        fileprivate let nodes: Int
+        fileprivate let codes: Int
+        fileprivate let oldestBlockHash: UInt64?
+    }
+
+    var recordMark: RecordMark {
+        RecordMark(
+            nodes: tries.resolved.count, codes: codeRecord.count,
+            oldestBlockHash: oldestBlockHash)
+    }
+
+    /// Takes out of the record what came into it since: whoever read it has not been.
+    func forgetRecord(since mark: RecordMark) {
+        tries.forget(after: mark.nodes)
+        while codeRecord.count > mark.codes {
+            let (hash, size) = codeRecord.removeLast()
+            resolvedCodes.remove(hash)
+            resolvedCodeSize -= size
+        }
+        oldestBlockHash = mark.oldestBlockHash
     }
 
     /// Hashes of the nodes taken from the source: the rest of the witness of what was done.

@@ -106,6 +106,8 @@ struct WorldState: ~Copyable {
     var destroyed: [AccountID] = []
     /// What transactions changed, where somebody wants to know.
     var accessRecord: AccessRecord?
+    /// What was read, in order: so that it can be forgotten.
+    private(set) var loads = StateLoads()
 
     init(reader: any StateReader) { self.reader = reader }
 
@@ -153,6 +155,7 @@ struct WorldState: ~Copyable {
         }
         if record.codeHash == Account.emptyCodeHash { record.code = 0 }
         accounts[id.index] = record
+        loads.items.append(.account(id))
     }
 
     static let emptyRoot = UInt256(Trie.emptyRoot)
@@ -166,6 +169,7 @@ struct WorldState: ~Copyable {
         let code = try reader.code(record.codeHash.bytes32, of: Address(record.address))
         codes.append(code)
         accounts[id.index].code = Int32(codes.count - 1)
+        loads.items.append(.code(id))
         return code
     }
 
@@ -228,5 +232,37 @@ struct WorldState: ~Copyable {
         slots[id.index].value = value
         slots[id.index].original = value
         slots[id.index].before = value
+        loads.items.append(.slot(id))
     }
+
+    /// Forgets what was read since: whoever wants it reads it again.
+    ///
+    /// For a transaction that was tried and is not in the block, whose reading is no part of the block's.
+    mutating func unload(since mark: StateLoads.Mark) {
+        while loads.items.count > mark.count {
+            switch loads.items.removeLast() {
+            case .account(let id): accounts[id.index].isLoaded = false
+            case .slot(let id): slots[id.index].isLoaded = false
+            case .code(let id): accounts[id.index].code = -1
+            }
+        }
+    }
+}
+
+/// What was read of a state.
+struct StateLoads {
+    enum Item: BitwiseCopyable {
+        case account(AccountID)
+        case slot(SlotID)
+        /// The code of an account as it was before the block.
+        case code(AccountID)
+    }
+
+    struct Mark: BitwiseCopyable {
+        fileprivate let count: Int
+    }
+
+    fileprivate(set) var items: [Item] = []
+
+    var mark: Mark { Mark(count: items.count) }
 }

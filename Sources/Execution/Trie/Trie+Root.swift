@@ -23,7 +23,7 @@ extension Trie {
     ///
     /// Nodes that a later change replaced are not among them. The root is, also when it is small.
     public mutating func forEachNewNode(_ body: (Bytes32, [UInt8]) -> Void) {
-        forEachNewNode(known: Set(resolved), body)
+        forEachNewNode(known: taken, body)
     }
 
     /// - Parameter known: hashes of the nodes that are from the source.

@@ -60,6 +60,12 @@ public struct Trie: Sendable {
     public private(set) var resolved: [Bytes32] = []
     /// Where their encodings lie in ``bytes``, which nothing changes later.
     private(set) var resolvedPlaces: [TrieBytes] = []
+    /// Their numbers.
+    private var resolvedNodes: [TrieNodeID] = []
+    /// Bytes of these.
+    private(set) var resolvedSize = 0
+    /// Nodes that were taken from the source and whose use does not count (`forget`).
+    private var forgotten: [TrieNodeID: (hash: Bytes32, place: TrieBytes)] = [:]
     /// Whether ``resolved`` is kept.
     public let records: Bool
 
@@ -110,6 +116,7 @@ public struct Trie: Sendable {
         if records {
             resolved.reserveCapacity(stock.nodeCount)
             resolvedPlaces.reserveCapacity(stock.nodeCount)
+            resolvedNodes.reserveCapacity(stock.nodeCount)
         }
     }
 
@@ -180,7 +187,10 @@ public struct Trie: Sendable {
     mutating func lookAtRoot(
         from source: borrowing some TrieNodeSource
     ) throws(TrieError) -> TrieNodeID {
-        guard let hash = rootNode.hashStart else { return rootNode }
+        guard let hash = rootNode.hashStart else {
+            note(rootNode)
+            return rootNode
+        }
         rootNode = try resolve(hash, .root, from: source)
         return rootNode
     }
@@ -192,7 +202,10 @@ public struct Trie: Sendable {
         at places: TrieChildren, _ nibble: Int, from source: borrowing some TrieNodeSource
     ) throws(TrieError) -> TrieNodeID {
         let child = children[places.start + nibble]
-        guard let hash = child.hashStart else { return child }
+        guard let hash = child.hashStart else {
+            note(child)
+            return child
+        }
         let node = try resolve(hash, .branch, from: source)
         children[places.start + nibble] = node
         return node
@@ -205,7 +218,10 @@ public struct Trie: Sendable {
         guard case .extension(let path, let child) = nodes[id.index] else {
             preconditionFailure("an extension was asked for")
         }
-        guard let hash = child.hashStart else { return child }
+        guard let hash = child.hashStart else {
+            note(child)
+            return child
+        }
         let node = try resolve(hash, .extension, from: source)
         nodes[id.index] = .extension(path: path, child: node)
         return node
@@ -220,8 +236,40 @@ public struct Trie: Sendable {
         if records {
             resolved.append(hash)
             resolvedPlaces.append(encoding)
+            resolvedSize += encoding.count
         }
-        return try read(encoding, start, hash, place)
+        let node = try read(encoding, start, hash, place)
+        if records { resolvedNodes.append(node) }
+        return node
+    }
+
+    /// Takes nodes out of the record that came into it last: whoever used them has not been. They come
+    /// back when they are used again.
+    ///
+    /// - Parameter count: how many of ``resolved`` stay.
+    mutating func forget(after count: Int) {
+        while resolved.count > count {
+            let place = resolvedPlaces.removeLast()
+            forgotten[resolvedNodes.removeLast()] = (resolved.removeLast(), place)
+            resolvedSize -= place.count
+        }
+    }
+
+    /// Hashes of all nodes taken from the source, also of those that are not in the record.
+    var taken: Set<Bytes32> { Set(resolved).union(forgotten.values.lazy.map { $0.hash }) }
+
+    /// Sees that a node that is used is in the record.
+    @inline(__always)
+    private mutating func note(_ node: TrieNodeID) {
+        if !forgotten.isEmpty { noteAgain(node) }
+    }
+
+    private mutating func noteAgain(_ node: TrieNodeID) {
+        guard let (hash, place) = forgotten.removeValue(forKey: node) else { return }
+        resolved.append(hash)
+        resolvedPlaces.append(place)
+        resolvedNodes.append(node)
+        resolvedSize += place.count
     }
 
     /// Sees that the node with this hash is among ``bytes``.
