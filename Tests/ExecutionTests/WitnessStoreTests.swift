@@ -29,6 +29,23 @@ import Testing
         #expect(cache.recognized((known + [0]).span) == nil)
     }
 
+    /// Of codes whose fingerprints are equal a few are known, the others hashed: all are right.
+    @Test func manyCodesThatLookAlike() {
+        let cache = CodeCache()
+        let codes = (0..<30).map { number -> [UInt8] in
+            var code = [UInt8](repeating: 0x5B, count: 24_000)
+            // Between two of the words that are looked at.
+            code[200] = UInt8(number)
+            return code
+        }
+        for _ in 0..<2 {
+            let store = Self.store(codes, cache)
+            for code in codes { #expect(store.code(Keccak256.hash(code))?.bytes == code) }
+        }
+        let known = codes.filter { cache.recognized($0.span) != nil }
+        #expect(known.count == 8)
+    }
+
     /// What is kept is bounded, and forgotten at once.
     @Test func aFullCacheForgets() {
         let cache = CodeCache(sizeMax: 1000)

@@ -10,8 +10,10 @@ public final class CodeCache {
     /// Bytes of code kept.
     public let sizeMax: Int
     private var codes: [Bytes32: Code] = [:]
-    /// The code with a fingerprint that came last: a collision costs the other its recognition, no more.
-    private var recent: [UInt64: Code] = [:]
+    /// Codes by their fingerprint, the last few of those that share one.
+    private var lookalikes: [UInt64: [Code]] = [:]
+    /// Codes with one fingerprint that are compared.
+    private static let lookalikesMax = 8
     private var size = 0
 
     public init(sizeMax: Int = 64 << 20) { self.sizeMax = sizeMax }
@@ -27,34 +29,36 @@ public final class CodeCache {
         let code = Code(bytes, hash: UInt256(hash))
         if size + code.size > sizeMax {
             codes.removeAll()
-            recent.removeAll()
+            lookalikes.removeAll()
             size = 0
         }
         size += code.size + Code.paddingSize
         codes[hash] = code
-        recent[Self.fingerprint(bytes)] = code
+        var others = lookalikes.removeValue(forKey: Self.fingerprint(bytes)) ?? []
+        if others.count == Self.lookalikesMax { others.removeFirst() }
+        lookalikes[Self.fingerprint(bytes)] = others + [code]
         return code
     }
 
     /// The code with these bytes, if it is kept; found without hashing them.
     func recognized(_ bytes: Span<UInt8>) -> Code? {
-        guard let code = recent[Self.fingerprint(bytes)],
-            code.withSpan({ $0.isEqual(to: bytes) })
-        else { return nil }
-        return code
+        for code in lookalikes[Self.fingerprint(bytes)] ?? []
+        where code.withSpan({ $0.isEqual(to: bytes) }) {
+            return code
+        }
+        return nil
     }
 
-    /// Of the size and the last 64 bytes, where compilers put a hash of the source.
+    /// Of the size and of words here and there: contracts from one factory differ in a few addresses.
     ///
     /// It need not tell codes apart that were made to look alike: what is found is compared.
     private static func fingerprint(_ bytes: Span<UInt8>) -> UInt64 {
         var value = UInt64(truncatingIfNeeded: bytes.count)
-        var position = max(0, bytes.count - 64)
-        while position + 8 <= bytes.count {
-            let word = bytes.loadBigEndian(UInt64.self, at: position)
+        guard bytes.count >= 8 else { return value }
+        for sample in 0...64 {
+            let word = bytes.loadBigEndian(UInt64.self, at: (bytes.count - 8) * sample / 64)
             value = (value ^ word) &* 0x9E37_79B9_7F4A_7C15
             value ^= value >> 29
-            position += 8
         }
         return value
     }
