@@ -144,6 +144,10 @@ let package = Package(
             "Bodies",
             ["ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", ordered, deque]),
 
+        module(
+            "Consensus",
+            ["ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", ordered]),
+
         // Node: the machines above composed into one
         module(
             "Connection",
@@ -253,6 +257,7 @@ let package = Package(
         tests("Gossipsub", ["Gossipsub", "Crypto", "Codec", "PeerIdentity"]),
         tests("RequestResponse", ["RequestResponse", "Codec"]),
         tests("Bodies", ["Bodies", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", ordered]),
+        tests("Consensus", ["Consensus", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes"]),
         tests(
             "Connection",
             ["Connection", "Crypto", "PeerIdentity", "Multistream", "Noise", "Yamux"]),
