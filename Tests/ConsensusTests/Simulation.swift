@@ -471,9 +471,29 @@ final class Simulation {
         queue.add(.message(from: from, to: to, message), at: now + delay)
     }
 
+    /// Gossip: what an author says to one comes to others, which is how contradictions come out.
+    private func relay(_ message: ConsensusMessage, from: Int, by node: Int) {
+        guard scenario.faulty[from] != nil, scenario.faulty[node] == nil else { return }
+        switch message {
+        case .vote(let vote):
+            let set = validators(at: vote.height)
+            guard set[vote.validator]?.key == World.keyBytes[from] else { return }
+        case .proposal(let proposal):
+            let set = validators(at: proposal.height)
+            guard set[proposal.proposer]?.key == World.keyBytes[from] else { return }
+        case .commit, .summary: return
+        }
+        for to in nodes.indices where to != node && to != from {
+            if random.chance(1, in: scenario.count > 10 ? 20 : 3) {
+                send(message, from: node, to: to)
+            }
+        }
+    }
+
     private func deliver(_ message: ConsensusMessage, from: Int, to: Int) {
         let node = nodes[to]
         guard node.isUp else { return }
+        relay(message, from: from, by: to)
         switch message {
         case .vote(let vote):
             guard case .verify(let set) = node.machine.precheck(vote) else { return }

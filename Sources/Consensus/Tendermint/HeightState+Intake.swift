@@ -37,7 +37,9 @@ extension HeightState {
             || past == rounds[round]?.proposal?.validRound
     }
 
+    /// - Precondition: the vote is of this height.
     mutating func add(_ vote: Vote, _ turn: inout Turn) {
+        precondition(vote.height == height, "a vote of another height would count for a block here")
         if let refusal = refusal(of: vote, turn.limits) { return turn.drop(refusal) }
         let position = vote.validator.position
         if vote.round > round + 1 { makeRoom(for: vote, turn.limits) }
@@ -117,7 +119,9 @@ extension HeightState {
         return exposed[proposal.proposer.position] ? .equivocation : nil
     }
 
+    /// - Precondition: the proposal is of this height.
     mutating func add(_ proposal: Proposal, _ turn: inout Turn) {
+        precondition(proposal.height == height, "a proposal of another height")
         if let refusal = refusal(of: proposal, turn.limits) { return turn.drop(refusal) }
         if let earlier = rounds[proposal.round]?.proposal {
             if let pair = Evidence.DuplicateProposal(earlier, proposal) {

@@ -31,9 +31,14 @@ extension Tendermint {
             let wait = committedAt?.advanced(by: turn.timing.commitWait) ?? turn.now
             waitDeadline = wait
         }
+        // Heights may have been passed over, and a set may have turned out another.
         guard early.validators == state.validators else { return }
-        if let proposal = early.proposal { self.state?.add(proposal, &turn) }
-        for vote in early.votes { self.state?.add(vote, &turn) }
+        if let proposal = early.proposal, proposal.height == context.height {
+            self.state?.add(proposal, &turn)
+        }
+        for vote in early.votes where vote.height == context.height {
+            self.state?.add(vote, &turn)
+        }
     }
 
     /// The commit below the height: ours with what came late, unless it is of another block or round.
