@@ -45,13 +45,13 @@ final class Simulation {
     let scenario: Scenario
     private(set) var nodes: [SimulatedNode] = []
     private(set) var now = 0
-    private(set) var truth = Truth()
+    var truth = Truth()
     var random: DeterministicRandom
-    private var queue = EventQueue<Event>()
-    private var rotations: [ProposerRotation] = []
-    private var invalid: Set<Bytes32> = []
-    private var withheld: Set<Bytes32> = []
-    private var side: [Int]
+    var queue = EventQueue<Event>()
+    var rotations: [ProposerRotation] = []
+    var invalid: Set<Bytes32> = []
+    var withheld: Set<Bytes32> = []
+    var side: [Int]
     private(set) var crashes = 0
     private(set) var events = 0
     private(set) var mostVotes = 0
@@ -82,7 +82,7 @@ final class Simulation {
 
     var hasFaults: Bool { now < scenario.faultsUntil }
 
-    private func machine(_ index: Int) -> Tendermint {
+    func machine(_ index: Int) -> Tendermint {
         var timing = Tendermint.Timing()
         timing.propose = .milliseconds(400)
         timing.prevote = .milliseconds(200)
@@ -108,7 +108,7 @@ final class Simulation {
     }
 
     /// Each epoch somebody else is out, and the stakes differ.
-    private func set(at height: UInt64) -> ValidatorSet {
+    func set(at height: UInt64) -> ValidatorSet {
         let stakes =
             scenario.stakes.isEmpty
             ? [UInt64](repeating: 1, count: scenario.count) : scenario.stakes
@@ -125,7 +125,7 @@ final class Simulation {
             })
     }
 
-    private func context(_ height: UInt64, chain: [Commit]) -> HeightContext {
+    func context(_ height: UInt64, chain: [Commit]) -> HeightContext {
         HeightContext(
             height: height, rotation: rotation(at: height),
             nextValidators: validators(at: height + 1),
@@ -134,7 +134,7 @@ final class Simulation {
             })
     }
 
-    private func startHeight(_ index: Int, recovery: ConsensusRecovery?) {
+    func startHeight(_ index: Int, recovery: ConsensusRecovery?) {
         let chain = nodes[index].chain
         handle(
             index, .heightStarted(context(UInt64(chain.count) + 1, chain: chain), recovery))
@@ -167,7 +167,7 @@ final class Simulation {
         }
     }
 
-    private func perform(_ event: Event) {
+    func perform(_ event: Event) {
         switch event {
         case .input(let index, let life, let input):
             if nodes[index].life == life, nodes[index].isUp { handle(index, input) }
@@ -191,7 +191,7 @@ final class Simulation {
         }
     }
 
-    private func handle(_ index: Int, _ input: ConsensusInput) {
+    func handle(_ index: Int, _ input: ConsensusInput) {
         var outputs: [ConsensusOutput] = []
         let node = nodes[index]
         node.machine.handle(
@@ -208,7 +208,7 @@ final class Simulation {
         arm(node)
     }
 
-    private func arm(_ node: SimulatedNode) {
+    func arm(_ node: SimulatedNode) {
         guard let deadline = node.machine.nextDeadline else {
             node.timerAt = nil
             return
@@ -222,7 +222,7 @@ final class Simulation {
     // MARK: Outputs
 
     /// - Returns: false when the node dies here.
-    private func perform(_ output: ConsensusOutput, of node: SimulatedNode) -> Bool {
+    func perform(_ output: ConsensusOutput, of node: SimulatedNode) -> Bool {
         switch output {
         case .persist(let record): node.writer.append(record)
         case .sign(let request):
@@ -278,12 +278,12 @@ final class Simulation {
         return true
     }
 
-    private func plan(_ input: ConsensusInput, _ node: SimulatedNode, in delay: Int) {
+    func plan(_ input: ConsensusInput, _ node: SimulatedNode, in delay: Int) {
         queue.add(.input(node.index, life: node.life, input), at: now + delay)
     }
 
     /// One sync of what was collected, or death on the way.
-    private func sync(_ node: SimulatedNode) -> Bool {
+    func sync(_ node: SimulatedNode) -> Bool {
         guard !node.writer.isEmpty else { return true }
         let bytes = node.writer.seal()
         if hasFaults, random.chance(crashRate(node), in: 1000) {
@@ -298,12 +298,12 @@ final class Simulation {
         return true
     }
 
-    private func crashRate(_ node: SimulatedNode) -> Int {
+    func crashRate(_ node: SimulatedNode) -> Int {
         if case .amnesiac = scenario.faulty[node.index] { return 60 }
         return scenario.crashesPer1000
     }
 
-    private func crash(_ node: SimulatedNode) {
+    func crash(_ node: SimulatedNode) {
         crashes += 1
         node.isUp = false
         node.life += 1
@@ -311,7 +311,7 @@ final class Simulation {
         queue.add(.restart(node.index), at: now + random.integer(in: 20...800))
     }
 
-    private func restart(_ index: Int) {
+    func restart(_ index: Int) {
         let node = nodes[index]
         guard !node.isUp, !scenario.silent.contains(index) else { return }
         node.isUp = true
@@ -337,7 +337,7 @@ final class Simulation {
         }
     }
 
-    private func build(
+    func build(
         _ height: UInt64, _ round: UInt32, _ lastCommit: Commit?, _ node: SimulatedNode
     ) {
         if height > 1, lastCommit?.height != height - 1 {
@@ -354,11 +354,11 @@ final class Simulation {
             in: random.integer(in: 1...20))
     }
 
-    private func newBlock(_ height: UInt64, _ round: UInt32, _ index: Int) -> Bytes32 {
+    func newBlock(_ height: UInt64, _ round: UInt32, _ index: Int) -> Bytes32 {
         World.block("\(height)/\(round)/\(index)/\(random.next())")
     }
 
-    private func sign(_ request: SignRequest, _ node: SimulatedNode) {
+    func sign(_ request: SignRequest, _ node: SimulatedNode) {
         let message = request.message(network: World.network)
         let set = validators(at: request.position.height)
         guard let validator = set.index(of: World.keyBytes[node.index]),
@@ -391,135 +391,9 @@ final class Simulation {
         plan(input, node, in: random.integer(in: 0...3))
     }
 
-    private func see(_ request: SignRequest, _ node: SimulatedNode) {
+    func see(_ request: SignRequest, _ node: SimulatedNode) {
         truth.sees(
             request, by: node.index, isHonest: node.isHonest,
             validators: validators(at: request.position.height), keys: World.keyBytes)
-    }
-
-    // MARK: The network
-
-    private func broadcast(_ message: ConsensusMessage, _ node: SimulatedNode) {
-        let versions = versions(of: message, node)
-        for to in nodes.indices where to != node.index {
-            send(versions[to % versions.count], from: node.index, to: to)
-        }
-    }
-
-    /// What a faulty validator shows to one and the other.
-    private func versions(of message: ConsensusMessage, _ node: SimulatedNode)
-        -> [ConsensusMessage]
-    {
-        switch (scenario.faulty[node.index], message) {
-        case (.equivocatingProposer, .proposal(let proposal)):
-            guard
-                proposal.proposer
-                    == validators(at: proposal.height).index(
-                        of: World.keyBytes[node.index]), proposal.validRound == nil
-            else { return [message] }
-            let content = ProposalContent(
-                height: proposal.height, round: proposal.round, validRound: nil,
-                blockID: newBlock(proposal.height, proposal.round, node.index))
-            see(.proposal(content), node)
-            return [
-                message,
-                .proposal(
-                    World.proposal(
-                        content, by: proposal.proposer, key: node.index, signs: scenario.signs)),
-            ]
-        case (.equivocatingVoter, .vote(let vote)):
-            let other: Bytes32? =
-                vote.blockID == nil
-                ? newBlock(vote.height, vote.round, node.index) : nil
-            return [message, .vote(forged(vote, round: vote.round, block: other, node))]
-        case (.liar, .vote(let vote)):
-            guard let block = invalid.sorted().last else { return [message] }
-            return [message, .vote(forged(vote, round: vote.round, block: block, node))]
-        case (.roundFlooder, .vote(let vote)):
-            let round = UInt32(random.below(1 << 31))
-            return [
-                message, .vote(forged(vote, round: round, block: vote.blockID, node)),
-                .vote(
-                    forged(vote, round: vote.round &+ UInt32(random.below(9)), block: nil, node)),
-            ]
-        default: return [message]
-        }
-    }
-
-    private func forged(_ vote: Vote, round: UInt32, block: Bytes32?, _ node: SimulatedNode) -> Vote
-    {
-        let content = VoteContent(
-            kind: vote.kind, height: vote.height, round: round, blockID: block)
-        see(.vote(content), node)
-        return World.vote(content, by: vote.validator, key: node.index, signs: scenario.signs)
-    }
-
-    private func send(_ message: ConsensusMessage, from: Int, to: Int) {
-        if hasFaults {
-            if side[from] != side[to] || random.chance(scenario.dropsPer1000, in: 1000) { return }
-            if random.chance(scenario.duplicatesPer1000, in: 1000) { post(message, from, to) }
-        }
-        post(message, from, to)
-    }
-
-    private func post(_ message: ConsensusMessage, _ from: Int, _ to: Int) {
-        var delay = random.integer(in: scenario.latency)
-        // Late ones overtake nothing and are overtaken by much.
-        if hasFaults, scenario.dropsPer1000 > 0, random.chance(1, in: 20) {
-            delay += random.below(1500)
-        }
-        queue.add(.message(from: from, to: to, message), at: now + delay)
-    }
-
-    /// Gossip: what an author says to one comes to others, which is how contradictions come out.
-    private func relay(_ message: ConsensusMessage, from: Int, by node: Int) {
-        guard scenario.faulty[from] != nil, scenario.faulty[node] == nil else { return }
-        switch message {
-        case .vote(let vote):
-            let set = validators(at: vote.height)
-            guard set[vote.validator]?.key == World.keyBytes[from] else { return }
-        case .proposal(let proposal):
-            let set = validators(at: proposal.height)
-            guard set[proposal.proposer]?.key == World.keyBytes[from] else { return }
-        case .commit, .summary: return
-        }
-        for to in nodes.indices where to != node && to != from {
-            if random.chance(1, in: scenario.count > 10 ? 20 : 3) {
-                send(message, from: node, to: to)
-            }
-        }
-    }
-
-    private func deliver(_ message: ConsensusMessage, from: Int, to: Int) {
-        let node = nodes[to]
-        guard node.isUp else { return }
-        relay(message, from: from, by: to)
-        switch message {
-        case .vote(let vote):
-            guard case .verify(let set) = node.machine.precheck(vote) else { return }
-            guard scenario.signs else {
-                return handle(to, .voteReceived(VerifiedVote(trusting: vote)))
-            }
-            let verified = try? VerifiedVote(vote, validators: set, network: World.network)
-            guard let verified else { return truth.fail("a bad signature from \(from)") }
-            handle(to, .voteReceived(verified))
-        case .proposal(let proposal):
-            guard case .verify(let set) = node.machine.precheck(proposal) else { return }
-            guard scenario.signs else {
-                return handle(to, .proposalReceived(VerifiedProposal(trusting: proposal)))
-            }
-            let verified = try? VerifiedProposal(
-                proposal, validators: set, network: World.network)
-            guard let verified else { return truth.fail("a bad signature from \(from)") }
-            handle(to, .proposalReceived(verified))
-        case .commit(let commit):
-            guard case .verify(let set) = node.machine.precheck(commit) else { return }
-            guard let verified = try? VerifiedCommit(trusting: commit, validators: set) else {
-                return
-            }
-            handle(to, .commitReceived(verified))
-        case .summary(let summary):
-            handle(to, .summaryReceived(summary, from: World.peers[from]))
-        }
     }
 }

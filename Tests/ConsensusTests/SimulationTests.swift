@@ -80,6 +80,15 @@ import Testing
     @Test(
         arguments: [4, 7].flatMap { count in
             Scenario(
+                name: "crashes in partitions", count: count, dropsPer1000: 100, partitions: true,
+                crashesPer1000: 40
+            ).seeded(0..<8)
+        }) func survivesCrashesInPartitions(_ scenario: Scenario)
+    { _ = Self.run(scenario) }
+
+    @Test(
+        arguments: [4, 7].flatMap { count in
+            Scenario(
                 name: "clocks off by 2 s", count: count, dropsPer1000: 30, crashesPer1000: 10,
                 clockSkew: 2000
             ).seeded(0..<5)
