@@ -120,6 +120,9 @@ let package = Package(
         module("JSONRPC", ["ChoraleBase", "Codec"]),
         module("EngineAPI", ["ChoraleBase", "Codec", "JSONRPC", "Execution"]),
 
+        // Transactions that wait for a block
+        module("TransactionPool", ["ChoraleBase", "Codec", "Execution"]),
+
         // Types
         module("PeerIdentity", ["ChoraleBase", "Crypto", "Codec"]),
         module("ChoraleTypes", ["ChoraleBase", "Crypto", "Codec", "PeerIdentity"]),
@@ -242,6 +245,7 @@ let package = Package(
         tests("Execution", ["Execution", "Conformance", "Crypto", "Codec"]),
         tests("Conformance", ["Conformance", "Execution", "Codec"]),
         tests("EngineAPI", ["EngineAPI", "JSONRPC", "Execution", "Conformance", "Codec"]),
+        tests("TransactionPool", ["TransactionPool", "Execution", "Crypto"]),
         tests("Curves", ["Curves", "Crypto"]),
         tests("PeerIdentity", ["PeerIdentity", "Crypto", "Codec"]),
         tests("ChoraleTypes", ["ChoraleTypes", "PeerIdentity", "Crypto", "Codec"]),

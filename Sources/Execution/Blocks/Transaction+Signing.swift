@@ -94,16 +94,21 @@ extension Transaction.Authorization {
         writer.endList(list)
     }
 
-    /// Whose account is meant.
-    public func authority() throws(TransactionError) -> Address {
+    /// What the holder of the account signs.
+    public var signingHash: Bytes32 {
         var writer = RLPWriter(appendingTo: [0x05])
         let list = writer.beginList()
         writer.word(chainID)
         writer.address(address)
         writer.integer(nonce)
         writer.endList(list)
+        return Keccak256.hash(writer.bytes)
+    }
+
+    /// Whose account is meant.
+    public func authority() throws(TransactionError) -> Address {
         guard yParity < 2 else { throw .yParity(UInt64(yParity)) }
-        return try Signer.recover(Keccak256.hash(writer.bytes), yParity: yParity, r: r, s: s)
+        return try Signer.recover(signingHash, yParity: yParity, r: r, s: s)
     }
 }
 

@@ -211,7 +211,7 @@ extension Transaction {
     public var blobGas: UInt64 { UInt64(blobHashes.count) * BlobSchedule.gasPerBlob }
 
     /// The most that the sender may have to pay, in wei; nil when it passes 2²⁵⁶.
-    var costMax: UInt256? {
+    public var costMax: UInt256? {
         let gas = UInt256(gasLimit).multipliedFullWidth(by: maxFeePerGas)
         let blobs = UInt256(blobGas).multipliedFullWidth(by: maxFeePerBlobGas)
         let (fees, first) = gas.low.addingReportingCarry(blobs.low)
