@@ -171,7 +171,7 @@ let package = Package(
         module(
             "DriverUV", ["ChoraleBase", "Codec", "CGlibc", "CLibuv", "CAres"], settings: base),
         module(
-            "Store", ["ChoraleBase", "Crypto", "ChoraleTypes", "Execution", "CRocksDB"],
+            "Store", ["ChoraleBase", "Crypto", "ChoraleTypes", "Consensus", "Execution", "CRocksDB"],
             settings: base),
         module("Telemetry", ["ChoraleBase", "CMicrohttpd"], settings: base),
         module(
@@ -224,7 +224,7 @@ let package = Package(
                 "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Multistream",
                 "Noise", "Yamux", "Connection", "Identify", "Swarm", "Kademlia", "Gossipsub",
                 "RequestResponse", "Bodies", "Ping", "Node", "DriverUV", "JSONRPC", "Admin",
-                "ChoraleCLI", "Curves", "Execution",
+                "ChoraleCLI", "Curves", "Execution", "Consensus",
             ], path: "Fuzz/Targets", swiftSettings: strict),
         .executableTarget(
             name: "chorale-fuzz", dependencies: ["ChoraleBase", "FuzzTargets", argumentParser],
@@ -277,7 +277,7 @@ let package = Package(
         tests(
             "Store",
             [
-                "Store", "ChoraleTypes", "StoreContract", "CRocksDB", "Crypto", "Codec",
+                "Store", "ChoraleTypes", "StoreContract", "CRocksDB", "Crypto", "Consensus",
                 "Execution", "Conformance",
             ]),
         tests("Telemetry", ["Telemetry"]),
