@@ -121,7 +121,12 @@ let package = Package(
         module("EngineAPI", ["ChoraleBase", "Codec", "JSONRPC", "Execution"]),
 
         // Transactions that wait for a block
-        module("TransactionPool", ["ChoraleBase", "Codec", "Execution"]),
+        module("TransactionPool", ["ChoraleBase", "Crypto", "Execution"]),
+
+        // Calls of wallets and scripts
+        module(
+            "EthereumRPC",
+            ["ChoraleBase", "Crypto", "Codec", "JSONRPC", "Execution", "TransactionPool"]),
 
         // Types
         module("PeerIdentity", ["ChoraleBase", "Crypto", "Codec"]),
@@ -246,6 +251,9 @@ let package = Package(
         tests("Conformance", ["Conformance", "Execution", "Codec"]),
         tests("EngineAPI", ["EngineAPI", "JSONRPC", "Execution", "Conformance", "Codec"]),
         tests("TransactionPool", ["TransactionPool", "Execution", "Crypto"]),
+        tests(
+            "EthereumRPC",
+            ["EthereumRPC", "TransactionPool", "JSONRPC", "Execution", "Codec", "Crypto"]),
         tests("Curves", ["Curves", "Crypto"]),
         tests("PeerIdentity", ["PeerIdentity", "Crypto", "Codec"]),
         tests("ChoraleTypes", ["ChoraleTypes", "PeerIdentity", "Crypto", "Codec"]),

@@ -7,12 +7,19 @@ public import Codec
 public struct RPCError: Error, Hashable, Sendable {
     public let code: Int
     public let message: String
-    public let data: JSONObject?
+    public let data: JSONValue?
 
     public init(code: Int, message: String, data: JSONObject? = nil) {
         self.code = code
         self.message = message
-        self.data = data
+        self.data = data.map(JSONValue.object)
+    }
+
+    /// With data that is no object, as protocols other than ours have it.
+    public init(code: Int, message: String, value: JSONValue) {
+        self.code = code
+        self.message = message
+        data = value
     }
 
     /// The line is not JSON.
@@ -55,7 +62,7 @@ public struct RPCError: Error, Hashable, Sendable {
 
     public var json: JSONObject {
         var object: JSONObject = ["code": JSONValue(code), "message": .string(message)]
-        if let data { object["data"] = .object(data) }
+        if let data { object["data"] = data }
         return object
     }
 }

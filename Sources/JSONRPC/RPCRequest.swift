@@ -21,6 +21,11 @@ public struct RPCRequest: Sendable {
         } catch {
             throw Refusal(id: .null, error: .parse(error))
         }
+        try self.init(document)
+    }
+
+    /// One request by itself, or an element of a batch.
+    public init(_ document: JSONValue) throws(Refusal) {
         switch document {
         case .object(let object): self = try Self(object)
         case .array:

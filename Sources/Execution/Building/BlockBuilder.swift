@@ -127,7 +127,7 @@ public struct BlockBuilder<Source: TrieNodeSource & CodeSource>: ~Copyable {
             return .size(size + encodedSize, limit: sizeMax)
         }
         let mark = (machine.state.loads.mark, state.recordMark)
-        let attempt: (succeeded: Bool, gasUsed: UInt64)
+        let attempt: TransactionAttempt
         do throws(ExecutionError) {
             attempt = try machine.attempt(
                 transaction, sender: sender, allowance: tally.allowance)

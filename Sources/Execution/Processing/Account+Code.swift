@@ -1,4 +1,4 @@
-import ChoraleBase
+public import ChoraleBase
 
 extension Account {
     /// What kind of code an account has, as far as sending transactions goes.
@@ -30,4 +30,9 @@ extension StateReader {
         guard let account, !account.hasNoCode else { return .none }
         return try code(account.codeHash, of: address).kind
     }
+}
+
+extension Code {
+    /// By which accounts name it.
+    public var keccak: Bytes32 { hash.bytes32 }
 }

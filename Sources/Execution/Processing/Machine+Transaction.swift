@@ -8,6 +8,17 @@ public struct TransactionOutcome: Sendable {
     public var logs: [Log]
 }
 
+/// What became of a transaction whose changes can still be undone.
+struct TransactionAttempt {
+    /// How its message ended.
+    let status: MessageResult.Status
+    let gasUsed: UInt64
+    /// Gas that was given back for storage that was cleared.
+    let gasRefunded: UInt64
+
+    var succeeded: Bool { status == .succeeded }
+}
+
 /// What a block has left when a transaction comes.
 public struct BlockAllowance: Hashable, Sendable {
     public var gas: UInt64
@@ -29,8 +40,9 @@ extension Machine {
     mutating func execute(
         _ transaction: Transaction, sender: Address, allowance: BlockAllowance
     ) throws(ExecutionError) -> TransactionOutcome {
-        let (succeeded, gasUsed) = try attempt(transaction, sender: sender, allowance: allowance)
-        return TransactionOutcome(succeeded: succeeded, gasUsed: gasUsed, logs: settle())
+        let attempt = try attempt(transaction, sender: sender, allowance: allowance)
+        return TransactionOutcome(
+            succeeded: attempt.succeeded, gasUsed: attempt.gasUsed, logs: settle())
     }
 
     /// Makes what was attempted last. Returns its logs.
@@ -43,7 +55,7 @@ extension Machine {
     /// Runs one transaction, whose changes can still be undone.
     mutating func attempt(
         _ transaction: Transaction, sender: Address, allowance: BlockAllowance
-    ) throws(ExecutionError) -> (succeeded: Bool, gasUsed: UInt64) {
+    ) throws(ExecutionError) -> TransactionAttempt {
         let senderID = state.account(sender.word)
         do throws(TransactionRejection) {
             try check(transaction, allowance)
@@ -113,9 +125,11 @@ extension Machine {
 
     // MARK: Execution
 
-    private mutating func perform(
+    /// Runs a transaction of which everything has been checked: the sender's account is loaded, has the
+    /// transaction's nonce, and can pay.
+    mutating func perform(
         _ transaction: Transaction, _ sender: Address, _ senderID: AccountID
-    ) throws(StateError) -> (succeeded: Bool, gasUsed: UInt64) {
+    ) throws(StateError) -> TransactionAttempt {
         let intrinsic = transaction.intrinsicGas(at: fork)
         let priority = min(
             transaction.maxPriorityFeePerGas, transaction.maxFeePerGas &- block.baseFee)
@@ -140,7 +154,8 @@ extension Machine {
 
         var used = transaction.gasLimit - UInt64(result.gas)
         // Never below zero for a whole transaction: each decrease takes back an increase.
-        used -= min(used / 5, UInt64(max(refund, 0)))
+        let refunded = min(used / 5, UInt64(max(refund, 0)))
+        used -= refunded
         used = max(used, intrinsic.floor)
 
         let rest = UInt256(transaction.gasLimit - used) &* gasPrice
@@ -150,7 +165,7 @@ extension Machine {
         state.touch(coinbase)
         state.setBalance(
             coinbase, state.accounts[coinbase.index].balance &+ UInt256(used) &* priority)
-        return (succeeded, used)
+        return TransactionAttempt(status: result.status, gasUsed: used, gasRefunded: refunded)
     }
 
     /// What is warm from the start (EIP-2929, 2930, 3651).
