@@ -176,7 +176,8 @@ let package = Package(
         module(
             "DriverUV", ["ChoraleBase", "Codec", "CGlibc", "CLibuv", "CAres"], settings: base),
         module(
-            "Store", ["ChoraleBase", "Crypto", "ChoraleTypes", "Consensus", "Execution", "CRocksDB"],
+            "Store",
+            ["ChoraleBase", "Crypto", "ChoraleTypes", "Consensus", "Execution", "CRocksDB"],
             settings: base),
         module("Telemetry", ["ChoraleBase", "CMicrohttpd"], settings: base),
         module(
@@ -285,7 +286,8 @@ let package = Package(
         tests(
             "Store",
             [
-                "Store", "ChoraleTypes", "StoreContract", "CRocksDB", "Crypto", "Consensus",
+                "Store", "ChoraleTypes", "StoreContract", "CRocksDB", "Crypto", "Codec",
+                "Consensus",
                 "Execution", "Conformance",
             ]),
         tests("Telemetry", ["Telemetry"]),

@@ -44,31 +44,42 @@ public final class ConsensusLogFile {
             }
             throw .inUse(path: path)
         }
+        let bytes: [UInt8]
         do throws(FileSystem.Failure) {
-            let bytes = try FileSystem.contents(path, sizeMax: Self.sizeMax) ?? []
-            do throws(ConsensusLog.ReadError) {
-                contents = try ConsensusLog.read(bytes.span)
-            } catch {
-                throw ConsensusFileError.log(error, path: path)
-            }
-            self.path = path
-            self.descriptor = descriptor
-            writer = ConsensusLog.Writer(nextGroup: contents.nextGroup)
-            size = contents.size
-            if contents.tornSize > 0, ftruncate(descriptor, off_t(contents.size)) != 0 {
-                throw FileSystem.Failure(path: path, code: errno)
-            }
-            if contents.size == 0 {
-                try FileSystem.writeAll(ConsensusLog.magic, to: descriptor, of: path)
-                size = ConsensusLog.magic.count
-            }
-            guard fsync(descriptor) == 0 else { throw FileSystem.Failure(path: path, code: errno) }
-            try FileSystem.syncDirectory(of: path)
-        } catch let error as FileSystem.Failure {
+            bytes = try FileSystem.contents(path, sizeMax: Self.sizeMax) ?? []
+        } catch {
             throw ConsensusFileError(error)
-        } catch let error as ConsensusFileError {
-            throw error
         }
+        do throws(ConsensusLog.ReadError) {
+            contents = try ConsensusLog.read(bytes.span)
+        } catch {
+            throw .log(error, path: path)
+        }
+        self.path = path
+        self.descriptor = descriptor
+        writer = ConsensusLog.Writer(nextGroup: contents.nextGroup)
+        size = max(contents.size, ConsensusLog.magic.count)
+        do throws(FileSystem.Failure) {
+            try Self.repair(path, descriptor, contents)
+        } catch {
+            // Closed by whoever opened it.
+            self.descriptor = -1
+            throw ConsensusFileError(error)
+        }
+    }
+
+    /// Cuts off what a crash has left, begins what is empty, and makes both last.
+    private static func repair(
+        _ path: String, _ descriptor: Int32, _ contents: ConsensusLog.Contents
+    ) throws(FileSystem.Failure) {
+        if contents.tornSize > 0, ftruncate(descriptor, off_t(contents.size)) != 0 {
+            throw FileSystem.Failure(path: path, code: errno)
+        }
+        if contents.size == 0 {
+            try FileSystem.writeAll(ConsensusLog.magic, to: descriptor, of: path)
+        }
+        guard fsync(descriptor) == 0 else { throw FileSystem.Failure(path: path, code: errno) }
+        try FileSystem.syncDirectory(of: path)
     }
 
     deinit { if descriptor >= 0 { _ = Glibc.close(descriptor) } }

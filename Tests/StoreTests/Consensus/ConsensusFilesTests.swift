@@ -1,5 +1,6 @@
 import ChoraleBase
 import ChoraleTypes
+import Codec
 import Consensus
 import Crypto
 import Foundation
@@ -22,6 +23,12 @@ import Testing
 
     private func bytes() throws -> [UInt8] {
         [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+    }
+
+    /// What the file holds now, up to a size.
+    private func read(upTo size: Int = .max) throws -> ConsensusLog.Contents {
+        let stored = Array(try bytes().prefix(size))
+        return try ConsensusLog.read(stored.span)
     }
 
     private func write(_ bytes: [UInt8]) throws {
@@ -71,7 +78,7 @@ import Testing
             // It goes on behind what is good.
             log.append(.heightStarted(8))
             try log.commit()
-            let again = try ConsensusLog.read(try bytes().span.extracting(0..<log.size))
+            let again = try read(upTo: log.size)
             #expect(again.records == log.contents.records + [.heightStarted(8)])
             #expect(again.tornSize == 0)
         }
@@ -120,10 +127,10 @@ import Testing
         #expect(throws: ConsensusFileError.inUse(path: path)) {
             try ConsensusLogFile.open(path: path)
         }
-        let contents = try ConsensusLog.read(try bytes().span)
+        let contents = try read()
         #expect(contents.records == [.heightStarted(8), .roundStarted(height: 8, round: 0)])
         try log.restart(with: [])
-        let empty = try ConsensusLog.read(try bytes().span)
+        let empty = try read()
         #expect(empty.records.isEmpty)
     }
 
