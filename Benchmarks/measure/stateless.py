@@ -41,6 +41,8 @@ def stateless(stage: Stage, report: Report) -> None:
     tool = stage.execution("stateless")
     rounds = 5 if stage.is_quick else 15
     gas = seconds = 0.0
+    # Of all blocks, in milliseconds.
+    together: dict[str, float] = dict.fromkeys((*WAYS, "decode", "stages"), 0)
     for path in sorted(fixtures().glob("*.json.gz")):
         name, block = opened(stage, tool, path)
         number, size = block["number"], block["gas"] / 1e6
@@ -74,9 +76,22 @@ def stateless(stage: Stage, report: Report) -> None:
         report.at_most(
             f"{name}, recording over plain", "%", over(took["witness"], took["plain"]),
             OVERHEAD_GOAL)
+        for way, value in took.items():
+            together[way] += value
+        together["decode"] += known["decode"]
+        together["stages"] += sum(known.values())
         gas += size
         seconds += took["stateless"] / 1e3
     report.floor("all real blocks, stateless, one core", "Mgas/s", gas / seconds, SPEED_GOAL)
+    report.at_most(
+        "all real blocks, decoding's part", "%", 100 * together["decode"] / together["stages"],
+        DECODE_GOAL)
+    report.at_most(
+        "all real blocks, over a flat state", "%",
+        over(together["keeping-codes"], together["flat"]), OVERHEAD_GOAL)
+    report.at_most(
+        "all real blocks, recording over plain", "%", over(together["witness"], together["plain"]),
+        OVERHEAD_GOAL)
 
 
 def disk(stage: Stage, report: Report) -> None:
