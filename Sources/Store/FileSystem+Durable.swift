@@ -51,6 +51,13 @@ extension FileSystem {
         }
     }
 
+    /// Whether an open file is the one that has a name.
+    static func isFile(_ descriptor: Int32, at path: String) -> Bool {
+        var (open, named) = (stat(), stat())
+        return fstat(descriptor, &open) == 0 && stat(path, &named) == 0
+            && open.st_dev == named.st_dev && open.st_ino == named.st_ino
+    }
+
     /// A whole file; nil when there is none.
     static func contents(_ path: String, sizeMax: Int) throws(Failure) -> [UInt8]? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)

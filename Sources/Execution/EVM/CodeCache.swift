@@ -34,9 +34,10 @@ public final class CodeCache {
         }
         size += code.size + Code.paddingSize
         codes[hash] = code
-        var others = lookalikes.removeValue(forKey: Self.fingerprint(bytes)) ?? []
+        let fingerprint = Self.fingerprint(bytes)
+        var others = lookalikes[fingerprint] ?? []
         if others.count == Self.lookalikesMax { others.removeFirst() }
-        lookalikes[Self.fingerprint(bytes)] = others + [code]
+        lookalikes[fingerprint] = others + [code]
         return code
     }
 

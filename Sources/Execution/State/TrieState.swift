@@ -19,7 +19,7 @@ public protocol CodeSource {
 /// memory of their own, and one limit holds for all.
 public final class TrieState<Source: TrieNodeSource & CodeSource>: StateReader {
     let source: Source
-    /// That of the accounts is the one that it stands at, but inside of ``atStorage(_:_:_:)``.
+    /// That of the accounts is the one that it stands at, but inside of ``atStorage(of:_:_:)``.
     private(set) var tries: Trie
     private var storageRoots: [Address: TrieNodeID] = [:]
     /// Hashes of ancestors by their number.

@@ -2,9 +2,11 @@
 //
 // Nodes are numbered; number 0 is "nothing". A node that has not been looked at is no more than the
 // place of its hash among the bytes: looking at it copies its encoding there, unless the source's stock of
-// nodes was copied at once (`stockUp`), and gives it a number, which its parent then holds instead (`look`). Paths, values and hashes are ranges of those bytes, so that
-// reading a branch writes its encoding and sixteen places, and nothing for the children that nobody asks
-// for.
+// nodes was copied at once (`stockUp`), and gives it a number, which its parent then holds instead
+// (`look`). Paths, values and hashes are ranges of those bytes, so that reading a branch writes its
+// encoding and sixteen places, and nothing for the children that nobody asks for.
+//
+// Several tries may lie in one arena, each with a root of its own: `rootNode` is the one that is read.
 //
 // 1. A `reference` other than `unknown` is the node's true reference in its parent: every change of a
 //    node, or of one below it, sets it back to `unknown`. (`touch`)
@@ -109,14 +111,16 @@ public struct Trie: Sendable {
             min(bytes.count + stock.range.count / 2 * 3, limits.byteCountMax))
         stockStart = bytes.count - stock.range.lowerBound
         bytes.append(contentsOf: stock.bytes.span.extracting(stock.range))
-        let nodeCount = min(stock.nodeCount / 2 * 3, limits.nodeCountMax)
+        // Whoever made the stock says how many: no trie takes those below 32 bytes, but for a root.
+        let takenMax = min(stock.nodeCount, stock.range.count / 32 + 1)
+        let nodeCount = min(takenMax / 2 * 3, limits.nodeCountMax)
         nodes.reserveCapacity(nodeCount)
         references.reserveCapacity(nodeCount)
         children.reserveCapacity(16 * nodeCount)
         if records {
-            resolved.reserveCapacity(stock.nodeCount)
-            resolvedPlaces.reserveCapacity(stock.nodeCount)
-            resolvedNodes.reserveCapacity(stock.nodeCount)
+            resolved.reserveCapacity(takenMax)
+            resolvedPlaces.reserveCapacity(takenMax)
+            resolvedNodes.reserveCapacity(takenMax)
         }
     }
 

@@ -44,6 +44,9 @@ public final class ConsensusLogFile {
             }
             throw .inUse(path: path)
         }
+        // Another process may have begun the log anew between our opening and our lock: then what we hold
+        // is the old file, which has no name any more.
+        guard FileSystem.isFile(descriptor, at: path) else { throw .inUse(path: path) }
         let bytes: [UInt8]
         do throws(FileSystem.Failure) {
             bytes = try FileSystem.contents(path, sizeMax: Self.sizeMax) ?? []

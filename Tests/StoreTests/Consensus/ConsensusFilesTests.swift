@@ -142,6 +142,18 @@ import Testing
         withExtendedLifetime(log) {}
     }
 
+    /// Who has opened a log that was begun anew since holds a file without a name.
+    @Test func aFileThatLostItsName() throws {
+        try write([1])
+        let descriptor = open(path, O_RDONLY)
+        defer { close(descriptor) }
+        #expect(FileSystem.isFile(descriptor, at: path))
+        try FileSystem.replaceDurably(path, with: [2])
+        #expect(!FileSystem.isFile(descriptor, at: path))
+        try FileManager.default.removeItem(atPath: path)
+        #expect(!FileSystem.isFile(descriptor, at: path))
+    }
+
     @Test func whereNothingCanBeWritten() {
         let nowhere = directory.appending("none/consensus.log")
         #expect(throws: ConsensusFileError.self) { try ConsensusLogFile.open(path: nowhere) }
