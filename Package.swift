@@ -156,6 +156,14 @@ let package = Package(
             "Consensus",
             ["ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", ordered]),
 
+        // The chain: what a validator, and whoever follows, makes of agreement and execution
+        module(
+            "Chain",
+            [
+                "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Execution",
+                "Consensus", "TransactionPool", ordered, deque,
+            ]),
+
         // Node: the machines above composed into one
         module(
             "Connection",
@@ -177,7 +185,10 @@ let package = Package(
             "DriverUV", ["ChoraleBase", "Codec", "CGlibc", "CLibuv", "CAres"], settings: base),
         module(
             "Store",
-            ["ChoraleBase", "Crypto", "ChoraleTypes", "Consensus", "Execution", "CRocksDB"],
+            [
+                "ChoraleBase", "Crypto", "Codec", "ChoraleTypes", "Consensus", "Execution", "Chain",
+                "CRocksDB",
+            ],
             settings: base),
         module("Telemetry", ["ChoraleBase", "CMicrohttpd"], settings: base),
         module(

@@ -55,20 +55,6 @@ extension FuzzTarget {
                 + "one commit a height, with its votes; bounded", sizeMax: 512, run: tendermint),
     ]
 
-    private static func canonical<Value: SSZCodable & Equatable>(
-        _ type: Value.Type, _ input: [UInt8], _ findings: inout Findings, _ scope: StaticString
-    ) {
-        do throws(SSZError) {
-            let value = try Value(ssz: input.span)
-            let encoded = value.sszEncoded()
-            require(encoded == input, "\(type): \(Hex.encode(encoded)) is the same value")
-            _ = value.hashTreeRoot
-            findings.note(scope, "valid")
-        } catch {
-            findings.note(scope, error)
-        }
-    }
-
     private static func sszConsensus(_ input: [UInt8], _ findings: inout Findings) {
         let bytes = Array(input.dropFirst())
         switch (input.first ?? 0) % 7 {
@@ -258,11 +244,8 @@ extension FuzzTarget {
     /// Four validators and what they sign; most of it without keys, which cost time and change nothing.
     private enum Assembly {
         static let keyBytes = Actors.keys.prefix(4).map { BodyDescription.producer(of: $0) }
-        static let validators: ValidatorSet = {
-            do throws(ValidatorSet.ListError) {
-                return try ValidatorSet(keyBytes.map { Validator(key: $0, stake: 1) })
-            } catch { fatalError("four validators: \(error)") }
-        }()
+        static let validators = must(
+            try? ValidatorSet(keyBytes.map { Validator(key: $0, stake: 1) }))
         static let blocks = [SHA256.hash([0xA]), SHA256.hash([0xB])]
         static let signature = must(SignatureBytes([UInt8](repeating: 1, count: 64)))
 

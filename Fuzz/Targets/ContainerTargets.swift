@@ -69,7 +69,8 @@ extension FuzzTarget {
         } catch { fatalError("a body within its limits: \(error)") }
     }()
 
-    private static func canonical<Value: SSZCodable & Equatable>(
+    /// What is decoded has one encoding.
+    static func canonical<Value: SSZCodable & Equatable>(
         _ type: Value.Type, _ input: [UInt8], _ findings: inout Findings, _ scope: StaticString
     ) {
         do throws(SSZError) {
