@@ -283,6 +283,12 @@ let package = Package(
         tests("Bodies", ["Bodies", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", ordered]),
         tests("Consensus", ["Consensus", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes"]),
         tests(
+            "Chain",
+            [
+                "Chain", "Consensus", "TransactionPool", "Execution", "Crypto", "Codec",
+                "PeerIdentity", "ChoraleTypes",
+            ]),
+        tests(
             "Connection",
             ["Connection", "Crypto", "PeerIdentity", "Multistream", "Noise", "Yamux"]),
         tests(

@@ -52,6 +52,8 @@ public enum PoolRejection: Error, Hashable, Sendable {
     /// The account was read too long ago: blocks.
     case stale(readAt: UInt64, head: UInt64)
     case state(StateError)
+    /// As many as may be at once are being checked.
+    case overloaded(waiting: Int)
 
     /// What replacing a transaction takes, in wei a gas.
     public struct Shortfall: Hashable, Sendable {
@@ -87,7 +89,8 @@ extension PoolRejection {
         case .blobs, .unprotected, .gasAboveBlock, .tipTooLow, .tooManyAuthorizations,
             .nonceTooLow, .nonceTooFar, .senderHasCode, .funds, .fundsTogether, .known,
             .replacement, .senderFull, .senderBytes, .delegated, .delegatedGap,
-            .authorityReserved, .poolFull, .poolFullForLarge, .poolFullForQueued, .stale, .state:
+            .authorityReserved, .poolFull, .poolFullForLarge, .poolFullForQueued, .stale, .state,
+            .overloaded:
             .ignore
         }
     }
@@ -98,6 +101,7 @@ extension PoolRejection {
         case tooManyAuthorizations, nonceTooLow, nonceTooFar, senderHasCode, funds, fundsTogether
         case known, replacement, senderFull, senderBytes, delegated, delegatedGap
         case authorityReserved, poolFull, poolFullForLarge, poolFullForQueued, stale, state
+        case overloaded
     }
 
     public var reason: Reason {
@@ -128,6 +132,7 @@ extension PoolRejection {
         case .poolFullForQueued: .poolFullForQueued
         case .stale: .stale
         case .state: .state
+        case .overloaded: .overloaded
         }
     }
 }
@@ -187,6 +192,8 @@ extension PoolRejection: CustomStringConvertible {
         case .stale(let readAt, let head):
             "the sender's account was read at block \(readAt), too long before block \(head): send again"
         case .state(let error): "\(error)"
+        case .overloaded(let count):
+            "\(count) transactions are being checked already: send again"
         }
     }
 

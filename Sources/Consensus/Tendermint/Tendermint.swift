@@ -186,6 +186,17 @@ public struct Tendermint: ConsensusGadget, ~Copyable {
         return status
     }
 
+    /// Whether the next height's proposal is here already: others have begun it.
+    public var isNextProposed: Bool { state == nil && ahead.proposal != nil }
+
+    /// Whether the proposal of a round is for this block, and says that it was made for the round.
+    public func isFreshlyProposed(_ blockID: Bytes32, in round: UInt32) -> Bool {
+        guard let proposal = state?.rounds[round]?.proposal, proposal.blockID == blockID else {
+            return false
+        }
+        return proposal.validRound == nil
+    }
+
     /// Votes held, for tests of ``Limits/votesMax(validators:)``.
     public var voteCount: Int { (state?.voteCount ?? 0) + ahead.votes.count }
     /// Rounds of which something is held.

@@ -25,6 +25,10 @@ public struct StatelessVerdict: Sendable {
     public var roots: Roots
     public var outcome: BlockOutcome
     public var usage: Usage
+    /// Trie nodes that the state after the block has and the witness does not, with their hashes, if
+    /// ``StatelessExecution/keepsNodes``: whoever has the state before needs no second execution to have
+    /// the one after.
+    public var newNodes: [(hash: Bytes32, encoding: [UInt8])] = []
 }
 
 /// Why a block with its witness is invalid.
@@ -65,6 +69,8 @@ public struct StatelessExecution {
     /// much, some eighteen times what blocks of today have, is seconds, and at worst 2 GB in storage that
     /// lasts for a transaction (100 gas a slot) or in memories of frames inside each other.
     public var gasMax: UInt64
+    /// Whether verdicts have ``StatelessVerdict/newNodes``.
+    public var keepsNodes = false
     private let codeCache: CodeCache
     /// Recovers senders, and hashes the witness.
     private let parallel: any ParallelMap
@@ -149,10 +155,12 @@ public struct StatelessExecution {
         let usage = StatelessVerdict.Usage(
             nodes: store.usedNodeCount, codes: state.resolvedCodes.count)
         if mode == .strict { try requireUsed(witness, state, block.header.number) }
-        return StatelessVerdict(
+        var verdict = StatelessVerdict(
             roots: .init(
                 stateRoot: stateRoot, receiptsRoot: outcome.receiptsRoot,
                 gasUsed: outcome.gasUsed), outcome: outcome, usage: usage)
+        if keepsNodes { state.forEachNewNode { verdict.newNodes.append(($0, $1)) } }
+        return verdict
     }
 }
 

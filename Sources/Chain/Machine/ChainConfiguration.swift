@@ -1,0 +1,70 @@
+public import ChoraleTypes
+public import Consensus
+public import TransactionPool
+
+/// What a chain is started with.
+public struct ChainConfiguration: Sendable {
+    public var parameters: ChainParameters
+    /// The validator's key; nil for whoever only follows.
+    public var localKey: SigningKeyBytes?
+    /// Whether the state is kept here: else no blocks are made and no transactions taken.
+    public var keepsState: Bool
+    public var timing: Tendermint.Timing
+    public var limits: ChainLimits
+    public var pool: PoolLimits
+    /// Signs everything twice and differently, for tests of what others make of it. Never on a network
+    /// that matters.
+    public var equivocates: Bool
+
+    public init(parameters: ChainParameters, localKey: SigningKeyBytes?, keepsState: Bool = true) {
+        self.parameters = parameters
+        self.localKey = localKey
+        self.keepsState = keepsState
+        timing = Tendermint.Timing()
+        limits = ChainLimits()
+        pool = PoolLimits()
+        equivocates = false
+    }
+}
+
+/// What a chain may hold and do.
+public struct ChainLimits: Sendable {
+    /// Bodies of this size together travel inside the block's gossip message; larger ones by themselves, in
+    /// chunks (mechanisms §6.2a).
+    public var inlineSizeMax = 256 << 10
+    /// Blocks of the height being agreed on that are held: one a round for a few rounds.
+    public var heldBlocksMax = 8
+    /// Bytes of them.
+    public var heldSizeMax = 64 << 20
+    /// Messages whose signatures are being checked.
+    public var verificationsMax = 4096
+    /// Transactions whose accounts are being read, and bytes of them.
+    public var candidatesMax = 1024
+    public var candidatesSizeMax = 8 << 20
+    /// Pieces of evidence that wait for a block.
+    public var evidenceMax = 64
+    /// Until another peer is asked for a block that a proposal names.
+    public var fetchTimeout: Duration = .milliseconds(1000)
+    /// Until a peer must have sent a range of blocks.
+    public var rangeTimeout: Duration = .seconds(10)
+    /// Blocks asked of a peer at once.
+    public var rangeCount: UInt64 = 32
+    /// Bytes of blocks that came and were not applied yet, in all.
+    public var syncSizeMax = 64 << 20
+    /// Blocks ahead of the head that are asked for.
+    public var syncAheadMax: UInt64 = 512
+    /// Bytes and number of blocks applied in one task.
+    public var importCount = 16
+    /// How long a height that others have passed may be agreed on before its block is asked for.
+    public var behindPatience: Duration = .milliseconds(1500)
+    /// Bytes of one answer to a peer that asks for blocks, a little more when the last is large.
+    public var servedSizeMax = 4 << 20
+    /// Reads of blocks for peers under way.
+    public var servesMax = 16
+    /// Peers that a summary goes to.
+    public var summaryPeersMax = 16
+    /// Until a block that is too far in the future is looked at again.
+    public var earlyRetry: Duration = .milliseconds(200)
+
+    public init() {}
+}

@@ -1,0 +1,45 @@
+import Consensus
+
+/// What a peer said that no honest one says.
+public enum MessageFault: String, CaseIterable, Hashable, Sendable {
+    /// No message of the chain.
+    case malformed
+    /// A kind of message that is not for everybody.
+    case notGossiped = "not_gossiped"
+    /// Not by who it says, or with bodies of another block.
+    case forged
+    /// Consensus says that nobody can have meant it.
+    case refused
+    /// Blocks that do not follow from each other, or were not asked for.
+    case blocks
+}
+
+/// What a chain has done since the start.
+public struct ChainCounters: Hashable, Sendable {
+    public var blocksCommitted: UInt64 = 0
+    public var blocksImported: UInt64 = 0
+    public var blocksBuilt: UInt64 = 0
+    public var buildsFailed: UInt64 = 0
+    public var blocksValid: UInt64 = 0
+    /// By ``BlockFault/label``.
+    public var blocksInvalid: [String: UInt64] = [:]
+    public var blocksUndecided: UInt64 = 0
+    public var blocksEarly: UInt64 = 0
+    public var blocksShed: UInt64 = 0
+    public var committedInvalid: UInt64 = 0
+    public var commitsFailed: UInt64 = 0
+    public var contentsAsked: UInt64 = 0
+    public var rangesAsked: UInt64 = 0
+    public var transactionsCommitted: UInt64 = 0
+    public var gasUsed: UInt64 = 0
+    public var transactionsShed: UInt64 = 0
+    /// By the name of the reason.
+    public var transactionsRefused: [String: UInt64] = [:]
+    public var verificationsShed: UInt64 = 0
+    public var signaturesRefused: UInt64 = 0
+    /// By ``ConsensusDrop/rawValue``.
+    public var consensusDrops = [UInt64](repeating: 0, count: ConsensusDrop.allCases.count)
+    public var faults: [MessageFault: UInt64] = [:]
+
+    public init() {}
+}

@@ -1,0 +1,181 @@
+public import ChoraleBase
+public import ChoraleTypes
+public import Consensus
+public import PeerIdentity
+import Execution
+public import TransactionPool
+
+/// Names a gossip message until its verdict. Chosen by the caller.
+public struct ChainGossipID: Hashable, Sendable {
+    public let rawValue: UInt64
+    public init(_ rawValue: UInt64) { self.rawValue = rawValue }
+}
+
+/// Names a request of ours to a peer.
+public struct ChainRequestID: Hashable, Comparable, Sendable {
+    public let rawValue: UInt64
+    public init(_ rawValue: UInt64) { self.rawValue = rawValue }
+    public static func < (lhs: Self, rhs: Self) -> Bool { lhs.rawValue < rhs.rawValue }
+}
+
+/// Names a transaction that a user of this node gave. Chosen by the caller.
+public struct SubmissionID: Hashable, Sendable {
+    public let rawValue: UInt64
+    public init(_ rawValue: UInt64) { self.rawValue = rawValue }
+}
+
+/// The gossip topics of a chain.
+public enum ChainTopic: String, CaseIterable, Hashable, Sendable {
+    case transaction = "tx"
+    case block
+    case vote
+    case evidence
+}
+
+/// What became of a gossip message.
+public enum ChainVerdict: Hashable, Sendable {
+    /// Passed on.
+    case accept
+    /// Not passed on, and nobody's fault.
+    case ignore
+    /// Whoever sent it did not check it.
+    case reject
+}
+
+/// What a peer is asked.
+public enum ChainRequest: Hashable, Sendable {
+    /// ``BlockContents`` of the block with this name, which need not be final.
+    case contents(Bytes32)
+    /// ``CommittedBlock`` of these heights, ascending.
+    case blocks(from: UInt64, count: UInt64)
+}
+
+/// How a request of ours ended.
+public enum ChainRequestEnd: Hashable, Sendable {
+    case finished
+    /// The peer refuses, is gone, or does not speak the protocol.
+    case failed
+    /// What came was nothing that was asked for.
+    case malformed
+}
+
+/// What must be on the disk, and what is to be signed after it.
+public struct JournalOrder: Sendable {
+    public let id: UInt64
+    public let records: [ConsensusRecord]
+    public let requests: [SignRequest]
+    /// Whether the records are to be synced before anything that rests on them leaves.
+    public let needsSync: Bool
+}
+
+/// What came of a ``JournalOrder``.
+public struct JournalAnswer: Sendable {
+    public let id: UInt64
+    public let signed: [Signed]
+    /// Why nothing more will be signed: the disk, in words for the operator.
+    public let failure: String?
+
+    public struct Signed: Sendable {
+        public let request: SignRequest
+        /// nil: the guard refused.
+        public let signature: SignatureBytes?
+
+        public init(request: SignRequest, signature: SignatureBytes?) {
+            self.request = request
+            self.signature = signature
+        }
+    }
+
+    public init(id: UInt64, signed: [Signed], failure: String?) {
+        self.id = id
+        self.signed = signed
+        self.failure = failure
+    }
+}
+
+/// Everything that can happen to a chain.
+public enum ChainInput: Sendable {
+    /// Comes first, once. What the log says, for a validator.
+    case start(ConsensusRecovery?)
+    /// A message of a topic of ours, unpacked. Answered by `verdict`.
+    case gossip(ChainGossipID, ChainTopic, [UInt8], from: PeerID)
+    /// A ``ChainMessage`` that a peer sent to us alone.
+    case message(ChainMessage, from: PeerID)
+    /// A worker's answer to `verify`.
+    case verified(ChainVerification.Outcome)
+    /// Answers `process`.
+    case answered(ChainAnswer)
+    /// Answers `journal`.
+    case journaled(JournalAnswer)
+    /// A peer of this network.
+    case peerConnected(PeerID, ChainStatus)
+    case peerDisconnected(PeerID)
+    /// An item of an answer to `ask`. Any number of them come before `requestEnded`.
+    case contentsReceived(ChainRequestID, BlockContents)
+    case blockReceived(ChainRequestID, CommittedBlock, size: Int)
+    /// Exactly once for each request.
+    case requestEnded(ChainRequestID, ChainRequestEnd)
+    /// A peer asks. Answered by `serveContents` or `serveBlocks`.
+    case serve(BlockServeID, PeerID, ChainRequest)
+    /// A transaction of a user of this node. Answered by `submitted`.
+    case submit(SubmissionID, [UInt8])
+    /// A body that a block may refer to is here, whole.
+    case bodyArrived(root: Bytes32)
+    /// Answers `readBody`; nil when it is not there any more.
+    case bodyRead(root: Bytes32, [UInt8]?)
+    /// The driver's timer. Early, late and repeated ones are harmless.
+    case timeout
+}
+
+/// Everything that a chain wants.
+public enum ChainOutput: Sendable {
+    case publish(ChainTopic, [UInt8])
+    case verdict(ChainGossipID, ChainVerdict)
+    case send(ChainMessage, to: PeerID)
+    case verify(ChainVerification)
+    case process(ChainTask)
+    case journal(JournalOrder)
+    case ask(ChainRequestID, PeerID, ChainRequest, deadline: MonotonicInstant)
+    /// nil: not here.
+    case serveContents(BlockServeID, BlockContents?)
+    /// Encodings of ``CommittedBlock``.
+    case serveBlocks(BlockServeID, [[UInt8]])
+    case publishBody(BodyKind, height: UInt64, [UInt8])
+    case readBody(root: Bytes32)
+    /// A fault that is the peer's own.
+    case penalize(PeerID, String)
+    case submitted(SubmissionID, Result<Bytes32, PoolRejection>)
+    /// What is told to new peers has changed.
+    case statusChanged(ChainStatus)
+    case event(ChainEvent)
+}
+
+/// What happened, for lines and numbers.
+public enum ChainEvent: Sendable {
+    case consensus(ConsensusEvent)
+    case committed(CommitReport)
+    /// A block of a validator was found invalid.
+    case invalidBlock(height: UInt64, blockID: Bytes32, BlockFault)
+    case undecided(height: UInt64, blockID: Bytes32, String)
+    case buildFailed(height: UInt64, String)
+    case evidence(height: UInt64, ValidatorIndex)
+    case syncing(from: UInt64, to: UInt64)
+    case synced(height: UInt64)
+    /// Nothing is signed any more; a person must look.
+    case signingStopped(String)
+    /// A final block could not be applied.
+    case stopped(String)
+}
+
+/// A height that is final.
+public struct CommitReport: Hashable, Sendable {
+    public var height: UInt64
+    public var round: UInt32
+    public var blockID: Bytes32
+    public var blockHash: Bytes32
+    public var proposer: ValidatorIndex
+    public var facts: BlockFacts
+    /// From the proposal to the commit as this node saw them; nil for a block that came later.
+    public var latency: Duration?
+    public var evidenceCount: Int
+}

@@ -1,0 +1,110 @@
+public import ChoraleBase
+public import ChoraleTypes
+public import TransactionPool
+
+/// Names one peer's request for blocks. Chosen by the caller.
+public struct BlockServeID: Hashable, Sendable {
+    public let rawValue: UInt64
+    public init(_ rawValue: UInt64) { self.rawValue = rawValue }
+}
+
+/// Names one transaction on its way into the pool. Chosen by the caller.
+public struct CandidateID: Hashable, Sendable {
+    public let rawValue: UInt64
+    public init(_ rawValue: UInt64) { self.rawValue = rawValue }
+}
+
+/// What a chain asks of the thread that has its blocks and its state, in this order.
+public enum ChainTask: Sendable {
+    case build(BuildOrder)
+    case judge(JudgeOrder)
+    /// Makes a block that is final the head.
+    case commit(BlockContents, Commit)
+    /// The same for blocks that came from whoever had them, checked in everything. Ascending.
+    case importBlocks([CommittedBlock])
+    case readBlocks(BlockServeID, from: UInt64, count: Int, sizeMax: Int)
+    case checkTransaction(CandidateID, encoding: [UInt8])
+}
+
+/// A block that is wanted.
+public struct BuildOrder: Sendable {
+    public let height: UInt64
+    public let round: UInt32
+    public let time: WallTime
+    public let proposer: ValidatorIndex
+    public let lastCommit: Commit?
+    public let evidence: [Evidence]
+    /// In the order in which they are tried.
+    public let transactions: PoolSelection
+}
+
+/// A block that is to be judged.
+public struct JudgeOrder: Sendable {
+    public let contents: BlockContents
+    /// In which it is proposed.
+    public let round: UInt32
+    /// Whether the proposal has no valid round.
+    public let isFresh: Bool
+}
+
+/// What was found of a block.
+public enum Judgement: Hashable, Sendable {
+    case valid(BlockFacts)
+    case invalid(BlockFault)
+    /// This node cannot tell: its disk, or a form that a later version knows.
+    case undecided(String)
+}
+
+/// A block in numbers.
+public struct BlockFacts: Hashable, Sendable {
+    public var transactionCount = 0
+    public var gasUsed: UInt64 = 0
+    /// In bytes.
+    public var payloadSize = 0
+    /// In bytes; 0 when it was executed without.
+    public var witnessSize = 0
+
+    public init() {}
+}
+
+/// What a block that is the head now means for others.
+public struct CommittedSummary: Sendable {
+    public let head: ChainHead
+    public let facts: BlockFacts
+    /// For the pool; nil where no state is kept.
+    public let advance: PoolAdvance?
+    public let evidence: [Evidence]
+    public let proposer: ValidatorIndex
+}
+
+/// Why blocks were not taken.
+public struct ImportFailure: Error, Sendable {
+    /// Of the first block that was not.
+    public let height: UInt64
+    public let reason: Reason
+
+    public enum Reason: Sendable {
+        /// Whoever sent it made it up, or did not check it.
+        case fault(BlockFault)
+        case commit(Commit.VerifyError)
+        /// It is not the next one.
+        case notNext(head: UInt64)
+        /// This node cannot take it now.
+        case unavailable(String)
+    }
+}
+
+/// The answer to a ``ChainTask``.
+public enum ChainAnswer: Sendable {
+    case built(height: UInt64, round: UInt32, BlockContents, BlockFacts)
+    case buildFailed(height: UInt64, round: UInt32, String)
+    case judged(blockID: Bytes32, height: UInt64, Judgement)
+    /// In answer to `commit`.
+    case committed(CommittedSummary)
+    case commitFailed(height: UInt64, String)
+    /// Those that were taken, and why no more were.
+    case imported([CommittedSummary], ImportFailure?)
+    /// Encodings of ``CommittedBlock``.
+    case blocks(BlockServeID, [[UInt8]])
+    case transactionChecked(CandidateID, Result<PoolCandidate, PoolRejection>)
+}

@@ -1,0 +1,137 @@
+import ChoraleBase
+import ChoraleTypes
+import Execution
+import Testing
+
+@testable import Chain
+
+@Suite struct ChainTests {
+    @Test func fourValidatorsCommitABlockASecond() throws {
+        let network = try ChainNetwork()
+        network.start()
+        network.run(milliseconds: 20_500)
+        #expect(network.forks == [])
+        for host in network.hosts {
+            #expect((19...21).contains(host.height), "\(host.height) \(host.events)")
+            // One execution a height, whether it built the block or judged it.
+            #expect(host.executionCount <= host.height + 2)
+        }
+    }
+
+    @Test func transfersArrive() throws {
+        let network = try ChainNetwork()
+        network.start()
+        let target = Address(UInt256(0xCAFE))
+        for nonce in 0..<50 {
+            network.hosts[nonce % 4].submit(
+                network.transfer(from: nonce % 2, to: target, nonce: UInt64(nonce / 2), value: 7))
+            network.run(milliseconds: 50)
+        }
+        network.run(milliseconds: 4_000)
+        #expect(network.forks == [])
+        let failed = network.hosts.flatMap(\.submissions).filter {
+            if case .failure = $0 { true } else { false }
+        }
+        #expect(failed.isEmpty, "\(failed)")
+        for host in network.hosts {
+            #expect(host.counters.transactionsCommitted == 50)
+            #expect(host.poolCount == 0)
+            let head = try #require(host.head)
+            let state = TrieState(
+                root: head.header.stateRoot, source: host.store, blockHashes: [:])
+            #expect(try state.account(at: target)?.balance == UInt256(350))
+        }
+    }
+
+    @Test func observersAndStatelessValidatorsFollow() throws {
+        var options = ChainNetwork.Options()
+        options.observers = 1
+        options.stateless = [3]
+        let network = try ChainNetwork(options)
+        network.start()
+        for nonce in 0..<10 {
+            network.hosts[0].submit(
+                network.transfer(from: 0, to: .zero, nonce: UInt64(nonce)))
+        }
+        network.run(milliseconds: 30_000)
+        #expect(network.forks == [])
+        let highest = network.heights.max() ?? 0
+        #expect(highest >= 15)
+        for host in network.hosts {
+            #expect(host.height + 1 >= highest, "\(host.index): \(host.events)")
+            #expect(host.counters.blocksInvalid.isEmpty, "\(host.counters.blocksInvalid)")
+        }
+    }
+
+    @Test func largeBodiesTravelByThemselves() throws {
+        var options = ChainNetwork.Options()
+        options.inlineSizeMax = 64
+        let network = try ChainNetwork(options)
+        network.start()
+        network.run(milliseconds: 12_000)
+        #expect(network.forks == [])
+        #expect(network.heights.min() ?? 0 >= 8, "\(network.heights)")
+    }
+
+    @Test func whoIsLateCatchesUp() throws {
+        var options = ChainNetwork.Options()
+        options.observers = 1
+        let network = try ChainNetwork(options)
+        network.hosts[4].crash()
+        network.start()
+        network.hosts[4].crash()
+        network.run(milliseconds: 120_000)
+        let before = network.heights.max() ?? 0
+        #expect(before > 100)
+        network.hosts[4].start()
+        network.introduce(4)
+        network.run(milliseconds: 3_000)
+        #expect(network.hosts[4].height + 1 >= before, "\(network.hosts[4].events)")
+        network.run(milliseconds: 5_000)
+        #expect(network.hosts[4].height + 1 >= network.heights.max() ?? 0)
+        #expect(network.forks == [])
+    }
+
+    @Test(arguments: 1...6) func crashesAndPartitionsHeal(seed: Int) throws {
+        var options = ChainNetwork.Options()
+        options.seed = UInt64(seed)
+        options.loss = 5
+        options.clockSkew = 2000
+        options.epochLength = 8
+        let network = try ChainNetwork(options)
+        network.start()
+        var nonce: UInt64 = 0
+        for _ in 0..<12 {
+            network.run(milliseconds: network.random.integer(in: 200...3000))
+            if let host = network.random.element(of: network.hosts.filter(\.isUp)) {
+                host.submit(network.transfer(from: 0, to: .zero, nonce: nonce))
+                nonce += 1
+            }
+            let victim = network.random.below(4)
+            switch network.random.below(3) {
+            case 0:
+                if network.hosts[victim].isUp { network.hosts[victim].crash() }
+            case 1:
+                for host in 0..<4 { network.sides[host] = network.random.below(2) }
+            default:
+                network.sides = [:]
+            }
+            for host in network.hosts where !host.isUp && network.random.chance(1, in: 2) {
+                host.start()
+                network.introduce(host.index)
+            }
+            #expect(network.forks == [])
+        }
+        network.sides = [:]
+        for host in network.hosts where !host.isUp {
+            host.start()
+            network.introduce(host.index)
+        }
+        let before = network.heights.max() ?? 0
+        network.run(milliseconds: 60_000)
+        #expect(network.forks == [])
+        for host in network.hosts {
+            #expect(host.height > before + 3, "\(host.index) at \(host.height): \(host.events)")
+        }
+    }
+}
