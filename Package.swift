@@ -176,8 +176,8 @@ let package = Package(
             [
                 "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Multistream",
                 "Noise", "Yamux", "Connection", "Identify", "Ping", "Swarm", "Kademlia",
-                "Gossipsub",
-                "RequestResponse", "Bodies", ordered, deque, heap,
+                "Gossipsub", "RequestResponse", "Bodies", "Execution", "Consensus",
+                "TransactionPool", "Chain", ordered, deque, heap,
             ]),
 
         // Drivers

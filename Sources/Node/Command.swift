@@ -1,7 +1,10 @@
+public import Chain
 public import ChoraleBase
 public import Codec
+public import Execution
 public import PeerIdentity
 public import Swarm
+public import TransactionPool
 
 /// What an operator, or a program on the operator's behalf, may ask of a running node.
 ///
@@ -47,6 +50,17 @@ public enum Command: Sendable {
     /// Streams ``NodeEvent`` values until cancelled.
     case watchEvents
     case backup(directory: String)
+    case chainInfo
+    /// Gives a transaction to the pool, and to others once it is there.
+    case submitTransaction([UInt8])
+    /// Transactions of the pool, and the nonce behind an account's that could run.
+    case poolQuery(PoolQuery)
+}
+
+/// What a user may ask of the transactions that wait.
+public enum PoolQuery: Hashable, Sendable {
+    case transaction(Bytes32)
+    case pendingNonce(Address)
 }
 
 /// What a node answers.
@@ -78,6 +92,10 @@ public enum Reply: Sendable {
     case bodyChunk(index: Int, of: Int, bytes: [UInt8])
     case event(NodeEvent)
     case backedUp(directory: String)
+    case chain(ChainInfo)
+    case transaction(Result<Bytes32, PoolRejection>)
+    case pooled(PooledTransaction?)
+    case pendingNonce(UInt64?)
     /// The end of a stream that has no other last word.
     case done
     case failed(CommandFailure)

@@ -1,3 +1,4 @@
+import Chain
 import Bodies
 import ChoraleBase
 import ChoraleTypes
@@ -184,7 +185,7 @@ extension Node {
         }
     }
 
-    private func bodyCompleted(
+    private mutating func bodyCompleted(
         _ announcement: BodyAnnouncement, _ sources: [PeerID], _ elapsed: Duration, now: Now,
         into outputs: inout [NodeOutput]
     ) {
@@ -194,6 +195,7 @@ extension Node {
                 .bodyCompleted(
                     root: announcement.root, kind: kind, size: announcement.shape.size,
                     sources: sources.count, elapsed: elapsed)))
+        tellChain(.bodyArrived(root: announcement.root), now: now, into: &outputs)
         let watchers = commands.bodyWatchers
         guard !watchers.isEmpty,
             let info = bodyInfos(now: now).first(where: { $0.root == announcement.root })
@@ -236,6 +238,7 @@ extension Node {
         _ id: Bodies.ReadID, _ result: Bodies.ReadResult, now: Now,
         into outputs: inout [NodeOutput]
     ) {
+        if chainChunkRead(id, result, now: now, into: &outputs) { return }
         let command = CommandID(id.rawValue)
         guard case .bodyRead(let root, let index, let count) = commands[command] else { return }
         switch result {

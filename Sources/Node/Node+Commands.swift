@@ -1,4 +1,5 @@
 import Bodies
+import Chain
 import ChoraleBase
 import ChoraleTypes
 import Codec
@@ -15,6 +16,7 @@ import Ping
 import RequestResponse
 import Swarm
 import Yamux
+import TransactionPool
 
 /// What operators ask. Each command gets exactly one last reply.
 extension Node {
@@ -74,11 +76,31 @@ extension Node {
         case .readBody(let root): readBody(root, id, now: now, into: &outputs)
         case .watchBodies: commands[id] = .bodies
         case .watchEvents: commands[id] = .events
+        case .chainInfo:
+            if let info = chainInfo {
+                finish(id, .chain(info), into: &outputs)
+            } else {
+                finish(id, .failed(Self.noChain), into: &outputs)
+            }
+        case .submitTransaction(let encoding):
+            guard chain != nil else {
+                finish(id, .failed(Self.noChain), into: &outputs)
+                return
+            }
+            commands[id] = .waiting
+            tellChain(.submit(SubmissionID(id.rawValue), encoding), now: now, into: &outputs)
+        case .poolQuery(.transaction(let hash)):
+            finish(id, .pooled(chain?.machine.pool.transaction(hash)), into: &outputs)
+        case .poolQuery(.pendingNonce(let address)):
+            finish(id, .pendingNonce(chain?.machine.pool.pendingNonce(of: address)), into: &outputs)
         case .backup(let directory):
             store(
                 .checkpoint(directory: directory), for: .backup(id, directory), into: &outputs)
         }
     }
+
+    static let noChain = CommandFailure(
+        .unavailable, "this network has no chain: its genesis names no validators")
 
     /// The last reply. Later results for this command are dropped.
     mutating func finish(

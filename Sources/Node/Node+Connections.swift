@@ -1,3 +1,4 @@
+import Chain
 import Bodies
 import ChoraleBase
 import ChoraleTypes
@@ -166,6 +167,7 @@ extension Node {
         if peer.isGossiping { tellGossip(.peerDisconnected(id), now: now, into: &outputs) }
         tellKademlia(.peerDisconnected(id), now: now, into: &outputs)
         tellBodies(.peerDisconnected(id), now: now, into: &outputs)
+        tellChain(.peerDisconnected(id), now: now, into: &outputs)
         requestsEnded(of: id, now: now, into: &outputs)
         outputs.append(.event(.peerDisconnected(id, reason)))
     }

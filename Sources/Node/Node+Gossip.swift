@@ -284,7 +284,9 @@ extension Node {
             outputs.append(.run(.announcement(message.handle, check)))
             return
         }
-        if message.needsVerdict {
+        if let topic = chainTopics[message.topic] {
+            receivedChainGossip(message, topic, now: now, into: &outputs)
+        } else if message.needsVerdict {
             tellGossip(.validated(message.handle, .accept), now: now, into: &outputs)
         }
         let name = message.topic.description

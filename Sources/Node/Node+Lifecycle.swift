@@ -1,3 +1,4 @@
+import Chain
 import Bodies
 import ChoraleBase
 import ChoraleTypes
@@ -42,6 +43,7 @@ extension Node {
         if configuration.speaksChorale {
             tellGossip(.subscribe(announcementTopic), now: now, into: &outputs)
         }
+        startChain(now: now, into: &outputs)
         timeout(now: now, into: &outputs)
     }
 
@@ -80,6 +82,8 @@ extension Node {
             tellKademlia(.validated(id, verdict), now: now, into: &outputs)
         case .announcement(let handle, let verdict):
             announcementChecked(handle, verdict, now: now, into: &outputs)
+        case .chain(let outcome):
+            tellChain(.verified(outcome), now: now, into: &outputs)
         case .chunk(let id, let isValid):
             tellBodies(.chunkVerified(id, isValid), now: now, into: &outputs)
         case .offeredAnnouncement(let id, let verdict):

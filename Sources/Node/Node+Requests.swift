@@ -1,3 +1,4 @@
+import Chain
 import Bodies
 import ChoraleBase
 import ChoraleTypes
@@ -153,8 +154,12 @@ extension Node {
             } else {
                 fault(session, now: now, into: &outputs)
             }
-        case .goodbye:
+        case .goodbye, .consensus:
             break
+        case .chain(let id):
+            if !receivedChainChunk(id, bytes, session, now: now, into: &outputs) {
+                fault(session, now: now, into: &outputs)
+            }
         case .chunks(let id):
             if let response = try? ChunkResponse(ssz: bytes.span) {
                 tellBodies(.chunkReceived(id, response), now: now, into: &outputs)
@@ -189,6 +194,9 @@ extension Node {
         if let id = purpose.bodiesRequest {
             chunkRequests.removeValue(forKey: id)
             tellBodies(.requestEnded(id, end), now: now, into: &outputs)
+        }
+        if case .chain(let id) = purpose {
+            chainRequestEnded(id, end, now: now, into: &outputs)
         }
     }
 
@@ -344,6 +352,8 @@ extension Node {
                     switch session.requestProtocol {
                     case .chunksByRoot: max(1, bytes.count / 64)
                     case .announcements: session.requestProtocol.chunkCountMax
+                    // An answer of 4 MiB, as much as so many chunks.
+                    case .blocksByRange, .blocksByRoot: 16
                     default: 1
                     }
                 schedule(into: &outputs, now: now) { scheduler, results in
@@ -384,6 +394,15 @@ extension Node {
         var results: [RequestServer.Output] = []
         session.server?.respond(bytes.span, into: &results)
         if isLast { session.server?.finish(into: &results) }
+        perform(results, session, now: now, into: &outputs)
+    }
+
+    /// Ends an answer to which nothing is added.
+    mutating func endAnswer(
+        _ session: RequestSession, now: Now, into outputs: inout [NodeOutput]
+    ) {
+        var results: [RequestServer.Output] = []
+        session.server?.finish(into: &results)
         perform(results, session, now: now, into: &outputs)
     }
 
@@ -448,6 +467,7 @@ extension Node {
             serves[serve] = session
             tellBodies(.serveAnnouncements(serve, request), now: now, into: &outputs)
         default:
+            if serveChain(session, bytes, now: now, into: &outputs) { return }
             refuse(session, .serverError, "not served here", now: now, into: &outputs)
         }
     }
@@ -457,9 +477,17 @@ extension Node {
     var ownCapabilities: Capabilities { [.servesChunks, .offersAnnouncements] }
 
     var ownStatus: Status {
-        Status(
+        var status = Status(
             networkDigest: configuration.networkDigestVector, roles: configuration.roles.rawValue,
             capabilities: ownCapabilities)
+        if let chain = chain?.machine.status {
+            status.headHeight = chain.height
+            status.headRoot = chain.blockID
+            status.finalizedHeight = chain.height
+            status.finalizedRoot = chain.blockID
+            status.earliestHeight = chain.earliest
+        }
+        return status
     }
 
     /// The first thing said to a new peer that speaks Chorale.
@@ -488,6 +516,7 @@ extension Node {
             .peerConnected(
                 id, canServe: peer.servesBodies, offers: peer.offersAnnouncements), now: now,
             into: &outputs)
+        chainPeerConnected(id, status, now: now, into: &outputs)
     }
 
     mutating func sayGoodbye(
@@ -502,7 +531,14 @@ extension Node {
 
 extension RequestProtocol {
     /// Chunks go behind everything that somebody waits for.
-    var trafficClass: TrafficClass { self == .chunksByRoot ? .witness : .control }
+    var trafficClass: TrafficClass {
+        switch self {
+        case .chunksByRoot: .witness
+        case .consensus: .vote
+        case .blocksByRoot, .blocksByRange: .block
+        default: .control
+        }
+    }
 }
 
 extension RequestFault {

@@ -1,4 +1,5 @@
 import Bodies
+import Chain
 public import ChoraleBase
 import ChoraleTypes
 import Codec
@@ -42,6 +43,8 @@ public struct Node: ~Copyable {
     var gossip: Gossipsub
     var kademlia: Kademlia
     var bodies: Bodies
+    /// nil on a network without one.
+    let chain: ChainHolder?
 
     var connections: [ConnectionID: PeerConnection] = [:]
     var peers: OrderedDictionary<PeerID, Peer> = [:]
@@ -85,6 +88,14 @@ public struct Node: ~Copyable {
     var nextPeerSearchAt: MonotonicInstant = .zero
     /// Own prover identity records, by DHT key.
     var proverRecords: OrderedDictionary<[UInt8], ProverIdentityRecord> = [:]
+    /// The chain's topics, where it has one.
+    let chainTopics: OrderedDictionary<Gossipsub.Topic, ChainTopic>
+    /// Messages that the chain has not judged yet.
+    var chainMessages: [ChainGossipID: Gossipsub.MessageHandle] = [:]
+    var nextChainMessage: UInt64 = 0
+    var chainServes: [BlockServeID: RequestSession] = [:]
+    var chainReads: [Bodies.ReadID: ChainBodyRead] = [:]
+    var nextChainBody: UInt64 = 0
     /// Who passed on an announcement that is being checked.
     var announcementSources: [Gossipsub.MessageHandle: PeerID] = [:]
 
@@ -122,11 +133,19 @@ public struct Node: ~Copyable {
             localPeer: localPeer, configuration: configuration.kademliaConfiguration,
             random: random.fork())
         bodies = Bodies(limits: configuration.limits.bodies, seed: random.next(), now: now)
+        if let start = configuration.chain {
+            chain = ChainHolder(
+                Chain(start.configuration, head: start.head, seed: random.next()))
+        } else {
+            chain = nil
+        }
+        chainTopics = configuration.chainTopics
         self.random = random
         metadataSequence = UInt64(clamping: now.wall.milliseconds)
         credentials = NoiseCredentials(
             identity: configuration.identity, staticKey: configuration.noiseStaticKey)
-        requestProtocols = configuration.speaksChorale ? RequestProtocol.all : []
+        let ofChain = configuration.chain == nil ? [] : RequestProtocol.ofChain
+        requestProtocols = configuration.speaksChorale ? RequestProtocol.all + ofChain : []
         inboundProtocols = ProtocolTable([])
         rebuildProtocols()
     }
@@ -143,6 +162,7 @@ public struct Node: ~Copyable {
         var deadline = earliest(swarm.nextDeadline, gossip.nextDeadline)
         deadline = earliest(deadline, kademlia.nextDeadline)
         deadline = earliest(deadline, bodies.nextDeadline)
+        if chain != nil { deadline = earliest(deadline, chain?.machine.nextDeadline) }
         deadline = earliest(deadline, connectionTimers.next)
         deadline = earliest(deadline, streamTimers.next)
         deadline = earliest(deadline, storage.nextDeadline)
@@ -177,6 +197,10 @@ public struct Node: ~Copyable {
             stored(id, reply, now: now, into: &outputs)
         case .command(let id, let command):
             perform(command, id, now: now, into: &outputs)
+        case .processed(let answer):
+            tellChain(.answered(answer), now: now, into: &outputs)
+        case .journaled(let answer):
+            tellChain(.journaled(answer), now: now, into: &outputs)
         case .commandCancelled(let id):
             cancelCommand(id, now: now, into: &outputs)
         case .stop:
@@ -193,6 +217,9 @@ public struct Node: ~Copyable {
         tellGossip(.timeout, now: now, into: &outputs)
         tellKademlia(.timeout, now: now, into: &outputs)
         tellBodies(.timeout, now: now, into: &outputs)
+        if let deadline = chain?.machine.nextDeadline, deadline <= now.instant {
+            tellChain(.timeout, now: now, into: &outputs)
+        }
         while let id = connectionTimers.popDue(now: now.instant) {
             connectionTimerFired(id, now: now, into: &outputs)
         }

@@ -1,9 +1,11 @@
 import Bodies
+import Chain
 import ChoraleBase
 import ChoraleTypes
 import Codec
 import Gossipsub
 import Kademlia
+import OrderedCollections
 import PeerIdentity
 import Swarm
 
@@ -19,6 +21,11 @@ extension NodeConfiguration {
             parameters.validation = .application
             gossip.topics.append(parameters)
         }
+        for topic in chainTopics.keys {
+            var parameters = parameters(of: topic)
+            parameters.validation = .application
+            gossip.topics.append(parameters)
+        }
         for name in gossipTopics {
             let topic = Gossipsub.Topic(name)
             if !gossip.topics.contains(where: { $0.topic == topic }) {
@@ -26,6 +33,18 @@ extension NodeConfiguration {
             }
         }
         return gossip
+    }
+
+    /// The chain's topics. Who keeps no state cannot tell a good transaction from a bad one, and passes none
+    /// on.
+    var chainTopics: OrderedDictionary<Gossipsub.Topic, ChainTopic> {
+        guard speaksChorale, let chain else { return [:] }
+        var topics: OrderedDictionary<Gossipsub.Topic, ChainTopic> = [:]
+        for topic in ChainTopic.allCases {
+            if topic == .transaction, !chain.configuration.keepsState { continue }
+            topics[Gossipsub.Topic(self.topic(topic.rawValue))] = topic
+        }
+        return topics
     }
 
     /// Parameters of a topic: by its name when it is one of the network's, else the defaults.

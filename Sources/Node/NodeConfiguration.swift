@@ -44,6 +44,8 @@ public struct NodeConfiguration: Sendable {
     /// Whether inbound and outbound speak the Chorale requests (status and so on). Off for nodes
     /// that only measure or only speak libp2p.
     public var speaksChorale: Bool
+    /// The network's chain; nil for networks and programs without one.
+    public var chain: ChainStart?
     /// Seed of everything that is random and not secret.
     public var seed: UInt64
     public var limits: NodeLimits
@@ -73,6 +75,7 @@ public struct NodeConfiguration: Sendable {
         self.dhtMode = .auto
         self.servesPerf = addressPolicy == .local
         self.speaksChorale = true
+        self.chain = nil
         self.seed = seed
         self.limits = NodeLimits()
     }

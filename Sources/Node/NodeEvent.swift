@@ -1,3 +1,4 @@
+public import Chain
 public import ChoraleBase
 public import Codec
 public import PeerIdentity
@@ -30,5 +31,6 @@ public enum NodeEvent: Sendable {
     case storeFailed(String)
     case storeRecovered
     case wrongNetwork(PeerID, digest: [UInt8])
+    case chain(ChainEvent)
     case stopping
 }

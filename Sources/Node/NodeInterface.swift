@@ -1,4 +1,5 @@
 public import Bodies
+public import Chain
 public import ChoraleBase
 public import ChoraleTypes
 public import Codec
@@ -43,6 +44,10 @@ public enum NodeInput: Sendable {
     case finished(JobResult)
     case stored(StoreRequestID, StoreReply)
     case command(CommandID, Command)
+    /// Answers `process`.
+    case processed(ChainAnswer)
+    /// Answers `journal`.
+    case journaled(JournalAnswer)
     /// Whoever gave the command is gone.
     case commandCancelled(CommandID)
     /// Drain and stop. `stopped` follows.
@@ -68,6 +73,10 @@ public enum NodeOutput: Sendable {
     case resolve(ResolutionID, ResolutionQuery)
     case run(Job)
     case store(StoreRequestID, StoreRequest)
+    /// For whoever owns the chain's blocks and state, in this order.
+    case process(ChainTask)
+    /// For whoever owns the validator's files, in this order.
+    case journal(JournalOrder)
     case reply(CommandID, Reply, isLast: Bool)
     case event(NodeEvent)
     /// Nothing follows.
@@ -86,6 +95,7 @@ public enum Job: Sendable {
     case offeredAnnouncement(Bodies.JobID, AnnouncementCheck)
     case buildBody(CommandID, BodyBuilder)
     case signedRecord(PeerID, [UInt8], isExchange: Bool)
+    case chain(ChainVerification)
 
     /// Does the work.
     public func run(wall: WallTime) -> JobResult {
@@ -95,6 +105,7 @@ public enum Job: Sendable {
         case .announcement(let handle, let check):
             .announcement(handle, check.run(wall: wall))
         case .chunk(let id, let check): .chunk(id, check.run())
+        case .chain(let verification): .chain(verification.run())
         case .offeredAnnouncement(let id, let check):
             .offeredAnnouncement(id, check.run(wall: wall))
         case .buildBody(let id, let builder): .buildBody(id, builder.run())
@@ -114,4 +125,5 @@ public enum JobResult: Sendable {
     case offeredAnnouncement(Bodies.JobID, AnnouncementVerdict)
     case buildBody(CommandID, BodyBuilder.Built)
     case signedRecord(PeerID, PeerRecord?, envelope: [UInt8], isExchange: Bool)
+    case chain(ChainVerification.Outcome)
 }

@@ -1,4 +1,5 @@
 import Bodies
+import Chain
 import ChoraleBase
 import ChoraleTypes
 import PeerIdentity
@@ -13,12 +14,14 @@ final class RequestSession {
         case goodbye
         case chunks(Bodies.RequestID)
         case announcements(Bodies.RequestID)
+        case consensus
+        case chain(ChainRequestID)
 
         /// The request of the bodies machine that this is.
         var bodiesRequest: Bodies.RequestID? {
             switch self {
             case .chunks(let id), .announcements(let id): id
-            case .status, .goodbye: nil
+            case .status, .goodbye, .consensus, .chain: nil
             }
         }
     }

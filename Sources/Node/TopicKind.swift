@@ -20,7 +20,8 @@ struct TopicKind {
         "inclusion_list": .init(trafficClass: .control, sizeMax: 8348, lifetime: .seconds(12)),
         "column_plan": .init(trafficClass: .block, sizeMax: 256 << 10, lifetime: .seconds(12)),
         "column_output": .init(trafficClass: .block, sizeMax: 64 << 10, lifetime: .seconds(12)),
-        "block": .init(trafficClass: .block, sizeMax: 64 << 10, lifetime: .seconds(30)),
+        // A proposal with a block of 1,024 signatures, and bodies that travel inside.
+        "block": .init(trafficClass: .block, sizeMax: 512 << 10, lifetime: .seconds(30)),
         "witness_announce": .init(
             trafficClass: .control, sizeMax: 8 << 10, lifetime: .seconds(30)),
         "vote": .init(trafficClass: .vote, sizeMax: 1 << 10, lifetime: .seconds(12)),
@@ -35,6 +36,9 @@ struct TopicKind {
         "timeout_vote": .init(trafficClass: .vote, sizeMax: 256, lifetime: .seconds(12)),
         "evidence": .init(trafficClass: .control, sizeMax: 64 << 10, lifetime: .seconds(60)),
     ]
+
+    /// Largest payload of a topic of ours, unpacked, by its short name.
+    static func sizeMax(of name: String) -> Int { byName[name]?.uncompressedSizeMax ?? 0 }
 
     /// The kind of a topic, given its full name; nil for a topic that is not this network's.
     ///

@@ -64,7 +64,22 @@ public struct RequestProtocol: Hashable, Sendable {
         name: "announcements", requestSizeMax: 33 * 1024, chunkSizeMax: 8 * 1024,
         chunkCountMax: 16)
 
-    /// All of the above, in the order of their names.
+    /// Messages of consensus for one peer, up to 256 of them. Nothing is answered.
+    public static let consensus = RequestProtocol(
+        name: "consensus", requestSizeMax: 1 << 20, chunkSizeMax: 0, chunkCountMax: 0)
+
+    /// A block of the height that is agreed on, with payload and witness, by its name.
+    public static let blocksByRoot = RequestProtocol(
+        name: "blocks_by_root", requestSizeMax: 32, chunkSizeMax: 12 << 20, chunkCountMax: 1)
+
+    /// Committed blocks of ascending heights, at most 1,024.
+    public static let blocksByRange = RequestProtocol(
+        name: "blocks_by_range", requestSizeMax: 16, chunkSizeMax: 8 << 20, chunkCountMax: 1024)
+
+    /// What nodes of a chain answer besides ``all``, in the order of their names.
+    public static let ofChain = [blocksByRange, blocksByRoot, consensus]
+
+    /// All of the above but those of a chain, in the order of their names.
     public static let all = [announcements, chunksByRoot, goodbye, metadata, ping, status]
 }
 

@@ -3,7 +3,7 @@ import ChoraleTypes
 import Codec
 import Consensus
 import Crypto
-import Execution
+@testable import Execution
 import PeerIdentity
 import TransactionPool
 

@@ -1,0 +1,65 @@
+public import ChoraleBase
+public import ChoraleTypes
+public import Consensus
+import Execution
+import OrderedCollections
+import TransactionPool
+
+/// A chain as operators see it.
+public struct ChainInfo: Sendable {
+    public var chainID: UInt64
+    public var genesisID: Bytes32
+    /// Committed last.
+    public var head: ChainStatus
+    public var blockHash: Bytes32
+    public var stateRoot: Bytes32
+    /// Of the head, in milliseconds since 1970.
+    public var headTime: Int64
+    /// The height that is agreed on, and where agreement is.
+    public var consensus: ConsensusStatus
+    /// Of the height that is agreed on.
+    public var validatorCount: Int
+    /// nil for an observer.
+    public var validator: ValidatorIndex?
+    public var keepsState: Bool
+    /// The last height whose block was committed by more than two thirds: every signature of a commit is
+    /// of a validator that has executed the block itself, with the roots withheld.
+    public var safe: UInt64
+    public var finalized: UInt64
+    /// The highest that a peer is known to have.
+    public var highest: UInt64
+    /// nil when it is not behind.
+    public var sync: SyncInfo?
+    public var last: CommitReport?
+    public var poolCount: Int
+    public var poolPending: Int
+    public var evidenceCount: Int
+    public var peerCount: Int
+    public var isSigning: Bool
+    public var counters: ChainCounters
+
+    public struct SyncInfo: Sendable {
+        public var from: UInt64
+        public var to: UInt64
+        /// Where it began, by the monotonic clock.
+        public var since: MonotonicInstant
+    }
+}
+
+extension Chain {
+    public var info: ChainInfo {
+        ChainInfo(
+            chainID: parameters.rules.chainID, genesisID: parameters.genesisID, head: status,
+            blockHash: head.header.hash, stateRoot: head.header.stateRoot,
+            headTime: head.time.milliseconds, consensus: consensus.status,
+            validatorCount: head.rotation.validators.count,
+            validator: configuration.localKey.flatMap { head.rotation.validators.index(of: $0) },
+            keepsState: configuration.keepsState, safe: head.height, finalized: head.height,
+            highest: max(highest, head.height),
+            sync: sync.startedAt.flatMap { started in
+                sync.target.map { .init(from: started.height, to: $0, since: started.1) }
+            }, last: lastReport, poolCount: pool.count, poolPending: pool.pendingCount,
+            evidenceCount: evidence.count, peerCount: peers.count,
+            isSigning: configuration.localKey != nil && !journal.hasFailed, counters: counters)
+    }
+}

@@ -1,0 +1,352 @@
+import Bodies
+public import Chain
+import ChoraleBase
+import ChoraleTypes
+import Codec
+import Connection
+public import Consensus
+import Gossipsub
+import OrderedCollections
+import PeerIdentity
+import RequestResponse
+import TransactionPool
+
+/// The chain on this network: its topics on gossip, its requests on streams, its bodies among the others.
+extension Node {
+    mutating func tellChain(_ input: ChainInput, now: Now, into outputs: inout [NodeOutput]) {
+        guard chain != nil else { return }
+        var results: [ChainOutput] = []
+        chain?.machine.handle(input, now: now, into: &results)
+        var messages: OrderedDictionary<PeerID, [ChainMessage]> = [:]
+        for result in results {
+            // All that one turn has for a peer is one request.
+            if case .send(let message, let peer) = result {
+                messages[peer, default: []].append(message)
+            } else {
+                perform(result, now: now, into: &outputs)
+            }
+        }
+        for (peer, messages) in messages { tell(peer, messages, now: now, into: &outputs) }
+    }
+
+    mutating func startChain(now: Now, into outputs: inout [NodeOutput]) {
+        guard let start = configuration.chain, chain != nil else { return }
+        for topic in chainTopics.keys { tellGossip(.subscribe(topic), now: now, into: &outputs) }
+        tellChain(.start(start.recovery), now: now, into: &outputs)
+    }
+
+    // MARK: Outputs
+
+    private mutating func perform(
+        _ output: ChainOutput, now: Now, into outputs: inout [NodeOutput]
+    ) {
+        switch output {
+        case .publish(let topic, let bytes):
+            var options = Gossipsub.PublishOptions()
+            options.allowsNoPeers = true
+            tellGossip(
+                .publish(
+                    commands.publication(of: nil),
+                    Gossipsub.Topic(configuration.topic(topic.rawValue)),
+                    data: Snappy.encode(bytes.span), options), now: now, into: &outputs)
+        case .verdict(let id, let verdict):
+            guard let handle = chainMessages.removeValue(forKey: id) else { return }
+            tellGossip(
+                .validated(handle, Self.verdict(verdict)), now: now, into: &outputs)
+        case .send:
+            preconditionFailure("bundled by whoever calls")
+        case .verify(let verification):
+            outputs.append(.run(.chain(verification)))
+        case .process(let task):
+            outputs.append(.process(task))
+        case .journal(let order):
+            outputs.append(.journal(order))
+        case .ask(let id, let peer, let request, _):
+            ask(id, peer, request, now: now, into: &outputs)
+        case .serveContents(let id, let contents):
+            answer(id, contents.map { [$0.sszEncoded()] }, now: now, into: &outputs)
+        case .serveBlocks(let id, let encodings):
+            answer(id, encodings, now: now, into: &outputs)
+        case .publishBody(let kind, let height, let bytes):
+            publishChainBody(kind, height: height, bytes, now: now, into: &outputs)
+        case .readBody(let root):
+            readChainBody(root, now: now, into: &outputs)
+        case .penalize(let peer, let text):
+            outputs.append(.event(.peerFault(peer, "chain: \(text)")))
+            tellGossip(.behaviourPenalty(peer, 5), now: now, into: &outputs)
+        case .submitted(let id, let result):
+            finish(CommandID(id.rawValue), .transaction(result), into: &outputs)
+        case .statusChanged:
+            break
+        case .event(let event):
+            outputs.append(.event(.chain(event)))
+        }
+    }
+
+    private static func verdict(_ verdict: ChainVerdict) -> Gossipsub.Verdict {
+        switch verdict {
+        case .accept: .accept
+        case .ignore: .ignore
+        case .reject: .reject
+        }
+    }
+
+    // MARK: Gossip
+
+    /// A message of one of the chain's topics.
+    mutating func receivedChainGossip(
+        _ message: Gossipsub.ReceivedMessage, _ topic: ChainTopic, now: Now,
+        into outputs: inout [NodeOutput]
+    ) {
+        let sizeMax = TopicKind.sizeMax(of: topic.rawValue)
+        guard let bytes = try? Snappy.decode(message.data.span, sizeMax: sizeMax) else {
+            tellGossip(.validated(message.handle, .reject), now: now, into: &outputs)
+            return
+        }
+        nextChainMessage += 1
+        let id = ChainGossipID(nextChainMessage)
+        chainMessages[id] = message.handle
+        tellChain(
+            .gossip(id, topic, bytes, from: message.propagationSource), now: now, into: &outputs)
+    }
+
+    // MARK: Requests of ours
+
+    private mutating func tell(
+        _ peer: PeerID, _ messages: [ChainMessage], now: Now, into outputs: inout [NodeOutput]
+    ) {
+        guard peers[peer] != nil else { return }
+        var rest = messages[...]
+        while !rest.isEmpty {
+            let part = Array(rest.prefix(consensusMessagesMax))
+            rest = rest.dropFirst(part.count)
+            guard let list = ConsensusMessageList(part) else { return }
+            _ = ask(.consensus, peer, .consensus, list.sszEncoded(), now: now, into: &outputs)
+        }
+    }
+
+    private mutating func ask(
+        _ id: ChainRequestID, _ peer: PeerID, _ request: ChainRequest, now: Now,
+        into outputs: inout [NodeOutput]
+    ) {
+        guard peers[peer] != nil else {
+            tellChain(.requestEnded(id, .failed), now: now, into: &outputs)
+            return
+        }
+        switch request {
+        case .contents(let block):
+            _ = ask(
+                .blocksByRoot, peer, .chain(id), block.sszEncoded(), now: now, into: &outputs)
+        case .blocks(let first, let count):
+            _ = ask(
+                .blocksByRange, peer, .chain(id),
+                BlockRangeRequest(first: first, count: count).sszEncoded(), now: now,
+                into: &outputs)
+        }
+    }
+
+    /// An item of an answer. Returns whether it is one.
+    mutating func receivedChainChunk(
+        _ id: ChainRequestID, _ bytes: [UInt8], _ session: RequestSession, now: Now,
+        into outputs: inout [NodeOutput]
+    ) -> Bool {
+        if session.requestProtocol == .blocksByRoot {
+            guard let contents = try? BlockContents(ssz: bytes.span) else { return false }
+            tellChain(.contentsReceived(id, contents), now: now, into: &outputs)
+        } else {
+            guard let block = try? CommittedBlock(ssz: bytes.span) else { return false }
+            tellChain(
+                .blockReceived(id, block, size: bytes.count), now: now, into: &outputs)
+        }
+        return true
+    }
+
+    mutating func chainRequestEnded(
+        _ id: ChainRequestID, _ end: Bodies.RequestEnd, now: Now,
+        into outputs: inout [NodeOutput]
+    ) {
+        let end: ChainRequestEnd =
+            switch end {
+            case .finished: .finished
+            case .malformed: .malformed
+            case .refused, .failed, .unsupported: .failed
+            }
+        tellChain(.requestEnded(id, end), now: now, into: &outputs)
+    }
+
+    // MARK: Requests of peers
+
+    /// Serves a request of the chain's. Returns false when it is none.
+    mutating func serveChain(
+        _ session: RequestSession, _ bytes: [UInt8], now: Now, into outputs: inout [NodeOutput]
+    ) -> Bool {
+        let serve = BlockServeID(session.id.rawValue)
+        switch session.requestProtocol {
+        case .consensus:
+            guard let list = try? ConsensusMessageList(ssz: bytes.span) else {
+                refuse(
+                    session, .invalidRequest, "not a list of messages", now: now, into: &outputs)
+                return true
+            }
+            endAnswer(session, now: now, into: &outputs)
+            for message in list.elements {
+                tellChain(.message(message, from: session.peer), now: now, into: &outputs)
+            }
+        case .blocksByRoot:
+            guard let root = try? Bytes32(ssz: bytes.span) else {
+                refuse(session, .invalidRequest, "not a root", now: now, into: &outputs)
+                return true
+            }
+            chainServes[serve] = session
+            tellChain(.serve(serve, session.peer, .contents(root)), now: now, into: &outputs)
+        case .blocksByRange:
+            guard let range = try? BlockRangeRequest(ssz: bytes.span) else {
+                refuse(session, .invalidRequest, "not a range", now: now, into: &outputs)
+                return true
+            }
+            chainServes[serve] = session
+            tellChain(
+                .serve(serve, session.peer, .blocks(from: range.first, count: range.count)),
+                now: now, into: &outputs)
+        default:
+            return false
+        }
+        return true
+    }
+
+    /// - Parameter items: nil when it is not here.
+    private mutating func answer(
+        _ id: BlockServeID, _ items: [[UInt8]]?, now: Now, into outputs: inout [NodeOutput]
+    ) {
+        // The peer may be gone meanwhile.
+        guard let session = chainServes.removeValue(forKey: id),
+            requestSessions[session.id] != nil
+        else { return }
+        guard let items else {
+            refuse(session, .unavailable, "not here", now: now, into: &outputs)
+            return
+        }
+        for (index, item) in items.enumerated() {
+            respond(session, item, isLast: index == items.count - 1, now: now, into: &outputs)
+        }
+        if items.isEmpty { endAnswer(session, now: now, into: &outputs) }
+    }
+
+    // MARK: Bodies
+
+    /// Publications and reads of the chain's own are told from those of commands by this bit.
+    static let chainBit: UInt64 = 1 << 63
+
+    private mutating func publishChainBody(
+        _ kind: BodyKind, height: UInt64, _ bytes: [UInt8], now: Now,
+        into outputs: inout [NodeOutput]
+    ) {
+        guard
+            let builder = try? BodyBuilder(
+                bytes, kind: kind, height: height, issued: now.wall,
+                identity: configuration.identity, networkDigest: configuration.networkDigest)
+        else { return }
+        bodyBuildCount += 1
+        nextChainBody += 1
+        outputs.append(.run(.buildBody(CommandID(nextChainBody | Self.chainBit), builder)))
+    }
+
+    private mutating func readChainBody(
+        _ root: Bytes32, now: Now, into outputs: inout [NodeOutput]
+    ) {
+        guard
+            let info = bodyInfos(now: now).first(where: { $0.root == root && $0.isComplete }),
+            chainReads.count < 8
+        else {
+            tellChain(.bodyRead(root: root, nil), now: now, into: &outputs)
+            return
+        }
+        nextChainBody += 1
+        let id = Bodies.ReadID(nextChainBody | Self.chainBit)
+        chainReads[id] = ChainBodyRead(root: root, count: info.chunkCount)
+        tellBodies(.read(id, root: root, index: 0), now: now, into: &outputs)
+    }
+
+    /// A chunk of a body that the chain reads. Returns false when it is somebody else's.
+    mutating func chainChunkRead(
+        _ id: Bodies.ReadID, _ result: Bodies.ReadResult, now: Now,
+        into outputs: inout [NodeOutput]
+    ) -> Bool {
+        guard id.rawValue & Self.chainBit != 0 else { return false }
+        guard var read = chainReads.removeValue(forKey: id) else { return true }
+        guard case .chunk(let bytes) = result else {
+            tellChain(.bodyRead(root: read.root, nil), now: now, into: &outputs)
+            return true
+        }
+        read.bytes += bytes
+        read.next += 1
+        guard read.next < read.count else {
+            tellChain(.bodyRead(root: read.root, read.bytes), now: now, into: &outputs)
+            return true
+        }
+        chainReads[id] = read
+        tellBodies(.read(id, root: read.root, index: read.next), now: now, into: &outputs)
+        return true
+    }
+
+    // MARK: Peers
+
+    /// A peer of this network has said how far its chain is.
+    mutating func chainPeerConnected(
+        _ id: PeerID, _ status: Status, now: Now, into outputs: inout [NodeOutput]
+    ) {
+        guard let peer = peers[id], peer.speaks(RequestProtocol.consensus.protocolID) else {
+            return
+        }
+        let earliest = min(status.earliestHeight, status.headHeight)
+        tellChain(
+            .peerConnected(
+                id,
+                ChainStatus(
+                    height: min(status.headHeight, ConsensusBounds.heightMax),
+                    blockID: status.headRoot, earliest: earliest)),
+            now: now, into: &outputs)
+    }
+
+    // MARK: What operators see
+
+    /// nil on a network without a chain.
+    public var chainInfo: ChainInfo? {
+        chain?.machine.info
+    }
+}
+
+/// The chain's machine. A class because the machine cannot be copied and is not always there; the node is its
+/// only owner.
+final class ChainHolder {
+    var machine: Chain
+
+    init(_ machine: consuming Chain) { self.machine = machine }
+}
+
+/// A body that the chain is reading.
+struct ChainBodyRead {
+    let root: Bytes32
+    let count: Int
+    var next = 0
+    var bytes: [UInt8] = []
+
+    init(root: Bytes32, count: Int) {
+        self.root = root
+        self.count = count
+    }
+}
+
+/// What a node is given of its chain: parameters, where it stands, and what a validator's log says.
+public struct ChainStart: Sendable {
+    public var configuration: ChainConfiguration
+    public var head: ChainHead
+    /// nil for whoever does not validate.
+    public var recovery: ConsensusRecovery?
+
+    public init(configuration: ChainConfiguration, head: ChainHead, recovery: ConsensusRecovery?) {
+        self.configuration = configuration
+        self.head = head
+        self.recovery = recovery
+    }
+}
