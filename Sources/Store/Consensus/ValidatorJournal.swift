@@ -1,0 +1,120 @@
+public import Chain
+import ChoraleBase
+public import ChoraleTypes
+public import Consensus
+public import Crypto
+
+/// A validator's own files: the log of what it must remember, and what it has signed.
+///
+/// One thread owns it. Each call is a group: all records are written with one sync, then everything is
+/// signed, and the signing state is on the disk before a signature is returned. A process killed at any
+/// instant, and started again from the same files, never signs two different messages for one place.
+///
+/// Specification: mechanisms rows 37 and 38; cometbft `privval`.
+public final class ValidatorJournal {
+    /// The log begins anew at a height when it has grown to this, in bytes: a height's records are some
+    /// kilobytes, and beginning anew costs three syncs.
+    public static let logSizeMax = 1 << 20
+
+    public static let logName = "consensus.wal"
+    public static let signingStateName = "signing-state"
+
+    private let key: Ed25519.PrivateKey
+    private let network: NetworkDigest
+    private let log: ConsensusLogFile
+    private let signingState: SigningStateFile
+    private var guardian: SigningGuard
+    /// Why nothing more is signed.
+    private var failure: String?
+    /// What the files said when they were opened.
+    public let recovery: ConsensusRecovery
+
+    /// - Parameters:
+    ///   - directory: of the files, which exists.
+    ///   - keyIsNew: whether nothing can have been signed with the key yet.
+    ///   - resetHeight: what the operator answers for: nothing was signed at or above it.
+    public init(
+        directory: String, key: Ed25519.PrivateKey, network: NetworkDigest, keyIsNew: Bool,
+        resetHeight: UInt64?
+    ) throws(ConsensusFileError) {
+        self.key = key
+        self.network = network
+        signingState = SigningStateFile(path: directory + "/" + Self.signingStateName)
+        guardian = try signingState.read(keyIsNew: keyIsNew, resetHeight: resetHeight)
+        log = try ConsensusLogFile.open(path: directory + "/" + Self.logName)
+        // What the operator answered for lasts.
+        try signingState.write(guardian)
+        recovery = ConsensusRecovery(
+            records: log.contents.records,
+            lastSigned: guardian.signature.bytes.isEmpty ? nil : guardian.last)
+    }
+
+    /// Carries out orders, with one sync for all of them.
+    public func perform(_ orders: [JournalOrder]) -> [JournalAnswer] {
+        if let failure {
+            return orders.map { JournalAnswer(id: $0.id, signed: [], failure: failure) }
+        }
+        do throws(ConsensusFileError) {
+            try write(orders)
+            let signed = try sign(orders)
+            return zip(orders, signed).map {
+                JournalAnswer(id: $0.id, signed: $1, failure: nil)
+            }
+        } catch {
+            let text = "\(error)"
+            failure = text
+            return orders.map { JournalAnswer(id: $0.id, signed: [], failure: text) }
+        }
+    }
+
+    private func write(_ orders: [JournalOrder]) throws(ConsensusFileError) {
+        for order in orders {
+            // Records of heights that are over are not needed any more.
+            if log.size > Self.logSizeMax,
+                let start = order.records.lastIndex(where: { $0.startsHeight })
+            {
+                for record in order.records[..<start] { log.append(record) }
+                try log.commit()
+                try log.restart(with: Array(order.records[start...]))
+                continue
+            }
+            for record in order.records { log.append(record) }
+        }
+        // What is signed rests on what is written.
+        if orders.contains(where: { $0.needsSync || !$0.requests.isEmpty }) { try log.commit() }
+    }
+
+    private func sign(
+        _ orders: [JournalOrder]
+    ) throws(ConsensusFileError) -> [[JournalAnswer.Signed]] {
+        var isChanged = false
+        var answers: [[JournalAnswer.Signed]] = []
+        for order in orders {
+            var signed: [JournalAnswer.Signed] = []
+            for request in order.requests {
+                let message = request.message(network: network)
+                let hash = SHA256.hash(message)
+                var signature: SignatureBytes?
+                switch guardian.decide(request.position, messageHash: hash) {
+                case .sign:
+                    let made = SignatureBytes(key.sign(message))!
+                    guardian.signed(request.position, messageHash: hash, signature: made)
+                    isChanged = true
+                    signature = made
+                case .reuse(let known): signature = known
+                case .refuse: break
+                }
+                signed.append(.init(request: request, signature: signature))
+            }
+            answers.append(signed)
+        }
+        if isChanged { try signingState.write(guardian) }
+        return answers
+    }
+}
+
+extension ConsensusRecord {
+    fileprivate var startsHeight: Bool {
+        if case .heightStarted = self { true } else { false }
+    }
+}
