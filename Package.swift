@@ -194,8 +194,8 @@ let package = Package(
         module(
             "NodeHost",
             [
-                "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Swarm", "Node",
-                "DriverUV",
+                "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Chain", "Swarm",
+                "Node", "DriverUV",
             ], settings: base),
         module(
             "Admin",

@@ -1,3 +1,4 @@
+public import Chain
 import ChoraleBase
 public import ChoraleTypes
 import Codec
@@ -10,6 +11,16 @@ import Swarm
 /// Where a host keeps what its node stores. Called on one thread only, in order.
 public protocol StoreExecutor: Sendable {
     func execute(_ request: StoreRequest) -> StoreReply
+}
+
+/// Who has a chain's blocks and state. Called on one thread only, in order.
+public protocol ChainExecutor: Sendable {
+    func perform(_ task: ChainTask) -> ChainAnswer
+}
+
+/// Who has a validator's files. Called on one thread only, in order; all orders of a call may share a sync.
+public protocol JournalExecutor: Sendable {
+    func perform(_ orders: [JournalOrder]) -> [JournalAnswer]
 }
 
 /// Runs one `Node` on sockets.
@@ -28,6 +39,9 @@ public final class NodeHost {
         public var jobsMax = 16_384
         /// Store requests waiting for the disk; more is reported as overload.
         public var storeRequestsMax = 4096
+        /// Tasks waiting for the chain's thread. The machine bounds what peers can make it ask for below
+        /// this: `ChainLimits.candidatesMax` and `servesMax`, and a few of its own.
+        public var chainTasksMax = 4096
         /// Signatures checked in place in one turn of the loop before the rest goes to workers.
         ///
         /// One takes 34 µs here and waking a thread costs 10 to 50: a lone message is cheaper done at
@@ -55,6 +69,8 @@ public final class NodeHost {
     private var timer: LoopTimer?
     private var workers: WorkerPool<JobResult>?
     private var storeWorker: SerialWorker<StoreJob, StoreAnswer>?
+    private var chainWorker: SerialWorker<ChainTask, ChainAnswer>?
+    private var journalWorker: SerialWorker<JournalOrder, JournalAnswer>?
     /// Answers of the store that the node has not been given, oldest first.
     private var storeAnswers: [StoreAnswer] = []
     private var resolver: NameResolver?
@@ -79,6 +95,7 @@ public final class NodeHost {
     /// - Parameter store: nil for programs that remember nothing, such as `chorale ping`.
     public init(
         loop: EventLoop, configuration: NodeConfiguration, store: (any StoreExecutor)?,
+        chain: (any ChainExecutor)? = nil, journal: (any JournalExecutor)? = nil,
         options: Options = Options()
     ) throws(SystemError) {
         self.loop = loop
@@ -107,6 +124,22 @@ public final class NodeHost {
                     if isFirst { loop.afterCallbacks { [weak self] in self?.handStoreAnswers() } }
                 })
         }
+        if let chain {
+            chainWorker = try SerialWorker(
+                loop: loop, name: "chain", inFlightMax: options.chainTasksMax, batchCountMax: 8,
+                perform: { tasks in tasks.map { chain.perform($0) } },
+                deliver: { [unowned self] answers in
+                    for answer in answers { handle(.processed(answer)) }
+                })
+        }
+        if let journal {
+            journalWorker = try SerialWorker(
+                loop: loop, name: "journal", inFlightMax: options.chainTasksMax,
+                perform: { orders in journal.perform(orders) },
+                deliver: { [unowned self] answers in
+                    for answer in answers { handle(.journaled(answer)) }
+                })
+        }
         loop.addTurnObserver(self)
     }
 
@@ -133,6 +166,8 @@ public final class NodeHost {
         timer?.close()
         resolver?.close()
         workers?.shutDown(discarding: true)
+        chainWorker?.shutDown()
+        journalWorker?.shutDown()
         storeWorker?.shutDown()
         for answer in storeAnswers { handle(.stored(answer.id, answer.reply)) }
         storeAnswers = []
@@ -177,6 +212,10 @@ public final class NodeHost {
             run(job)
         case .store(let id, let request):
             store(id, request)
+        case .process(let task):
+            submit(task)
+        case .journal(let order):
+            submit(order)
         case .reply(let id, let reply, let isLast):
             onReply?(id, reply, isLast)
         case .listen(let id, let address):
@@ -219,6 +258,13 @@ public final class NodeHost {
             inlineSignatures += 1
             pending.append(.finished(job.run(wall: wall)))
             return
+        case .chain(let verification):
+            guard verification.isSmall, inlineSignatures < options.inlineSignaturesPerTurn else {
+                break
+            }
+            inlineSignatures += 1
+            pending.append(.finished(job.run(wall: wall)))
+            return
         case .recordValidation, .announcement, .offeredAnnouncement, .chunk, .buildBody: break
         }
         switch workers?.submit({ job.run(wall: wall) }) {
@@ -228,6 +274,20 @@ public final class NodeHost {
             // is done here: late is better than lost.
             pending.append(.finished(job.run(wall: wall)))
         }
+    }
+
+    /// Tasks and orders are answered or the process ends: the machine never asks for more than fit.
+    private func submit(_ task: ChainTask) {
+        if case .accepted = chainWorker?.submit(task) { return }
+        onEvent?(.chain(.stopped("the chain's thread takes no more tasks")))
+    }
+
+    private func submit(_ order: JournalOrder) {
+        if case .accepted = journalWorker?.submit(order) { return }
+        pending.append(
+            .journaled(
+                JournalAnswer(
+                    id: order.id, signed: [], failure: "this node has no validator's files")))
     }
 
     /// Gives the node what the store answered, as much as one turn may hold. The rest has the end of the

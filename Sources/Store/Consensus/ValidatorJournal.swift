@@ -1,6 +1,7 @@
 public import Chain
 import ChoraleBase
 public import ChoraleTypes
+public import Codec
 public import Consensus
 public import Crypto
 
