@@ -200,8 +200,8 @@ let package = Package(
         module(
             "Admin",
             [
-                "ChoraleBase", "Codec", "JSONRPC", "PeerIdentity", "ChoraleTypes", "Swarm", "Node",
-                "DriverUV",
+                "ChoraleBase", "Codec", "JSONRPC", "PeerIdentity", "ChoraleTypes", "Consensus",
+                "Execution", "TransactionPool", "Chain", "Swarm", "Node", "DriverUV",
             ], settings: base),
         module(
             "Simulator",

@@ -1,6 +1,6 @@
 import Bodies
 public import Chain
-import ChoraleBase
+public import ChoraleBase
 import ChoraleTypes
 import Codec
 import Connection
@@ -311,8 +311,8 @@ extension Node {
     // MARK: What operators see
 
     /// nil on a network without a chain.
-    public var chainInfo: ChainInfo? {
-        chain?.machine.info
+    public func chainInfo(now: Now) -> ChainInfo? {
+        chain?.machine.info(now: now.instant)
     }
 }
 

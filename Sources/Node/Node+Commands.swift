@@ -77,7 +77,7 @@ extension Node {
         case .watchBodies: commands[id] = .bodies
         case .watchEvents: commands[id] = .events
         case .chainInfo:
-            if let info = chainInfo {
+            if let info = chainInfo(now: now) {
                 finish(id, .chain(info), into: &outputs)
             } else {
                 finish(id, .failed(Self.noChain), into: &outputs)

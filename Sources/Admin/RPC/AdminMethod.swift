@@ -94,6 +94,8 @@ struct AdminMethod: Sendable {
             .command(.explainScore(try parameters.peer("peer")))
         },
         plain("chorale_dht", "routing table and records", .dht),
+        plain(
+            "chorale_chain", "how far the chain is: height, round, tags, sync, pool", .chainInfo),
         plain("chorale_limits", "limits with their use and refusals", .limits),
         plain("chorale_counters", "everything that is counted", .counters),
         AdminMethod(

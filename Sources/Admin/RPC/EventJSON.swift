@@ -1,3 +1,4 @@
+import Chain
 import ChoraleBase
 public import Codec
 public import Node
@@ -32,6 +33,7 @@ extension NodeEvent {
         case .storeFailed: "store_failed"
         case .storeRecovered: "store_recovered"
         case .wrongNetwork: "wrong_network"
+        case .chain(let event): event.name
         case .stopping: "stopping"
         }
     }
@@ -83,6 +85,7 @@ extension NodeEvent {
         case .dhtModeChanged(let serving): return ["serving": .bool(serving)]
         case .wrongNetwork(let peer, let digest):
             return ["peer": .string("\(peer)"), "digest": .string(Hex.encode(digest))]
+        case .chain(let event): return event.fields
         case .storeRecovered, .stopping: return [:]
         }
     }

@@ -4,6 +4,7 @@ import JSONRPC
 import Node
 import PeerIdentity
 import Swarm
+import TransactionPool
 
 /// How replies look in JSON. Names of members are stable; durations are in milliseconds.
 enum ReplyJSON {
@@ -73,6 +74,12 @@ enum ReplyJSON {
                 "base64": .string(Base64.encode(bytes)),
             ])
         case .event(let event): return .object(event.json)
+        case .chain(let info): return .object(object(info))
+        case .transaction(.success(let hash)): return .string("0x\(hash)")
+        case .transaction(.failure(let rejection)):
+            throw RPCError(CommandFailure(.refused, "\(rejection)"))
+        case .pooled(let entry): return entry.map { .string("0x\($0.hash)") } ?? .null
+        case .pendingNonce(let nonce): return nonce.map { JSONValue($0) } ?? .null
         case .backedUp(let directory): return .object(["directory": .string(directory)])
         case .done: return .null
         case .failed(let failure): throw RPCError(failure)

@@ -34,6 +34,8 @@ public struct ChainInfo: Sendable {
     public var poolCount: Int
     public var poolPending: Int
     public var evidenceCount: Int
+    /// Validators that were taken out for good.
+    public var slashedCount: Int
     public var peerCount: Int
     public var isSigning: Bool
     public var counters: ChainCounters
@@ -41,13 +43,13 @@ public struct ChainInfo: Sendable {
     public struct SyncInfo: Sendable {
         public var from: UInt64
         public var to: UInt64
-        /// Where it began, by the monotonic clock.
-        public var since: MonotonicInstant
+        /// At the speed since it began; nil while nothing has come.
+        public var secondsLeft: Double?
     }
 }
 
 extension Chain {
-    public var info: ChainInfo {
+    public func info(now: MonotonicInstant) -> ChainInfo {
         ChainInfo(
             chainID: parameters.rules.chainID, genesisID: parameters.genesisID, head: status,
             blockHash: head.header.hash, stateRoot: head.header.stateRoot,
@@ -56,10 +58,22 @@ extension Chain {
             validator: configuration.localKey.flatMap { head.rotation.validators.index(of: $0) },
             keepsState: configuration.keepsState, safe: head.height, finalized: head.height,
             highest: max(highest, head.height),
-            sync: sync.startedAt.flatMap { started in
-                sync.target.map { .init(from: started.height, to: $0, since: started.1) }
-            }, last: lastReport, poolCount: pool.count, poolPending: pool.pendingCount,
-            evidenceCount: evidence.count, peerCount: peers.count,
+            sync: syncInfo(now: now), last: lastReport, poolCount: pool.count, poolPending: pool.pendingCount,
+            evidenceCount: evidence.count, slashedCount: head.registry.slashed.count,
+            peerCount: peers.count,
             isSigning: configuration.localKey != nil && !journal.hasFailed, counters: counters)
+    }
+
+    private func syncInfo(now: MonotonicInstant) -> ChainInfo.SyncInfo? {
+        guard let started = sync.startedAt, let target = sync.target else { return nil }
+        let done = head.height - started.height
+        var secondsLeft: Double?
+        if done > 0, target >= head.height {
+            let elapsed = started.1.duration(to: now)
+            secondsLeft =
+                Double(elapsed.wholeMilliseconds) / 1000 / Double(done)
+                * Double(target - head.height)
+        }
+        return .init(from: started.height, to: target, secondsLeft: secondsLeft)
     }
 }

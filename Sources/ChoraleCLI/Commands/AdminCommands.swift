@@ -15,7 +15,7 @@ struct AdminCommand: ParsableCommand {
         subcommands: [
             Info.self, Peers.self, AddPeer.self, RemovePeer.self, Mesh.self, Scores.self,
             DHT.self, Limits.self, Counters.self, Events.self, Backup.self, PublishProver.self,
-            FindProver.self,
+            FindProver.self, Chain.self,
         ])
 
     struct Info: WatchedQuery {
@@ -195,6 +195,55 @@ struct AdminCommand: ParsableCommand {
             }
             lines += table.lines
             return lines
+        }
+    }
+
+    struct Chain: WatchedQuery {
+        static let configuration = CommandConfiguration(
+            "How far the chain is: height, round, tags, sync and pool.",
+            example: "chorale admin chain --data-dir node --watch")
+        @OptionGroup var options: AdminOptions
+        @OptionGroup var watching: WatchOptions
+
+        func call() throws(Failure) -> AdminCall { AdminCall("chorale_chain") }
+
+        func lines(_ result: JSONValue) -> [String] {
+            var table = Table(
+                "latest", "\(result.text(of: "latest"))  \(result.text(of: "blockId"))")
+            table.add("safe", result.text(of: "safe"))
+            table.add("finalized", result.text(of: "finalized"))
+            table.add(
+                "agreeing on",
+                "height \(result.text(of: "height")), round \(result.text(of: "round")), "
+                    + result.text(of: "step"))
+            if let sync = result["sync"] {
+                let left = sync["secondsLeft"]?.double.map {
+                    Human.duration(seconds: Int64($0.rounded(.up)))
+                }
+                table.add(
+                    "syncing",
+                    "\(result.text(of: "latest")) of \(sync.text(of: "to")), "
+                        + (left.map { "\($0) left" } ?? "waiting for the first blocks"))
+            }
+            table.add(
+                "validator",
+                result["validator"] == .null
+                    ? "no" : "\(result.text(of: "validator")) of \(result.text(of: "validators"))"
+                        + (result["isSigning"] == .bool(true) ? "" : ", NOT SIGNING"))
+            table.add(
+                "last block",
+                "\(result.text(of: "transactionCount")) transactions, "
+                    + "\(result.text(of: "gasUsed")) gas, "
+                    + "\(Human.bytes(result["blockBytes"]?.uint64 ?? 0)), witness "
+                    + "\(Human.bytes(result["witnessBytes"]?.uint64 ?? 0)), by validator "
+                    + "\(result.text(of: "proposer")), "
+                    + (result["commitMilliseconds"]?.double.map(Human.milliseconds) ?? "-"))
+            table.add(
+                "pool",
+                "\(result.text(of: "pool")) transactions, "
+                    + "\(result.text(of: "poolPending")) could run")
+            table.add("peers", result.text(of: "peers"))
+            return table.lines
         }
     }
 
