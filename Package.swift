@@ -86,6 +86,7 @@ let package = Package(
         cLibrary("CGMP", "gmp", apt: "libgmp-dev"),
         cLibrary("CAres", "libcares", apt: "libc-ares-dev"),
         cLibrary("CMicrohttpd", "libmicrohttpd", apt: "libmicrohttpd-dev"),
+        cLibrary("CCurl", "libcurl", apt: "libcurl4-openssl-dev"),
 
         .target(
             name: "CBuildInfo",
@@ -117,7 +118,7 @@ let package = Package(
         module("Conformance", ["ChoraleBase", "Crypto", "Codec", "Execution"]),
 
         // Calls over sockets
-        module("JSONRPC", ["ChoraleBase", "Codec"]),
+        module("JSONRPC", ["ChoraleBase", "Crypto", "Codec"]),
         module("EngineAPI", ["ChoraleBase", "Codec", "JSONRPC", "Execution"]),
 
         // Transactions that wait for a block
@@ -190,7 +191,13 @@ let package = Package(
                 "CRocksDB",
             ],
             settings: base),
-        module("Telemetry", ["ChoraleBase", "CMicrohttpd"], settings: base),
+        module("HTTP", ["ChoraleBase", "CGlibc", "CMicrohttpd"], settings: base),
+        module("Telemetry", ["ChoraleBase", "HTTP"], settings: base),
+        module(
+            "RPCServer", ["ChoraleBase", "Crypto", "Codec", "JSONRPC", "HTTP"], settings: base),
+        module(
+            "CrossValidation",
+            ["ChoraleBase", "Crypto", "Codec", "JSONRPC", "Execution", "CCurl"], settings: base),
         module(
             "NodeHost",
             [
@@ -218,7 +225,8 @@ let package = Package(
             [
                 "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Swarm",
                 "Gossipsub", "Kademlia", "Node", "NodeHost", "DriverUV", "Store", "Telemetry",
-                "Admin", "JSONRPC", "Execution", "EngineAPI", "Conformance", "CBuildInfo",
+                "Admin", "JSONRPC", "Execution", "EngineAPI", "Conformance", "CBuildInfo", "HTTP",
+                "RPCServer",
                 argumentParser,
             ], settings: base),
         .executableTarget(
@@ -307,7 +315,16 @@ let package = Package(
                 "Consensus",
                 "Execution", "Conformance",
             ]),
-        tests("Telemetry", ["Telemetry"]),
+        tests("HTTP", ["HTTP"]),
+        tests("Telemetry", ["Telemetry", "HTTP"]),
+        tests("JSONRPC", ["JSONRPC", "Codec", "Crypto"]),
+        tests("RPCServer", ["RPCServer", "HTTP", "JSONRPC", "Codec", "Crypto"]),
+        tests(
+            "CrossValidation",
+            [
+                "CrossValidation", "RPCServer", "EngineAPI", "JSONRPC", "Codec", "Crypto",
+                "Execution",
+            ]),
         tests(
             "Simulator",
             [

@@ -58,52 +58,11 @@ public struct EthereumService {
     public func answer(
         body: [UInt8], jsonLimits: JSONValue.Limits = JSONValue.Limits()
     ) -> [UInt8]? {
-        let document: JSONValue
-        do throws(JSONError) {
-            document = try JSONValue(parsing: body, limits: jsonLimits)
-        } catch {
-            return RPCResponse.failure(.parse(error), id: .null)
-        }
-        guard case .array(let calls) = document else { return answer(document) }
-        guard !calls.isEmpty else {
-            return RPCResponse.failure(.invalidRequest("the batch is empty"), id: .null)
-        }
-        guard calls.count <= limits.batchCountMax else {
-            return RPCResponse.failure(
-                .invalidRequest(
-                    "batch too large: \(calls.count) calls, \(limits.batchCountMax) at most"),
-                id: .null)
-        }
-        var answers: [UInt8] = []
-        for call in calls {
-            guard let answer = answer(call, isTooLate: answers.count > limits.batchSizeMax) else {
-                continue
-            }
-            answers.append(UInt8(ascii: answers.isEmpty ? "[" : ","))
-            answers.append(contentsOf: answer)
-        }
-        return answers.isEmpty ? nil : answers + [UInt8(ascii: "]")]
-    }
-
-    private func answer(_ document: JSONValue, isTooLate: Bool = false) -> [UInt8]? {
-        let request: RPCRequest
-        do throws(RPCRequest.Refusal) {
-            request = try RPCRequest(document)
-        } catch {
-            return RPCResponse.failure(error.error, id: error.id)
-        }
-        do throws(RPCError) {
-            guard !isTooLate else {
-                throw RPCError(
-                    code: -32003,
-                    message: "response too large: the batch's answers have passed "
-                        + "\(limits.batchSizeMax) bytes")
-            }
-            let result = try answer(request)
-            return request.id.map { RPCResponse.result(result, id: $0) }
-        } catch {
-            return request.id.map { RPCResponse.failure(error, id: $0) }
-        }
+        RPCBody(
+            limits: RPCBody.Limits(
+                batchCountMax: limits.batchCountMax, batchSizeMax: limits.batchSizeMax,
+                json: jsonLimits)
+        ).answer(body) { (request) throws(RPCError) in try answer(request) }
     }
 
     /// Answers one call.

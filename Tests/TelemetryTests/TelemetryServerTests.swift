@@ -1,6 +1,8 @@
 import Glibc
+import TestSupport
 import Testing
 
+@testable import HTTP
 @testable import Telemetry
 
 /// The server on a loopback port that the system chooses.
@@ -22,7 +24,7 @@ import Testing
 
     /// Sends bytes and returns all that comes until the server closes or goes quiet.
     private func exchange(_ request: String, with server: TelemetryServer) throws -> String {
-        let client = try LoopbackClient(port: try #require(server.address.port))
+        let client = try LoopbackClient(port: try #require(LoopbackClient.port(of: server.address)))
         try client.send(Array(request.utf8))
         return String(decoding: client.receiveAll(), as: UTF8.self)
     }
@@ -77,14 +79,14 @@ import Testing
         let server = try start()
         defer { server.stop() }
         let address = server.address
-        #expect(throws: TelemetryServerError.addressInUse(address)) {
+        #expect(throws: HTTPServerError.addressInUse(address)) {
             try TelemetryServer(address: address, board: board)
         }
     }
 
     @Test func anAddressOfAnotherMachineIsNamed() throws {
         // 192.0.2.0/24 is for documentation.
-        do throws(TelemetryServerError) {
+        do throws(HTTPServerError) {
             _ = try TelemetryServer(address: "192.0.2.1:0", board: board)
             Issue.record("listens on an address of nobody")
         } catch {
@@ -109,71 +111,14 @@ import Testing
         "127.0.0:1", "1.2.3.4.5:6",
     ])
     func whatIsNoAddressIsRefused(text: String) {
-        #expect(throws: TelemetryServerError.badAddress(text)) {
+        #expect(throws: HTTPServerError.badAddress(text)) {
             try TelemetryServer(address: text, board: board)
         }
     }
 
     @Test func addressesAreSplit() {
-        #expect(TelemetryListener.parse("localhost:80")?.host == "127.0.0.1")
-        #expect(TelemetryListener.parse("[::1]:80")?.host == "::1")
-        #expect(TelemetryListener.parse("[::1]:80")?.port == 80)
-    }
-}
-
-extension String {
-    fileprivate var port: UInt16? {
-        lastIndex(of: ":").flatMap { UInt16(self[index(after: $0)...]) }
-    }
-}
-
-/// A blocking connection to loopback with a deadline on every read.
-private final class LoopbackClient {
-    private let descriptor: Int32
-
-    struct Failure: Error { let code: Int32 }
-
-    init(port: UInt16) throws {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var deadline = timeval(tv_sec: 5, tv_usec: 0)
-        setsockopt(
-            descriptor, SOL_SOCKET, SO_RCVTIMEO, &deadline, socklen_t(MemoryLayout<timeval>.size))
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        let result = withUnsafePointer(to: &address) { address in
-            address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
-        guard result == 0 else { throw Failure(code: errno) }
-    }
-
-    deinit { close(descriptor) }
-
-    func send(_ bytes: [UInt8]) throws {
-        var sent = 0
-        while sent < bytes.count {
-            let size = bytes.withUnsafeBytes { buffer in
-                Glibc.send(
-                    descriptor, buffer.baseAddress! + sent, bytes.count - sent,
-                    Int32(MSG_NOSIGNAL))
-            }
-            // The server may close before it has read everything.
-            guard size > 0 else { return }
-            sent += size
-        }
-        shutdown(descriptor, Int32(SHUT_WR))
-    }
-
-    func receiveAll() -> [UInt8] {
-        var bytes: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 4096)
-        while true {
-            let size = recv(descriptor, &buffer, buffer.count, 0)
-            guard size > 0 else { return bytes }
-            bytes += buffer[..<size]
-        }
+        #expect(HTTPListener.parse("localhost:80")?.host == "127.0.0.1")
+        #expect(HTTPListener.parse("[::1]:80")?.host == "::1")
+        #expect(HTTPListener.parse("[::1]:80")?.port == 80)
     }
 }

@@ -11,3 +11,6 @@ int chorale_set_trim_threshold(int size);
 // Unmaps the unwritable pages of the program and its libraries; whichever is used again comes back
 // from the page cache.
 void chorale_release_images(void);
+
+// Names the calling thread, for tools such as `top -H`; the kernel keeps 15 bytes of it.
+void chorale_name_current_thread(const char *name);

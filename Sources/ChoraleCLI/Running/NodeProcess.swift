@@ -4,6 +4,7 @@ import ChoraleTypes
 import Codec
 import DriverUV
 import Glibc
+import HTTP
 import Node
 import NodeHost
 import PeerIdentity
@@ -162,7 +163,7 @@ final class NodeProcess {
     private func serve(
         _ pages: [TelemetryPage], on address: RunSettings.HostPort, for setting: Setting
     ) throws(Failure) {
-        do throws(TelemetryServerError) {
+        do throws(HTTPServerError) {
             let server = try TelemetryServer(
                 address: address.description, board: board, pages: pages)
             servers.append(server)

@@ -1,7 +1,7 @@
 import Glibc
 
 /// Why nothing is served.
-public enum TelemetryServerError: Error, Hashable, Sendable {
+public enum HTTPServerError: Error, Hashable, Sendable {
     /// Not `HOST:PORT` with a numeric address or `localhost`.
     case badAddress(String)
     case addressInUse(String)
@@ -9,7 +9,7 @@ public enum TelemetryServerError: Error, Hashable, Sendable {
     case failed(address: String, detail: String)
 }
 
-extension TelemetryServerError: CustomStringConvertible {
+extension HTTPServerError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .badAddress(let text):
@@ -24,12 +24,12 @@ extension TelemetryServerError: CustomStringConvertible {
 }
 
 /// A socket that listens.
-struct TelemetryListener {
+struct HTTPListener {
     let descriptor: Int32
     /// As it was bound: port 0 is replaced by the one the system chose.
     let address: String
 
-    static func open(_ text: String) throws(TelemetryServerError) -> TelemetryListener {
+    static func open(_ text: String) throws(HTTPServerError) -> HTTPListener {
         guard let (host, port) = parse(text) else { throw .badAddress(text) }
         if var address = ipv4(host, port) {
             return try listen(text, family: AF_INET, &address)
@@ -77,7 +77,7 @@ struct TelemetryListener {
         _ text: String,
         family: Int32,
         _ address: inout Address
-    ) throws(TelemetryServerError) -> TelemetryListener {
+    ) throws(HTTPServerError) -> HTTPListener {
         let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
         let descriptor = socket(family, type, 0)
         guard descriptor >= 0 else { throw failure(text, errno) }
@@ -94,17 +94,17 @@ struct TelemetryListener {
                 bind(descriptor, $0, socklen_t(MemoryLayout<Address>.size))
             }
         }
-        guard bound == 0, Glibc.listen(descriptor, 16) == 0 else {
+        guard bound == 0, Glibc.listen(descriptor, 64) == 0 else {
             let code = errno
             close(descriptor)
             throw failure(text, code)
         }
         let host = text[..<(text.lastIndex(of: ":") ?? text.endIndex)]
-        return TelemetryListener(
+        return HTTPListener(
             descriptor: descriptor, address: "\(host):\(port(of: descriptor))")
     }
 
-    private static func failure(_ text: String, _ code: Int32) -> TelemetryServerError {
+    private static func failure(_ text: String, _ code: Int32) -> HTTPServerError {
         code == EADDRINUSE
             ? .addressInUse(text)
             : .failed(address: text, detail: String(cString: strerror(code)))

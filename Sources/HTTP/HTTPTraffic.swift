@@ -1,0 +1,238 @@
+import CGlibc
+import CMicrohttpd
+import Glibc
+
+/// Numbers since the start.
+public struct HTTPCounters: Hashable, Sendable {
+    /// Answers with a status below 400.
+    public var answers: UInt64 = 0
+    /// Answers with another status.
+    public var refusals: UInt64 = 0
+    /// Connections cut off because a body was longer than it may be, or all together were.
+    public var oversized: UInt64 = 0
+    /// Connections cut off because a request took longer to come than it may.
+    public var slow: UInt64 = 0
+}
+
+/// One request. Belongs to the thread that moves bytes, and while it is suspended to the worker that has
+/// taken it.
+// @unchecked: handed over through the locked queue of HTTPTraffic, and back by the HTTP library's own lock.
+final class HTTPExchange: @unchecked Sendable {
+    let connection: OpaquePointer
+    let head: HTTPRequestHead
+    let admission: HTTPAdmission
+    var body: [UInt8] = []
+    /// Of `body`, as counted.
+    var bodySize = 0
+    var response: HTTPResponse?
+
+    init(_ connection: OpaquePointer, _ head: HTTPRequestHead, _ admission: HTTPAdmission) {
+        self.connection = connection
+        self.head = head
+        self.admission = admission
+    }
+}
+
+/// What the threads of a server share.
+// @unchecked: everything that changes is touched in `locked` only.
+final class HTTPTraffic: @unchecked Sendable {
+    private struct Connection {
+        let descriptor: Int32
+        /// When the request must have come; nil while it is answered.
+        var deadline: ContinuousClock.Instant?
+    }
+
+    let handler: any HTTPHandler
+    private let limits: HTTPServer.Limits
+    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    private let wakeUp: UnsafeMutablePointer<pthread_cond_t>
+    private var isOpen = true
+    private var waiting: [HTTPExchange] = []
+    private var connections: [OpaquePointer: Connection] = [:]
+    private var bodiesSize = 0
+    private var counts = HTTPCounters()
+
+    init(_ limits: HTTPServer.Limits, _ handler: any HTTPHandler) {
+        self.limits = limits
+        self.handler = handler
+        mutex = .allocate(capacity: 1)
+        wakeUp = .allocate(capacity: 1)
+        // Fails only for want of memory.
+        precondition(
+            pthread_mutex_init(mutex, nil) == 0 && pthread_cond_init(wakeUp, nil) == 0,
+            "threads need locks")
+    }
+
+    deinit {
+        pthread_cond_destroy(wakeUp)
+        pthread_mutex_destroy(mutex)
+        wakeUp.deallocate()
+        mutex.deallocate()
+    }
+
+    private func locked<Result>(_ body: () -> Result) -> Result {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        return body()
+    }
+
+    var counters: HTTPCounters { locked { counts } }
+
+    // MARK: The thread that moves bytes
+
+    func opened(_ connection: OpaquePointer, descriptor: Int32) {
+        let deadline = ContinuousClock.now + limits.readTimeMax
+        locked { connections[connection] = Connection(descriptor: descriptor, deadline: deadline) }
+    }
+
+    func closed(_ connection: OpaquePointer) {
+        locked { connections[connection] = nil }
+    }
+
+    /// - Returns: whether the request may go on.
+    func append(_ piece: UnsafeRawBufferPointer, to exchange: HTTPExchange) -> Bool {
+        guard case .body(let sizeMax) = exchange.admission, exchange.response == nil else {
+            return false
+        }
+        let fits = locked {
+            guard piece.count <= sizeMax - exchange.bodySize,
+                piece.count <= limits.bodiesSizeMax - bodiesSize
+            else {
+                counts.oversized &+= 1
+                return false
+            }
+            bodiesSize += piece.count
+            return true
+        }
+        guard fits else { return false }
+        exchange.bodySize += piece.count
+        exchange.body.append(contentsOf: piece)
+        return true
+    }
+
+    /// The whole request is there: it is answered, or queued for a worker.
+    func complete(
+        _ exchange: HTTPExchange, _ send: (HTTPResponse) -> MHD_Result
+    ) -> MHD_Result {
+        guard limits.workerCount > 0 else {
+            return send(handler.answer(exchange.head, body: exchange.body))
+        }
+        let isQueued = locked {
+            guard isOpen else { return false }
+            connections[exchange.connection]?.deadline = nil
+            // Suspended before a worker can see it, so that it is resumed after.
+            MHD_suspend_connection(exchange.connection)
+            waiting.append(exchange)
+            pthread_cond_broadcast(wakeUp)
+            return true
+        }
+        return isQueued ? .YES : send(Self.stopping)
+    }
+
+    /// The request is over, however it ended. The next one of the connection may begin.
+    func completed(_ exchange: HTTPExchange) {
+        let deadline = ContinuousClock.now + limits.readTimeMax
+        locked {
+            bodiesSize -= exchange.bodySize
+            connections[exchange.connection]?.deadline = deadline
+        }
+    }
+
+    func answered(_ status: Int) {
+        locked {
+            if status < 400 { counts.answers &+= 1 } else { counts.refusals &+= 1 }
+        }
+    }
+
+    // MARK: Workers
+
+    /// Until the server stops.
+    func work() {
+        while let exchange = take() {
+            exchange.response = handler.answer(exchange.head, body: exchange.body)
+            MHD_resume_connection(exchange.connection)
+        }
+    }
+
+    private func take() -> HTTPExchange? {
+        locked {
+            // There are never more than connections.
+            while isOpen, waiting.isEmpty { pthread_cond_wait(wakeUp, mutex) }
+            return isOpen ? waiting.removeFirst() : nil
+        }
+    }
+
+    /// Cuts off who sends too slowly, until the server stops.
+    ///
+    /// The HTTP library's own time-out is for those who send nothing at all.
+    func watchClock() {
+        while true {
+            let isOver = locked {
+                var time = timespec()
+                clock_gettime(CLOCK_REALTIME, &time)
+                time.tv_sec += 1
+                if isOpen { pthread_cond_timedwait(wakeUp, mutex, &time) }
+                let now = ContinuousClock.now
+                for (connection, state) in connections {
+                    guard let deadline = state.deadline, deadline < now else { continue }
+                    // The library sees the end of the stream and closes; until then the number is
+                    // still this connection's, since `closed` comes before.
+                    shutdown(state.descriptor, Int32(SHUT_RDWR))
+                    connections[connection]?.deadline = nil
+                    counts.slow &+= 1
+                }
+                return !isOpen
+            }
+            if isOver { return }
+        }
+    }
+
+    /// Ends the workers.
+    ///
+    /// - Returns: what nobody has begun, answered with a refusal, to be resumed.
+    func close() -> [HTTPExchange] {
+        locked {
+            isOpen = false
+            let left = waiting
+            waiting = []
+            for exchange in left { exchange.response = Self.stopping }
+            pthread_cond_broadcast(wakeUp)
+            return left
+        }
+    }
+
+    private static let stopping = HTTPResponse.text(503, "the server is stopping")
+}
+
+/// Threads with a name.
+enum ThreadStart {
+    private final class Body {
+        let name: String
+        let run: @Sendable () -> Void
+
+        init(_ name: String, _ run: @escaping @Sendable () -> Void) {
+            self.name = name
+            self.run = run
+        }
+    }
+
+    /// - Returns: nil when there are no more threads.
+    static func run(_ name: String, _ body: @escaping @Sendable () -> Void) -> pthread_t? {
+        let body = Unmanaged.passRetained(Body(name, body))
+        var thread = pthread_t()
+        let status = pthread_create(
+            &thread, nil,
+            { argument in
+                guard let argument else { return nil }
+                let body = Unmanaged<Body>.fromOpaque(argument).takeRetainedValue()
+                chorale_name_current_thread(body.name)
+                body.run()
+                return nil
+            }, body.toOpaque())
+        guard status == 0 else {
+            body.release()
+            return nil
+        }
+        return thread
+    }
+}
