@@ -191,13 +191,14 @@ let package = Package(
                 "CRocksDB",
             ],
             settings: base),
-        module("HTTP", ["ChoraleBase", "CGlibc", "CMicrohttpd"], settings: base),
+        module("HTTP", ["ChoraleBase", "CGlibc", "CMicrohttpd", "CCurl"], settings: base),
         module("Telemetry", ["ChoraleBase", "HTTP"], settings: base),
         module(
             "RPCServer", ["ChoraleBase", "Crypto", "Codec", "JSONRPC", "HTTP"], settings: base),
         module(
             "CrossValidation",
-            ["ChoraleBase", "Crypto", "Codec", "JSONRPC", "Execution", "CCurl"], settings: base),
+            ["ChoraleBase", "Crypto", "Codec", "JSONRPC", "Execution", "EngineAPI", "HTTP"],
+            settings: base),
         module(
             "NodeHost",
             [
@@ -323,7 +324,7 @@ let package = Package(
             "CrossValidation",
             [
                 "CrossValidation", "RPCServer", "EngineAPI", "JSONRPC", "Codec", "Crypto",
-                "Execution",
+                "Execution", "Conformance", "HTTP",
             ]),
         tests(
             "Simulator",

@@ -37,7 +37,7 @@ public final class HTTPServer: @unchecked Sendable {
     public let address: String
     private let traffic: HTTPTraffic
     private var daemon: OpaquePointer?
-    private var threads: [pthread_t] = []
+    private var threads: [NamedThread] = []
     private let context: Unmanaged<HTTPTraffic>
 
     /// Starts listening.
@@ -91,7 +91,7 @@ public final class HTTPServer: @unchecked Sendable {
         guard let daemon else { return }
         self.daemon = nil
         for exchange in traffic.close() { MHD_resume_connection(exchange.connection) }
-        for thread in threads { pthread_join(thread, nil) }
+        for thread in threads { thread.join() }
         MHD_stop_daemon(daemon)
         context.release()
     }
@@ -101,7 +101,7 @@ public final class HTTPServer: @unchecked Sendable {
         _ name: String, _ address: String, _ body: @escaping @Sendable (HTTPTraffic) -> Void
     ) {
         let traffic = traffic
-        if let thread = ThreadStart.run(name, { body(traffic) }) { threads.append(thread) }
+        if let thread = NamedThread(name, { body(traffic) }) { threads.append(thread) }
     }
 
     // MARK: Called by the HTTP library

@@ -1,4 +1,3 @@
-import CGlibc
 import CMicrohttpd
 import Glibc
 
@@ -202,37 +201,4 @@ final class HTTPTraffic: @unchecked Sendable {
     }
 
     private static let stopping = HTTPResponse.text(503, "the server is stopping")
-}
-
-/// Threads with a name.
-enum ThreadStart {
-    private final class Body {
-        let name: String
-        let run: @Sendable () -> Void
-
-        init(_ name: String, _ run: @escaping @Sendable () -> Void) {
-            self.name = name
-            self.run = run
-        }
-    }
-
-    /// - Returns: nil when there are no more threads.
-    static func run(_ name: String, _ body: @escaping @Sendable () -> Void) -> pthread_t? {
-        let body = Unmanaged.passRetained(Body(name, body))
-        var thread = pthread_t()
-        let status = pthread_create(
-            &thread, nil,
-            { argument in
-                guard let argument else { return nil }
-                let body = Unmanaged<Body>.fromOpaque(argument).takeRetainedValue()
-                chorale_name_current_thread(body.name)
-                body.run()
-                return nil
-            }, body.toOpaque())
-        guard status == 0 else {
-            body.release()
-            return nil
-        }
-        return thread
-    }
 }

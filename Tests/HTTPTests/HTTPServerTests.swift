@@ -151,12 +151,12 @@ private struct Echo: HTTPHandler {
             clients.append(client)
         }
         usleep(100_000)
-        let opening = ThreadStart.run("opener") {
+        let opening = NamedThread("opener") {
             usleep(100_000)
             echo.gate.isOpen.withLock { $0 = true }
         }
         server.stop()
-        if let opening { pthread_join(opening, nil) }
+        opening?.join()
         server.stop()
         let answers = clients.map { String(decoding: $0.receiveAll(), as: UTF8.self) }
         // The one that was running ends; whoever waited hears why or sees the end of the connection.

@@ -188,8 +188,17 @@ struct WitnessInput {
         } catch {
             throw Failure("\(path): `block` is not hexadecimal: \(error)")
         }
+        // A chain of its own says all of its rules; the names of the others stand for theirs.
+        var own: ChainRules?
+        if document["config"] != nil {
+            do throws(GenesisConfigError) {
+                own = try ChainRules(genesis: document)
+            } catch {
+                throw Failure("\(path): \(error)")
+            }
+        }
         let rules =
-            document["network"]?.string.flatMap { ChainRules.named($0) }
+            own ?? document["network"]?.string.flatMap { ChainRules.named($0) }
             ?? document["fork"]?.string.flatMap {
                 Networks.rules($0, chainID: document["chainId"]?.uint64 ?? 1)
             }
