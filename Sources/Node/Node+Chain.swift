@@ -61,6 +61,8 @@ extension Node {
             outputs.append(.process(task))
         case .journal(let order):
             outputs.append(.journal(order))
+        case .crossValidate(let contents):
+            outputs.append(.crossValidate(contents))
         case .ask(let id, let peer, let request, _):
             ask(id, peer, request, now: now, into: &outputs)
         case .serveContents(let id, let contents):

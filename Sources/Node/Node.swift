@@ -199,6 +199,8 @@ public struct Node: ~Copyable {
             perform(command, id, now: now, into: &outputs)
         case .processed(let answer):
             tellChain(.answered(answer), now: now, into: &outputs)
+        case .crossValidated(let id, let refusal):
+            tellChain(.crossValidated(id, refusal: refusal), now: now, into: &outputs)
         case .journaled(let answer):
             tellChain(.journaled(answer), now: now, into: &outputs)
         case .commandCancelled(let id):

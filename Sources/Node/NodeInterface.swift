@@ -46,6 +46,8 @@ public enum NodeInput: Sendable {
     case command(CommandID, Command)
     /// Answers `process`.
     case processed(ChainAnswer)
+    /// Answers `crossValidate`: why the block is not to be voted for, or nil.
+    case crossValidated(Bytes32, refusal: String?)
     /// Answers `journal`.
     case journaled(JournalAnswer)
     /// Whoever gave the command is gone.
@@ -77,6 +79,8 @@ public enum NodeOutput: Sendable {
     case process(ChainTask)
     /// For whoever owns the validator's files, in this order.
     case journal(JournalOrder)
+    /// For other implementations, if there are any.
+    case crossValidate(BlockContents)
     case reply(CommandID, Reply, isLast: Bool)
     case event(NodeEvent)
     /// Nothing follows.

@@ -1,5 +1,5 @@
 public import Chain
-import ChoraleBase
+public import ChoraleBase
 public import ChoraleTypes
 import Codec
 import Crypto
@@ -79,6 +79,8 @@ public final class NodeHost {
     public var onEvent: ((NodeEvent) -> Void)?
     /// Replies to commands; `isLast` ends one.
     public var onReply: ((CommandID, Reply, _ isLast: Bool) -> Void)?
+    /// Others are to be asked about a block; ``crossValidated(_:refusal:)`` answers.
+    public var onCrossValidate: ((BlockContents) -> Void)?
     /// The node has drained after ``stop()``.
     public var onStopped: (() -> Void)?
 
@@ -154,6 +156,11 @@ public final class NodeHost {
 
     public func cancel(_ id: CommandID) { handle(.commandCancelled(id)) }
 
+    /// - Parameter refusal: why the block is not to be voted for; nil when it may be.
+    public func crossValidated(_ block: Bytes32, refusal: String?) {
+        handle(.crossValidated(block, refusal: refusal))
+    }
+
     /// Everything that can be counted, for metrics.
     public func metrics() -> NodeMetrics { node.metrics(now: loop.readClocks()) }
 
@@ -216,6 +223,12 @@ public final class NodeHost {
             submit(task)
         case .journal(let order):
             submit(order)
+        case .crossValidate(let contents):
+            guard let onCrossValidate else {
+                pending.append(.crossValidated(contents.block.id, refusal: nil))
+                return
+            }
+            onCrossValidate(contents)
         case .reply(let id, let reply, let isLast):
             onReply?(id, reply, isLast)
         case .listen(let id, let address):

@@ -60,6 +60,9 @@ final class ChainNetwork {
     /// Breaks messages of whoever lies.
     var tamper: ((Int, Message) -> Message?)?
 
+    /// What others say to a host about a block: why not to vote for it.
+    var opinion: ((Int, BlockContents) -> String?)?
+
     static let wallOffset: Int64 = 1_800_000_000_000
 
     init(_ options: Options = Options()) throws {
@@ -339,6 +342,7 @@ extension ChainNetwork {
             var configuration = ChainConfiguration(
                 parameters: parameters, localKey: key.map(ChainNetwork.bytes),
                 keepsState: keepsState)
+            configuration.crossValidates = network.opinion != nil
             configuration.limits.inlineSizeMax = network.options.inlineSizeMax
             configuration.timing.propose = .milliseconds(600)
             configuration.timing.prevote = .milliseconds(300)
@@ -464,6 +468,10 @@ extension ChainNetwork {
             case .readBody(let root):
                 network.answer(index, after: 1, .bodyRead(root: root, bodies[root]))
             case .penalize(let peer, let text): penalties[peer, default: []].append(text)
+            case .crossValidate(let contents):
+                let refusal = network.opinion?(index, contents)
+                network.answer(
+                    index, after: 5, .crossValidated(contents.block.id, refusal: refusal))
             case .submitted(_, let result): submissions.append(result)
             case .statusChanged: break
             case .event(let event): note(event)

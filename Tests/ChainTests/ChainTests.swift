@@ -135,3 +135,33 @@ import Testing
         }
     }
 }
+
+@Suite struct CrossValidationGateTests {
+    /// One validator's others object to every block of validator 0: it votes for none of them, and the rest commit.
+    @Test func oneThatRefusesDoesNotStopTheChain() throws {
+        let network = try ChainNetwork()
+        network.opinion = { host, contents in
+            host == 1 && contents.block.header.proposer.rawValue == 0 ? "the roots differ" : nil
+        }
+        network.start()
+        network.run(milliseconds: 12_000)
+        #expect(network.forks == [])
+        #expect(network.heights.min() ?? 0 >= 9)
+        #expect(network.hosts[1].counters.blocksInvalid["cross_validation"] ?? 0 >= 2)
+    }
+
+    /// All object to what validator 0 makes, itself included: its blocks are never committed.
+    @Test func nobodyVotesForWhatAllRefuse() throws {
+        let network = try ChainNetwork()
+        network.opinion = { _, contents in
+            contents.block.header.proposer.rawValue == 0 ? "the roots differ" : nil
+        }
+        network.start()
+        network.run(milliseconds: 20_000)
+        #expect(network.forks == [])
+        #expect(network.heights.min() ?? 0 >= 8)
+        for host in network.hosts {
+            #expect(!host.reports.contains { $0.proposer.rawValue == 0 })
+        }
+    }
+}

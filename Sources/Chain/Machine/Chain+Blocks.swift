@@ -39,8 +39,12 @@ extension Chain {
             hold(contents, from: nil, now: now)
             let id = contents.block.id
             guard blocks[id] != nil else { return }
-            blocks[id]!.state = .valid(facts)
             counters.blocksBuilt += 1
+            if asksOthers(about: id, facts, into: &outputs) {
+                blocks[id]!.builtFor = round
+                return
+            }
+            blocks[id]!.state = .valid(facts)
             consensusInputs.append(.blockBuilt(height: height, round: round, blockID: id))
         case .buildFailed(let height, _, let text):
             counters.buildsFailed += 1

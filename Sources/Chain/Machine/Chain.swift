@@ -116,6 +116,8 @@ public struct Chain: StateMachine, ~Copyable {
             verified(outcome, now: now, into: &outputs)
         case .answered(let answer):
             answered(answer, now: now, into: &outputs)
+        case .crossValidated(let id, let refusal):
+            crossValidated(id, refusal: refusal, now: now, into: &outputs)
         case .journaled(let answer):
             journaled(answer, now: now, into: &outputs)
         case .peerConnected(let peer, let status):

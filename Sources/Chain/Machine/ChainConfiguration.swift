@@ -12,6 +12,8 @@ public struct ChainConfiguration: Sendable {
     public var timing: Tendermint.Timing
     public var limits: ChainLimits
     public var pool: PoolLimits
+    /// Whether other implementations are asked about each block before it is voted for.
+    public var crossValidates = false
     /// Signs everything twice and differently, for tests of what others make of it. Never on a network
     /// that matters.
     public var equivocates: Bool

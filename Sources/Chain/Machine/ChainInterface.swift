@@ -105,6 +105,8 @@ public enum ChainInput: Sendable {
     case verified(ChainVerification.Outcome)
     /// Answers `process`.
     case answered(ChainAnswer)
+    /// Answers `crossValidate`: why the block is not to be voted for, or nil.
+    case crossValidated(Bytes32, refusal: String?)
     /// Answers `journal`.
     case journaled(JournalAnswer)
     /// A peer of this network.
@@ -135,6 +137,8 @@ public enum ChainOutput: Sendable {
     case verify(ChainVerification)
     case process(ChainTask)
     case journal(JournalOrder)
+    /// Asks other implementations what they make of a block that is valid here.
+    case crossValidate(BlockContents)
     case ask(ChainRequestID, PeerID, ChainRequest, deadline: MonotonicInstant)
     /// nil: not here.
     case serveContents(BlockServeID, BlockContents?)

@@ -10,6 +10,8 @@ struct HeldBlock {
         /// Not judged, or this node could not.
         case unknown
         case judging
+        /// Valid here; others are being asked (mechanisms row 2.22).
+        case checking(BlockFacts)
         case valid(BlockFacts)
         case invalid
     }
@@ -30,6 +32,8 @@ struct HeldBlock {
     /// When the proposal was seen here.
     var proposedAt: MonotonicInstant?
     var isBodyPublished = false
+    /// The round that it was built for here, while others are asked about it.
+    var builtFor: UInt32?
 
     var size: Int { contents?.size ?? 0 }
 }
@@ -92,7 +96,7 @@ extension Chain {
         guard var held = blocks[id], held.isWanted else { return }
         defer { blocks[id] = held }
         switch held.state {
-        case .judging: return
+        case .judging, .checking: return
         case .invalid:
             held.isWanted = false
             consensusInputs.append(
@@ -139,6 +143,7 @@ extension Chain {
         switch judgement {
         case .valid(let facts):
             counters.blocksValid += 1
+            if asksOthers(about: id, facts, into: &outputs) { return }
             blocks[id]!.state = .valid(facts)
         case .invalid(let fault):
             counters.blocksInvalid[fault.label, default: 0] += 1
@@ -150,6 +155,42 @@ extension Chain {
             blocks[id]!.isWanted = false
             outputs.append(.event(.undecided(height: height, blockID: id, text)))
             return
+        }
+        consider(id, now: now, into: &outputs)
+    }
+
+    // MARK: Others' opinion
+
+    /// Asks other implementations about a block that is valid here. Returns whether they are asked.
+    mutating func asksOthers(
+        about id: Bytes32, _ facts: BlockFacts, into outputs: inout [ChainOutput]
+    ) -> Bool {
+        guard configuration.crossValidates, let contents = blocks[id]?.contents else {
+            return false
+        }
+        blocks[id]!.state = .checking(facts)
+        outputs.append(.crossValidate(contents))
+        return true
+    }
+
+    /// What they say: nil when the block may be voted for.
+    mutating func crossValidated(
+        _ id: Bytes32, refusal: String?, now: Now, into outputs: inout [ChainOutput]
+    ) {
+        guard case .checking(let facts) = blocks[id]?.state else { return }
+        if let refusal {
+            let fault = BlockFault.crossValidation(refusal)
+            counters.blocksInvalid[fault.label, default: 0] += 1
+            blocks[id]!.state = .invalid
+            outputs.append(
+                .event(.invalidBlock(height: head.height + 1, blockID: id, fault)))
+        } else {
+            blocks[id]!.state = .valid(facts)
+            if let round = blocks[id]!.builtFor {
+                blocks[id]!.builtFor = nil
+                consensusInputs.append(
+                    .blockBuilt(height: head.height + 1, round: round, blockID: id))
+            }
         }
         consider(id, now: now, into: &outputs)
     }
