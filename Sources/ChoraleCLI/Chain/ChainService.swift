@@ -1,0 +1,332 @@
+import Chain
+import ChoraleBase
+import ChoraleTypes
+import Codec
+import Consensus
+import Crypto
+import CrossValidation
+import DriverUV
+import EthereumRPC
+import Execution
+import HTTP
+import JSONRPC
+import Node
+import NodeHost
+import PeerIdentity
+import RPCServer
+import Store
+import Synchronization
+import Telemetry
+
+/// What a network's chain needs of a process: its database, a validator's files, and the threads on which
+/// they are used.
+///
+/// Opened before the node is made, because the node is told where the chain stands.
+final class ChainService {
+    let genesis: ChainGenesis
+    let start: ChainStart
+    let executor: any ChainExecutor
+    /// nil for whoever does not validate.
+    let journal: (any JournalExecutor)?
+
+    private let database: ChainDatabase
+    private let settings: RunSettings
+    private let board = ChainBoard()
+    private var calls: NodeCalls?
+    private var server: RPCServer?
+    private var opinions: BlockOpinions?
+
+    /// The chain's thread is the only one that touches the processor.
+    private final class Executor: ChainExecutor, @unchecked Sendable {
+        private let processor: BlockProcessor<ChainDatabase>
+
+        init(_ processor: BlockProcessor<ChainDatabase>) { self.processor = processor }
+
+        func perform(_ task: ChainTask) -> ChainAnswer { processor.perform(task) }
+    }
+
+    /// The journal's thread is the only one that touches the files.
+    private final class JournalThread: JournalExecutor, @unchecked Sendable {
+        private let journal: ValidatorJournal
+
+        init(_ journal: ValidatorJournal) { self.journal = journal }
+
+        func perform(_ orders: [JournalOrder]) -> [JournalAnswer] { journal.perform(orders) }
+    }
+
+    init(
+        _ genesis: ChainGenesis, _ settings: RunSettings, identity: IdentityKey, log: Logger
+    ) throws(Failure) {
+        self.genesis = genesis
+        self.settings = settings
+        let parameters = ChainParameters(genesis)
+        let key = try Self.validatorKey(identity, settings, genesis, log)
+        database = try Self.open(settings, genesis)
+        do throws(Failure) {
+            let keepsState = !settings.isStateless
+            try Self.begin(database, genesis, parameters, keepsState: keepsState, log)
+            let processor = try Self.processor(
+                parameters, database, keepsState: keepsState, key: key, genesis)
+            executor = Executor(processor)
+            var recovery: ConsensusRecovery?
+            if let key {
+                let files = try Self.journal(settings, key, parameters.network)
+                recovery = files.recovery
+                journal = JournalThread(files)
+            } else {
+                journal = nil
+            }
+            var configuration = ChainConfiguration(
+                parameters: parameters,
+                localKey: key.flatMap {
+                    SigningKeyBytes(scheme: .ed25519, bytes: $0.publicKey.bytes)
+                }, keepsState: keepsState)
+            configuration.crossValidates = !settings.verifiers.isEmpty
+            configuration.equivocates = settings.equivocates
+            start = ChainStart(
+                configuration: configuration, head: processor.head, recovery: recovery)
+        } catch {
+            database.close()
+            throw error
+        }
+    }
+
+    // MARK: Opening
+
+    /// A node validates when it is told to, with the key by which peers know it.
+    private static func validatorKey(
+        _ identity: IdentityKey, _ settings: RunSettings, _ genesis: ChainGenesis, _ log: Logger
+    ) throws(Failure) -> Ed25519.PrivateKey? {
+        guard settings.roles.contains(.validator) else { return nil }
+        guard let key = identity.ed25519 else {
+            throw Failure(
+                "\(settings.keyPath) is no Ed25519 key, and validators have no other: "
+                    + "`chorale key generate` makes one")
+        }
+        let bytes = SigningKeyBytes(scheme: .ed25519, bytes: key.publicKey.bytes)
+        if bytes.flatMap({ genesis.validators.index(of: $0) }) == nil {
+            log.info("this key is no validator of the genesis; it votes once it has stake")
+        }
+        return key
+    }
+
+    private static func open(
+        _ settings: RunSettings, _ genesis: ChainGenesis
+    ) throws(Failure) -> ChainDatabase {
+        var options = ChainStoreOptions()
+        options.state.database.openFileCountMax = chainFilesMax
+        do throws(StoreOpenError) {
+            return try ChainDatabase.open(
+                directory: settings.chainDirectory, network: genesis.digest, options: options)
+        } catch {
+            throw Failure("\(error)")
+        }
+    }
+
+    /// Files of the chain's database that are open at once.
+    static let chainFilesMax = 128
+
+    /// Writes the genesis into an empty database.
+    private static func begin(
+        _ database: ChainDatabase, _ genesis: ChainGenesis, _ parameters: ChainParameters,
+        keepsState: Bool, _ log: Logger
+    ) throws(Failure) {
+        guard database.head == nil else { return }
+        let write: BlockWrite
+        do throws(ValidatorSet.ListError) {
+            var execution: ExecutionWrite?
+            if keepsState {
+                execution = ExecutionWrite(
+                    header: genesis.header, stateRoot: genesis.stateRoot, transactionHashes: [],
+                    receipts: [], changes: [], newNodes: [])
+            }
+            write = try BlockProcessor<ChainDatabase>.genesisWrite(parameters, state: execution)
+        } catch {
+            throw Failure("the genesis has no validators: \(error)")
+        }
+        do throws(StoreFailure) {
+            if keepsState { try importState(genesis.accounts, into: database, log) }
+            try database.write(write, sync: true)
+        } catch {
+            throw Failure("the genesis could not be written: \(error)")
+        }
+    }
+
+    private static func importState(
+        _ accounts: GenesisAccounts, into database: ChainDatabase, _ log: Logger
+    ) throws(StoreFailure) {
+        let state = try database.importState()
+        var part: [(address: Address, entry: StateStore.Entry)] = []
+        var count = 0
+        for account in accounts {
+            part.append((account.address, account.entry))
+            count += 1
+            guard part.count == 4096 else { continue }
+            try state.add(part)
+            part = []
+            if count.isMultiple(of: 1 << 16) {
+                log.info(
+                    "writing the genesis",
+                    [.count: LogValue(count), .limit: LogValue(accounts.count)])
+            }
+        }
+        try state.add(part)
+        let root = try state.finish()
+        guard root == accounts.stateRoot else {
+            throw .corrupt("the genesis state has root 0x\(root), not 0x\(accounts.stateRoot)")
+        }
+    }
+
+    private static func processor(
+        _ parameters: ChainParameters, _ database: ChainDatabase, keepsState: Bool,
+        key: Ed25519.PrivateKey?, _ genesis: ChainGenesis
+    ) throws(Failure) -> BlockProcessor<ChainDatabase> {
+        let bytes = key.flatMap { SigningKeyBytes(scheme: .ed25519, bytes: $0.publicKey.bytes) }
+        let recipient = parameters.validators.first { $0.key == bytes }?.address
+        do throws(BlockProcessor<ChainDatabase>.OpenError) {
+            let processor = try BlockProcessor(
+                parameters, store: database, keepsState: keepsState, key: key,
+                feeRecipient: recipient ?? .zero)
+            guard keepsState == (database.stateHead != nil) else {
+                throw BlockProcessor<ChainDatabase>.OpenError.otherNetwork
+            }
+            return processor
+        } catch {
+            switch error {
+            case .empty, .headMalformed:
+                throw Failure("the chain's database is damaged: restore a backup")
+            case .store(let failure): throw Failure("\(failure)")
+            case .otherNetwork:
+                throw Failure(
+                    keepsState
+                        ? "this database was made with --stateless and has no state: start with "
+                            + "--stateless, or with an empty data directory"
+                        : "this database keeps the state: start without --stateless, or with an "
+                            + "empty data directory")
+            }
+        }
+    }
+
+    private static func journal(
+        _ settings: RunSettings, _ key: Ed25519.PrivateKey, _ network: NetworkDigest
+    ) throws(Failure) -> ValidatorJournal {
+        do throws(ConsensusFileError) {
+            return try ValidatorJournal(
+                directory: settings.dataDirectory, key: key, network: network, keyIsNew: false,
+                resetHeight: settings.resetSigningStateAt)
+        } catch {
+            throw Failure("\(error)")
+        }
+    }
+
+    // MARK: Running
+
+    /// Begins to answer calls, and to ask others about blocks.
+    func run(_ host: NodeHost, on loop: EventLoop, log: Logger) throws(Failure) {
+        if !settings.verifiers.isEmpty {
+            let opinions = try BlockOpinions(settings, genesis, log: log, loop: loop, host)
+            self.opinions = opinions
+            host.onCrossValidate = { contents, requests in opinions.ask(contents, requests) }
+        }
+        do throws(SystemError) {
+            calls = try NodeCalls(loop) { id, command in host.perform(command, as: id) }
+        } catch {
+            throw Failure("cannot start: \(error)")
+        }
+        guard let address = settings.rpcAddress, let calls else { return }
+        let workers = RPCWorkers(
+            rules: genesis.rules, version: Version.client, database: database, calls: calls,
+            board: board)
+        var options = RPCServer.Options()
+        options.virtualHosts = settings.rpcHosts
+        options.corsOrigins = settings.rpcOrigins
+        do throws(HTTPServerError) {
+            server = try RPCServer(address: address.description, options: options) {
+                request throws(RPCError) in try workers.answer(request)
+            }
+        } catch {
+            throw Failure(
+                "cannot serve JSON-RPC: \(error)"
+                    + PortHolder.advice(port: address.port, .rpcAddress))
+        }
+        log.info("serving JSON-RPC", [.address: LogValue(server?.address ?? "")])
+    }
+
+    /// A reply of the node. Returns whether it was for a call of a wallet.
+    func take(_ id: CommandID, _ reply: Reply) -> Bool { calls?.take(id, reply) ?? false }
+
+    func publish(_ info: ChainInfo?, peerCount: Int, isListening: Bool) {
+        var reading = ChainBoard.Reading()
+        reading.peerCount = peerCount
+        reading.isListening = isListening
+        if let info, let sync = info.sync {
+            reading.sync = SyncProgress(
+                starting: sync.from, current: info.head.height, highest: sync.to)
+        }
+        board.publish(reading)
+    }
+
+    /// Ends what asks the node, before the node is gone.
+    func stopServing() {
+        calls?.close()
+        server?.stop()
+        opinions?.stop()
+    }
+
+    /// After the threads that use it have ended.
+    func close() { database.close() }
+}
+
+/// Services for the workers of an RPC server: each answers one call at a time.
+private final class RPCWorkers: Sendable {
+    private struct Idle: @unchecked Sendable {
+        // @unchecked: a service is taken by one thread and put back by it.
+        var services: [EthereumService] = []
+    }
+
+    private let rules: ChainRules
+    private let version: String
+    private let calls: NodeCalls
+    private let board: ChainBoard
+    private let idle = Mutex(Idle())
+    private let makeReader: @Sendable () -> ChainReader
+
+    init(
+        rules: ChainRules, version: String, database: ChainDatabase, calls: NodeCalls,
+        board: ChainBoard
+    ) {
+        self.rules = rules
+        self.version = version
+        self.calls = calls
+        self.board = board
+        // As many as a server has workers, made here because the database has one owner.
+        var readers = (0..<HTTPServer.Limits().workerCount).map { _ in database.makeReader() }
+        let pool = Mutex(readers)
+        readers = []
+        makeReader = { pool.withLock { $0.removeLast() } }
+    }
+
+    func answer(_ request: RPCRequest) throws(RPCError) -> JSONValue {
+        let service =
+            idle.withLock { $0.services.popLast() }
+            ?? EthereumService(
+                NodeChainView(
+                    rules: rules, clientVersion: version, reader: makeReader(), calls: calls,
+                    board: board))
+        defer { idle.withLock { $0.services.append(service) } }
+        return try service.answer(request)
+    }
+}
+
+extension ChainParameters {
+    init(_ genesis: ChainGenesis) {
+        self.init(
+            network: genesis.network, genesisID: genesis.blockID,
+            genesisTime: WallTime(milliseconds: Int64(genesis.time) * 1000),
+            genesisHeader: genesis.header, rules: genesis.rules,
+            validators: zip(genesis.validators.validators, genesis.feeRecipients).map {
+                RegisteredValidator(key: $0.key, stake: $0.stake, address: $1)
+            }, blockInterval: genesis.blockInterval, epochLength: genesis.epochLength,
+            gasLimitTarget: genesis.header.gasLimit, witnessSizeMax: genesis.witnessSizeMax)
+    }
+}
