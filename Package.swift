@@ -226,7 +226,8 @@ let package = Package(
             [
                 "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Swarm",
                 "Gossipsub", "Kademlia", "Node", "NodeHost", "DriverUV", "Store", "Telemetry",
-                "Admin", "JSONRPC", "Execution", "EngineAPI", "Conformance", "CBuildInfo", "HTTP",
+                "Admin", "JSONRPC", "Execution", "EngineAPI", "EthereumRPC", "TransactionPool",
+                "Consensus", "Chain", "CrossValidation", "Conformance", "CBuildInfo", "HTTP",
                 "RPCServer",
                 argumentParser,
             ], settings: base),
@@ -294,8 +295,8 @@ let package = Package(
         tests(
             "Chain",
             [
-                "Chain", "Consensus", "TransactionPool", "Execution", "Crypto", "Codec",
-                "PeerIdentity", "ChoraleTypes",
+                "Chain", "Consensus", "TransactionPool", "Execution", "Conformance", "Crypto",
+                "Codec", "PeerIdentity", "ChoraleTypes",
             ]),
         tests(
             "Connection",
@@ -340,8 +341,9 @@ let package = Package(
         tests(
             "ChoraleCLI",
             [
-                "ChoraleCLI", "chorale", "Admin", "Codec", "Crypto", "PeerIdentity", "Swarm",
-                "Node", "NodeHost", "DriverUV", "Store", "Telemetry", argumentParser,
+                "ChoraleCLI", "chorale", "Admin", "Chain", "ChoraleTypes", "Codec", "Crypto",
+                "Execution", "PeerIdentity", "Swarm", "Node", "NodeHost", "DriverUV", "Store",
+                "Telemetry", argumentParser,
             ]),
         tests(
             "Vector",

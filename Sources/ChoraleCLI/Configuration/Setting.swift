@@ -1,3 +1,5 @@
+import Codec
+
 /// Everything that `chorale run` can be told: a flag, an environment variable, a line of config.yaml.
 ///
 /// Raw values are the names of flags and keys, and never change.

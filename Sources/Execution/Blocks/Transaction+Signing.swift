@@ -1,6 +1,6 @@
 public import ChoraleBase
 import Codec
-import Crypto
+public import Crypto
 
 extension Transaction {
     /// The transaction as a block holds it: a list, or the type and a list.
@@ -74,6 +74,25 @@ extension Transaction {
             for authorization in authorizations { authorization.write(to: &writer) }
             writer.endList(list)
         }
+    }
+
+    /// The transaction with the signature of `key`'s holder; one that it has is replaced.
+    ///
+    /// The nonce of the signature is that of RFC 6979, so that equal transactions have equal signatures.
+    ///
+    /// - Precondition: a type other than legacy has its chain.
+    public func signed(by key: Secp256k1.PrivateKey) -> Transaction {
+        precondition(kind == .legacy || chainID != nil, "a typed transaction is for one chain")
+        let (signature, recoveryID) = key.signRecoverable(digest: signingHash)
+        // Above 1 when r is not below the order, which nobody has seen: once in 2^127 signatures.
+        precondition(recoveryID < 2, "no transaction can say which point is meant")
+        let bytes = signature.span
+        guard let r = UInt256(bigEndian: bytes.extracting(0..<32)),
+            let s = UInt256(bigEndian: bytes.extracting(32..<64))
+        else { preconditionFailure("a compact signature has 64 bytes") }
+        var transaction = self
+        (transaction.yParity, transaction.r, transaction.s) = (recoveryID, r, s)
+        return transaction
     }
 
     /// Who signed. About 30 µs.

@@ -1,7 +1,7 @@
 import ChoraleBase
 import Testing
 
-@testable import ChoraleCLI
+@testable import Codec
 
 @Suite struct SettingsTextTests {
     struct Row: Sendable, CustomStringConvertible {
