@@ -1,6 +1,9 @@
+import Chain
 import ChoraleBase
+import ChoraleTypes
 import Codec
 import Crypto
+import Execution
 import Foundation
 import Node
 import PeerIdentity
@@ -19,7 +22,7 @@ import Testing
     static func files(_ network: GenesisNetwork) -> [String] {
         [
             network.config, network.genesis, network.validatorList, network.nodeList,
-            network.bootnodes, network.validatorConfig,
+            network.bootnodes, network.bootnodeList, network.validatorConfig, network.accountList,
         ]
             + network.nodes.map { network.settings(of: $0) + "\($0.identity.peerID)" }
     }
@@ -104,10 +107,98 @@ import Testing
         #expect(throws: Failure.self) { try BootnodeList.load([path], source: "--bootnodes") }
     }
 
-    /// The root of an empty trie, as in every genesis without accounts (Ethereum, yellow paper §4.1).
-    @Test func theStateIsEmpty() throws {
-        let root = "56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421"
-        #expect("\(try Self.plan().network().stateRoot)" == root)
+    /// The three files make the chain that the command printed, and no other.
+    @Test func theChainIsThatOfTheFiles() throws {
+        let scratch = try Scratch()
+        let directory = scratch.path + "/net"
+        let network = try Self.plan().network()
+        try network.write(to: directory)
+        let chain = try NetworkDirectory.genesis(directory)
+        #expect(chain.digest == network.digest)
+        #expect(chain.stateRoot == network.stateRoot)
+        #expect(chain.blockHash == network.blockHash)
+        #expect(chain.blockID == network.chain?.blockID)
+        #expect(chain.name == "test" && chain.time == GenesisPlan.seededTime)
+        #expect(chain.blockInterval == .seconds(4) && chain.epochLength == 32)
+        #expect(chain.rules.chainID == 1337)
+        #expect(chain.rules.depositContract == DepositContract.address)
+        #expect(chain.rules.epoch(at: chain.time).fork == .prague)
+        #expect(
+            chain.validators.validators.map(\.key.bytes)
+                == network.validators.map(\.key.publicKey.bytes))
+        #expect(chain.validators.validators.allSatisfy { $0.stake == 32_000_000_000 })
+        #expect(chain.feeRecipients == network.recipients.map(\.address))
+        // Ten accounts with a million ether each, and five contracts.
+        let accounts = Array(chain.accounts)
+        #expect(
+            accounts.map(\.address) == network.funded.map(\.address)
+                + SystemContracts.accounts.map(\.address))
+        let million = "0xd3c21bcecceda1000000"
+        #expect(accounts.prefix(10).allSatisfy { $0.entry.balance.description == million })
+        #expect(accounts.suffix(5).map(\.entry) == SystemContracts.accounts.map(\.entry))
+    }
+
+    @Test func accountsAreWrittenWithTheirKeysForTheirOwnerOnly() throws {
+        let scratch = try Scratch()
+        let directory = scratch.path + "/net"
+        let network = try Self.plan().network()
+        try network.write(to: directory)
+        let path = directory + "/accounts.yaml"
+        #expect(Files.mode(path) == 0o600)
+        let records = try RecordListText(try Files.text(path), recordCountMax: 100).records
+        #expect(records.count == 12)
+        for (record, account) in zip(records, network.funded + network.recipients) {
+            #expect(record["name"]?.value == account.name)
+            #expect(record["address"]?.value == "\(account.address)")
+            let bytes = try Hex.decode(try #require(record["privateKey"]).value)
+            let key = try Secp256k1.PrivateKey(SecretBytes(copying: bytes))
+            #expect(Address(key.publicKey) == account.address)
+        }
+    }
+
+    @Test func aNetworkWithoutValidatorsHasAStateAndNoChain() throws {
+        var plan = Self.plan()
+        plan.counts = [(.prover, 2)]
+        let network = try plan.network()
+        #expect(network.chain == nil)
+        #expect(try network.stateRoot == Self.plan().network().stateRoot)
+    }
+
+    @Test func otherAccountsAreMerged() throws {
+        let scratch = try Scratch()
+        let first = try Self.plan().network()
+        try first.write(to: scratch.path + "/net")
+        let path = try scratch.file(
+            "alloc.json", #"{"0x00000000000000000000000000000000000000aa": {"balance": "5"}}"#)
+        var plan = Self.plan()
+        plan.alloc = try AllocFile.accounts(path)
+        let network = try plan.network()
+        #expect(network.stateRoot != first.stateRoot)
+        #expect(network.chain?.accounts.count == 16)
+        // A whole genesis file brings contracts that are there already, and accounts that must agree.
+        plan.alloc = try AllocFile.accounts(scratch.path + "/net/genesis.json")
+        #expect(try plan.network().stateRoot == first.stateRoot)
+        plan.seed = 2
+        #expect(try plan.network().chain?.accounts.count == 25)
+        plan.alloc[10].entry.balance = .one
+        #expect(throws: Failure.self) { try plan.network() }
+        let bad = try scratch.file("bad.json", #"{"alloc": {"0x12": {}}}"#)
+        do {
+            _ = try AllocFile.accounts(bad)
+            Issue.record("was read")
+        } catch {
+            #expect(error.message.contains("`0x12` is not an address of 20 bytes"))
+        }
+    }
+
+    @Test func timesAreAbsoluteOrFromNow() throws {
+        #expect(GenesisTime(argument: "12") == .at(12))
+        #expect(GenesisTime(argument: "+12") == .fromNow(12))
+        for text in ["", "+", "-1", "1.5", "+-1", "0x10", "١"] {
+            #expect(GenesisTime(argument: text) == nil, "\(text)")
+        }
+        #expect(try GenesisTime.fromNow(30).seconds(now: 1000) == 1030)
+        #expect(throws: Failure.self) { try GenesisTime.fromNow(.max).seconds(now: 1) }
     }
 
     @Test func aChangedFileIsNoticed() throws {
@@ -142,8 +233,8 @@ import Testing
     }
 
     @Test func bytesCannotMoveBetweenFiles() {
-        let first = NetworkDirectory.digest([[1, 2], [3], []])
-        let second = NetworkDirectory.digest([[1], [2, 3], []])
+        let first = NetworkFile.digest([[1, 2], [3], []])
+        let second = NetworkFile.digest([[1], [2, 3], []])
         #expect(first != second)
     }
 }

@@ -103,7 +103,7 @@ import Testing
         let paths = [
             [], ["init"], ["run"], ["genesis"], ["admin"], ["gossip"], ["dht"], ["body"], ["ping"],
             ["perf"], ["key"], ["admin", "info"], ["admin", "add-peer"], ["gossip", "subscribe"],
-            ["dht", "put"], ["body", "get"], ["key", "inspect"],
+            ["dht", "put"], ["body", "get"], ["key", "inspect"], ["network"], ["load"],
         ]
         for path in paths { try visit(path) }
     }

@@ -1,31 +1,31 @@
+import Chain
 package import ChoraleBase
-import Crypto
+import Codec
 package import PeerIdentity
 
 /// A directory that describes a network: what `chorale genesis` writes and `--network` reads.
 ///
 /// | file | holds |
 /// | --- | --- |
-/// | `config.yaml` | name, genesis time, validators' public keys |
+/// | `config.yaml` | name, genesis time, limits, validators' public keys |
 /// | `genesis.json` | the initial state, in geth's form |
-/// | `validators.yaml` | which node runs which validators |
+/// | `validators.yaml` | validators: key, stake, fee recipient |
 /// | `network-digest` | the digest of the three above, in hex |
-/// | `bootnodes.txt`, `boot_enr.yaml`, `nodes.yaml` | nodes to join through: the first that exists is used |
+/// | `bootnodes.txt`, `bootnodes.yaml`, `boot_enr.yaml`, `nodes.yaml` | nodes to join through: the first that exists is used |
 package struct NetworkDirectory: Equatable {
     package var name: String
     /// SHA-256 over the files; its first four bytes are in topic and protocol names.
     package var digest: Bytes32
     package var bootnodes: [Bootnode]
 
-    package static let digestedFiles = ["config.yaml", "genesis.json", "validators.yaml"]
+    package static let digestedFiles = NetworkFile.allCases.map(\.rawValue)
     package static let digestFile = "network-digest"
-    package static let bootnodeFiles = ["bootnodes.txt", "boot_enr.yaml", "nodes.yaml"]
+    package static let bootnodeFiles = [
+        "bootnodes.txt", "bootnodes.yaml", "boot_enr.yaml", "nodes.yaml",
+    ]
 
     /// Keys that `config.yaml` may have.
-    static let configKeys = [
-        "NETWORK_NAME", "GENESIS_TIME", "SECONDS_PER_SLOT", "N_PROVERS", "GENESIS_VALIDATORS",
-        "REDUNDANCY", "TREE_TOLERANCE", "COMMITTEE_SIZE",
-    ]
+    static let configKeys = ChainGenesis.settingNames
 
     var shortDigest: [UInt8] { Array(digest.bytes.prefix(4)) }
 
@@ -39,13 +39,29 @@ package struct NetworkDirectory: Equatable {
             let full = Files.join(path, file)
             if Files.exists(full) { files[file] = try Files.read(full, sizeMax: sizeMax) }
         }
-        for file in digestedFiles { try read(file, sizeMax: 256 << 20) }
+        for file in NetworkFile.allCases { try read(file.rawValue, sizeMax: file.sizeMax) }
         try read(digestFile, sizeMax: 1024)
         for file in bootnodeFiles {
             try read(file, sizeMax: 1 << 20)
             if files[file] != nil { break }
         }
         return try NetworkDirectory(files: files, path: path)
+    }
+
+    /// What the network's chain starts from.
+    ///
+    /// - Throws: usage failures that name file, line or member.
+    static func genesis(_ path: String) throws(Failure) -> ChainGenesis {
+        var files: [NetworkFile: [UInt8]] = [:]
+        for file in NetworkFile.allCases {
+            let full = Files.join(path, file.rawValue)
+            if Files.exists(full) { files[file] = try Files.read(full, sizeMax: file.sizeMax) }
+        }
+        do throws(GenesisError) {
+            return try ChainGenesis(files: files)
+        } catch {
+            throw .usage("\(path): \(error)")
+        }
     }
 
     /// - Parameters:
@@ -59,7 +75,7 @@ package struct NetworkDirectory: Equatable {
             }
             contents.append(content)
         }
-        digest = Self.digest(contents)
+        digest = NetworkFile.digest(contents)
         if let said = files[Self.digestFile] {
             try Self.check(digest, said, Files.join(path, Self.digestFile))
         }
@@ -78,16 +94,6 @@ package struct NetworkDirectory: Equatable {
             throw .usage("\(path) is not a text in UTF-8")
         }
         return text
-    }
-
-    /// The digest of the files' contents, in the order of ``digestedFiles``.
-    ///
-    /// Each is hashed by itself first, so that bytes cannot move from one file to another.
-    static func digest(_ contents: [[UInt8]]) -> Bytes32 {
-        var hasher = SHA256.Hasher()
-        hasher.update(Array("chorale/network/1".utf8))
-        for content in contents { hasher.update(SHA256.hash(content)) }
-        return hasher.finish()
     }
 
     private static func check(
