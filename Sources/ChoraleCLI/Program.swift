@@ -124,6 +124,8 @@ enum Version {
     static let text = commit.map { "\(number) (\($0))" } ?? number
     /// How the node names itself to peers.
     static let agent = "chorale/\(number)"
+    /// How it names itself to wallets, as in geth's `web3_clientVersion`.
+    static let client = "Chorale/v\(number)/linux-x86_64"
 }
 
 struct Chorale: ParsableCommand {

@@ -61,8 +61,8 @@ extension Node {
             outputs.append(.process(task))
         case .journal(let order):
             outputs.append(.journal(order))
-        case .crossValidate(let contents):
-            outputs.append(.crossValidate(contents))
+        case .crossValidate(let contents, let requests):
+            outputs.append(.crossValidate(contents, requests: requests))
         case .ask(let id, let peer, let request, _):
             ask(id, peer, request, now: now, into: &outputs)
         case .serveContents(let id, let contents):

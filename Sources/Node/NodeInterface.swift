@@ -80,7 +80,7 @@ public enum NodeOutput: Sendable {
     /// For whoever owns the validator's files, in this order.
     case journal(JournalOrder)
     /// For other implementations, if there are any.
-    case crossValidate(BlockContents)
+    case crossValidate(BlockContents, requests: [[UInt8]])
     case reply(CommandID, Reply, isLast: Bool)
     case event(NodeEvent)
     /// Nothing follows.

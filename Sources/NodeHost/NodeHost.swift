@@ -80,7 +80,7 @@ public final class NodeHost {
     /// Replies to commands; `isLast` ends one.
     public var onReply: ((CommandID, Reply, _ isLast: Bool) -> Void)?
     /// Others are to be asked about a block; ``crossValidated(_:refusal:)`` answers.
-    public var onCrossValidate: ((BlockContents) -> Void)?
+    public var onCrossValidate: ((BlockContents, _ requests: [[UInt8]]) -> Void)?
     /// The node has drained after ``stop()``.
     public var onStopped: (() -> Void)?
 
@@ -161,6 +161,9 @@ public final class NodeHost {
         handle(.crossValidated(block, refusal: refusal))
     }
 
+    /// How far the chain is; nil on a network without one.
+    public var chainInfo: ChainInfo? { node.chainInfo(now: loop.readClocks()) }
+
     /// Everything that can be counted, for metrics.
     public func metrics() -> NodeMetrics { node.metrics(now: loop.readClocks()) }
 
@@ -223,12 +226,8 @@ public final class NodeHost {
             submit(task)
         case .journal(let order):
             submit(order)
-        case .crossValidate(let contents):
-            guard let onCrossValidate else {
-                pending.append(.crossValidated(contents.block.id, refusal: nil))
-                return
-            }
-            onCrossValidate(contents)
+        case .crossValidate(let contents, let requests):
+            onCrossValidate?(contents, requests)
         case .reply(let id, let reply, let isLast):
             onReply?(id, reply, isLast)
         case .listen(let id, let address):

@@ -468,7 +468,7 @@ extension ChainNetwork {
             case .readBody(let root):
                 network.answer(index, after: 1, .bodyRead(root: root, bodies[root]))
             case .penalize(let peer, let text): penalties[peer, default: []].append(text)
-            case .crossValidate(let contents):
+            case .crossValidate(let contents, _):
                 let refusal = network.opinion?(index, contents)
                 network.answer(
                     index, after: 5, .crossValidated(contents.block.id, refusal: refusal))

@@ -138,7 +138,9 @@ public enum ChainOutput: Sendable {
     case process(ChainTask)
     case journal(JournalOrder)
     /// Asks other implementations what they make of a block that is valid here.
-    case crossValidate(BlockContents)
+    ///
+    /// - Parameter requests: of its execution.
+    case crossValidate(BlockContents, requests: [[UInt8]])
     case ask(ChainRequestID, PeerID, ChainRequest, deadline: MonotonicInstant)
     /// nil: not here.
     case serveContents(BlockServeID, BlockContents?)

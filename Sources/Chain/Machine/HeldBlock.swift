@@ -169,7 +169,7 @@ extension Chain {
             return false
         }
         blocks[id]!.state = .checking(facts)
-        outputs.append(.crossValidate(contents))
+        outputs.append(.crossValidate(contents, requests: facts.requests))
         return true
     }
 

@@ -205,6 +205,7 @@ public final class BlockProcessor<Store: ChainStore> {
         facts.gasUsed = built.outcome.gasUsed
         facts.payloadSize = payload.count
         facts.witnessSize = witness.count
+        facts.requests = built.outcome.requests
         prepare(
             Prepared(
                 header: built.block.header, transactions: built.block.transactions,
@@ -312,6 +313,7 @@ public final class BlockProcessor<Store: ChainStore> {
             facts.gasUsed = verdict.roots.gasUsed
             facts.payloadSize = contents.payload.count
             facts.witnessSize = contents.witness.count
+            facts.requests = verdict.outcome.requests
             return .success(
                 Prepared(
                     header: header, transactions: payload.transactions, senders: nil,

@@ -63,6 +63,8 @@ public struct BlockFacts: Hashable, Sendable {
     public var payloadSize = 0
     /// In bytes; 0 when it was executed without.
     public var witnessSize = 0
+    /// What executing it asked of consensus (EIP-7685).
+    public var requests: [[UInt8]] = []
 
     public init() {}
 }

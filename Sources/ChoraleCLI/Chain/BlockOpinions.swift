@@ -16,7 +16,13 @@ final class BlockOpinions {
     private let genesis: ChainGenesis
     private let policy: UnreachablePolicy
     private let log: Logger
-    private let mailbox: Mailbox<(Bytes32, CrossValidationReport)>
+    private let mailbox: Mailbox<Opinion>
+
+    private struct Opinion: Sendable {
+        let block: Bytes32
+        /// nil: nobody was asked, for want of room.
+        let report: CrossValidationReport?
+    }
 
     init(
         _ settings: RunSettings, _ genesis: ChainGenesis, log: Logger, loop: EventLoop,
@@ -27,7 +33,7 @@ final class BlockOpinions {
         options.whenUnreachable = settings.whenUnreachable
         for (index, verifier) in settings.verifiers.enumerated() {
             guard case .engine(_, let path?) = verifier.target else { continue }
-            do throws(TokenSecretFile.ReadError) {
+            do throws(TokenSecretError) {
                 options.secrets[index] = try TokenSecretFile.read(path)
             } catch {
                 throw Failure("\(error)")
@@ -38,10 +44,12 @@ final class BlockOpinions {
         policy = settings.whenUnreachable
         validator = CrossValidator(options)
         do throws(SystemError) {
-            mailbox = try Mailbox(loop: loop, capacity: 64) { reports in
-                for (block, report) in reports {
-                    Self.tell(report, log)
-                    host.crossValidated(block, refusal: report.refusal)
+            let policy = policy
+            mailbox = try Mailbox(loop: loop, capacity: 64) { opinions in
+                for opinion in opinions {
+                    if let report = opinion.report { Self.tell(report, log) }
+                    host.crossValidated(
+                        opinion.block, refusal: Self.refusal(opinion.report, policy))
                 }
             }
         } catch {
@@ -49,7 +57,7 @@ final class BlockOpinions {
         }
     }
 
-    func ask(_ contents: BlockContents, _ requests: [[UInt8]]) -> String? {
+    func ask(_ contents: BlockContents, _ requests: [[UInt8]]) {
         let payload: Block
         let witness: Witness
         do {
@@ -69,15 +77,26 @@ final class BlockOpinions {
             fork: genesis.rules.epoch(at: header.timestamp).fork)
         let id = contents.block.id
         let isAsked = validator.ask(item) { [mailbox] report in
-            _ = mailbox.send((id, report))
+            _ = mailbox.send(Opinion(block: id, report: report))
         }
-        guard !isAsked else { return nil }
         // As when nobody can be reached.
-        return policy == .accept ? "" : "too many blocks are being checked by others already"
+        if !isAsked { _ = mailbox.send(Opinion(block: id, report: nil)) }
+    }
+
+    private static func refusal(
+        _ report: CrossValidationReport?, _ policy: UnreachablePolicy
+    ) -> String? {
+        guard let report else {
+            return policy == .accept ? nil : "too many blocks are being checked by others already"
+        }
+        guard !report.decision.isAccepted else { return nil }
+        let tally = report.tally
+        return "\(report.decision.name): \(tally.agree) agree, \(tally.disagree) disagree, "
+            + "\(tally.silent) are silent"
     }
 
     private static func tell(_ report: CrossValidationReport, _ log: Logger) {
-        let fields: [LogKey: LogValue] = [
+        let fields: KeyValuePairs<LogKey, LogValue> = [
             .height: LogValue(report.blockNumber), .verdict: LogValue(report.decision.name),
             .count: LogValue(report.tally.agree), .use: LogValue(report.tally.disagree),
         ]

@@ -103,6 +103,39 @@ struct SettingOptions: ParsableArguments {
         help: "HOST:PORT of the HTTP API, so far /health and /info, or off. (default: off)")
     var httpAddress: String?
 
+    @Option(
+        help: "HOST:PORT of JSON-RPC for wallets and scripts, or off. (default: off)")
+    var rpcAddress: String?
+
+    @Option(help: "Host names that JSON-RPC is asked by, or *. (default: localhost)")
+    var rpcVhosts: [String] = []
+
+    @Option(help: "Origins of web pages that may use JSON-RPC, or *. (default: none)")
+    var rpcCors: [String] = []
+
+    @Flag(
+        inversion: .prefixedNo,
+        help: "Keep blocks and no state: blocks are judged by their witnesses. (default: keep it)")
+    var stateless: Bool?
+
+    @Option(
+        help: ArgumentHelp(
+            "Another implementation to ask before each vote: NAME=URL[,jwtsecret=FILE] or NAME=exec:/PATH.",
+            valueName: "verifier"))
+    var crossValidate: [String] = []
+
+    @Option(
+        help: "accept or refuse blocks while none of them answers. (default: accept)")
+    var crossValidationUnreachable: String?
+
+    @Option(
+        help: "The height from which on this key has signed nothing: only after its signing state was lost.")
+    var resetSigningStateAt: String?
+
+    @Option(
+        help: "equivocate: sign everything twice, to see what others make of it. Local networks only.")
+    var byzantine: String?
+
     @Option(help: "error, warning, info, debug or trace. (default: info)")
     var logLevel: String?
 
@@ -134,6 +167,14 @@ struct SettingOptions: ParsableArguments {
             case .adminSocket: texts = adminSocket.map { [$0] } ?? []
             case .metricsAddress: texts = metricsAddress.map { [$0] } ?? []
             case .httpAddress: texts = httpAddress.map { [$0] } ?? []
+            case .rpcAddress: texts = rpcAddress.map { [$0] } ?? []
+            case .rpcHosts: texts = rpcVhosts
+            case .rpcOrigins: texts = rpcCors
+            case .stateless: texts = stateless.map { ["\($0)"] } ?? []
+            case .crossValidate: texts = crossValidate
+            case .whenUnreachable: texts = crossValidationUnreachable.map { [$0] } ?? []
+            case .resetSigningState: texts = resetSigningStateAt.map { [$0] } ?? []
+            case .byzantine: texts = byzantine.map { [$0] } ?? []
             case .logLevel: texts = logLevel.map { [$0] } ?? []
             case .logFormat: texts = logFormat.map { [$0] } ?? []
             }

@@ -48,10 +48,10 @@ package struct NetworkDirectory: Equatable {
         return try NetworkDirectory(files: files, path: path)
     }
 
-    /// What the network's chain starts from.
+    /// What the network's chain starts from; nil when nobody validates, so that there is none.
     ///
     /// - Throws: usage failures that name file, line or member.
-    static func genesis(_ path: String) throws(Failure) -> ChainGenesis {
+    static func genesis(_ path: String) throws(Failure) -> ChainGenesis? {
         var files: [NetworkFile: [UInt8]] = [:]
         for file in NetworkFile.allCases {
             let full = Files.join(path, file.rawValue)
@@ -60,6 +60,7 @@ package struct NetworkDirectory: Equatable {
         do throws(GenesisError) {
             return try ChainGenesis(files: files)
         } catch {
+            if case .validators(.empty) = error.reason { return nil }
             throw .usage("\(path): \(error)")
         }
     }

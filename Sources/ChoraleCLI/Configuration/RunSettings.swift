@@ -1,5 +1,8 @@
+import Chain
 import ChoraleBase
+import ChoraleTypes
 import Codec
+import CrossValidation
 import Crypto
 import Gossipsub
 package import Node
@@ -40,9 +43,25 @@ package struct RunSettings {
     var metricsAddress: HostPort?
     /// Nil: no HTTP API is served.
     var httpAddress: HostPort?
+    /// What the network's chain starts from; nil when there is none.
+    var genesis: ChainGenesis?
+    /// Nil: no JSON-RPC is served.
+    var rpcAddress: HostPort?
+    var rpcHosts: [String]
+    var rpcOrigins: [String]
+    /// Whether blocks are kept without the state after them.
+    var isStateless: Bool
+    /// Whom to ask about a block before voting for it.
+    var verifiers: [Verifier]
+    var whenUnreachable: UnreachablePolicy
+    var resetSigningStateAt: UInt64?
+    /// Whether everything is signed twice, for tests of others.
+    var equivocates: Bool
     var logLevel: LogLevel
     var logFormat: LogFormat
 
+    /// Of the chain's blocks and state.
+    var chainDirectory: String { Files.join(dataDirectory, "chain") }
     var databaseDirectory: String { Files.join(dataDirectory, "db") }
 
     static let configFile = "config.yaml"
@@ -77,7 +96,10 @@ package struct RunSettings {
         adminSocket = values[.adminSocket]?.texts.first ?? Files.join(directory, Self.socketFile)
 
         var network: NetworkDirectory?
-        if let path = values[.network]?.texts.first { network = try NetworkDirectory.load(path) }
+        if let path = values[.network]?.texts.first {
+            network = try NetworkDirectory.load(path)
+            genesis = try NetworkDirectory.genesis(path)
+        }
         let given = try reader.digest()
         if let network, let given, network.shortDigest != given {
             throw .usage(
@@ -117,6 +139,30 @@ package struct RunSettings {
             .servePerf, [("true", true), ("false", false)], default: addressPolicy == .local)
         metricsAddress = try reader.hostPort(.metricsAddress)
         httpAddress = try reader.hostPort(.httpAddress)
+        rpcAddress = try reader.hostPort(.rpcAddress)
+        rpcHosts = values[.rpcHosts]?.texts ?? ["localhost"]
+        rpcOrigins = values[.rpcOrigins]?.texts ?? []
+        isStateless = try reader.choice(
+            .stateless, [("true", true), ("false", false)], default: false)
+        verifiers = try reader.verifiers()
+        whenUnreachable = try reader.choice(
+            .whenUnreachable, [("accept", .accept), ("refuse", .refuse)], default: .accept)
+        resetSigningStateAt = try reader.height(.resetSigningState)
+        equivocates = try reader.choice(
+            .byzantine, [("equivocate", true), ("off", false)], default: false)
+        if equivocates, addressPolicy != .local {
+            throw .usage(
+                "--\(Setting.byzantine.name) is for networks of one machine, with "
+                    + "--\(Setting.addressPolicy.name) local")
+        }
+        for (setting, isGiven) in [
+            (Setting.rpcAddress, rpcAddress != nil), (.crossValidate, !verifiers.isEmpty),
+            (.stateless, isStateless),
+        ] where isGiven && genesis == nil {
+            throw .usage(
+                "--\(setting.name) needs a network with a chain: give --network DIR, whose "
+                    + "validators.yaml names validators")
+        }
         logLevel = try reader.choice(
             .logLevel, LogLevel.allCases.map { ($0.rawValue, $0) }, default: .info)
         logFormat = try reader.choice(
@@ -255,6 +301,26 @@ struct SettingReader {
             throw wrong(setting, text, expected: "a protocol name like /ipfs/kad/1.0.0")
         }
         return text
+    }
+
+    func verifiers() throws(Failure) -> [Verifier] {
+        var verifiers: [Verifier] = []
+        for text in values[.crossValidate]?.texts ?? [] {
+            do throws(Verifier.ParseError) {
+                verifiers.append(try Verifier(text))
+            } catch {
+                throw .usage("\(values[.crossValidate]?.origin, default: "--cross-validate"): \(error)")
+            }
+        }
+        return verifiers
+    }
+
+    func height(_ setting: Setting) throws(Failure) -> UInt64? {
+        guard let text = values[setting]?.texts.first else { return nil }
+        guard let height = UInt64(text), height <= ConsensusBounds.heightMax else {
+            throw wrong(setting, text, expected: "a height of the chain")
+        }
+        return height
     }
 
     func hostPort(_ setting: Setting) throws(Failure) -> RunSettings.HostPort? {

@@ -24,6 +24,14 @@ package enum Setting: String, CaseIterable, Hashable {
     case adminSocket = "admin-socket"
     case metricsAddress = "metrics-address"
     case httpAddress = "http-address"
+    case rpcAddress = "rpc-address"
+    case rpcHosts = "rpc-vhosts"
+    case rpcOrigins = "rpc-cors"
+    case stateless
+    case crossValidate = "cross-validate"
+    case whenUnreachable = "cross-validation-unreachable"
+    case resetSigningState = "reset-signing-state-at"
+    case byzantine
     case logLevel = "log-level"
     case logFormat = "log-format"
 
@@ -40,7 +48,9 @@ package enum Setting: String, CaseIterable, Hashable {
     /// Several values: repeated flags, comma lists, YAML lists.
     package var isList: Bool {
         switch self {
-        case .bootnodes, .directPeers, .role, .listen, .externalAddress, .gossipTopics: true
+        case .bootnodes, .directPeers, .role, .listen, .externalAddress, .gossipTopics, .rpcHosts,
+            .rpcOrigins, .crossValidate:
+            true
         default: false
         }
     }
@@ -144,7 +154,8 @@ package struct SettingValues {
     }
 
     private func split(_ text: String, _ setting: Setting) -> [String] {
-        guard setting.isList else { return [text] }
+        // The name of a secret's file may follow a verifier's after a comma.
+        guard setting.isList, setting != .crossValidate else { return [text] }
         return text.split(separator: ",").map { String($0.trimmed) }.filter { !$0.isEmpty }
     }
 

@@ -42,6 +42,8 @@ final class NodeProcess {
     private let store: RocksStore
     private let loop: EventLoop
     private let host: NodeHost
+    /// nil on a network without a chain.
+    private let chain: ChainService?
     private var admin: AdminServer?
     private var drainTimer: LoopTimer?
     private let board = TelemetryBoard()
@@ -76,12 +78,23 @@ final class NodeProcess {
             throw Failure("\(error)")
         }
         self.store = store
+        do throws(Failure) {
+            chain = try settings.genesis.map { genesis throws(Failure) in
+                try ChainService(genesis, settings, identity: identity, log: log)
+            }
+        } catch {
+            store.close()
+            throw error
+        }
+        var configuration = settings.nodeConfiguration(identity: identity)
+        configuration.chain = chain?.start
         do throws(SystemError) {
             loop = try EventLoop()
             host = try NodeHost(
-                loop: loop, configuration: settings.nodeConfiguration(identity: identity),
-                store: StoreBridge(store: store))
+                loop: loop, configuration: configuration, store: StoreBridge(store: store),
+                chain: chain?.executor, journal: chain?.journal)
         } catch {
+            chain?.close()
             store.close()
             throw Failure("cannot start: \(error)")
         }
@@ -90,7 +103,8 @@ final class NodeProcess {
     /// A node that runs out of descriptors refuses peers and cannot write; better not to start.
     private static func checkDescriptors(_ settings: RunSettings) throws(Failure) {
         let allowed = ProcessDescriptors.raiseLimit()
-        let needed = settings.socketCountMax + descriptorsBesidePeers
+        let ofChain = settings.genesis == nil ? 0 : ChainService.chainFilesMax + 96
+        let needed = settings.socketCountMax + descriptorsBesidePeers + ofChain
         guard allowed >= needed else {
             throw Failure(
                 "\(settings.peerCountMax) peers need \(needed) open files, and this process may "
@@ -117,6 +131,7 @@ final class NodeProcess {
         host.onStopped = { [unowned self] in finish() }
         try openAdmin()
         host.onReply = { [unowned self] id, reply, isLast in
+            if chain?.take(id, reply) ?? false { return }
             admin?.reply(id, reply, isLast: isLast)
         }
         do throws(SystemError) {
@@ -127,6 +142,7 @@ final class NodeProcess {
             throw Failure("cannot watch for signals: \(error)")
         }
         try openServers()
+        try chain?.run(host, on: loop, log: log)
         isStarted = true
         host.start()
         everySecond()
@@ -175,16 +191,8 @@ final class NodeProcess {
                 ])
         } catch {
             throw Failure(
-                "cannot serve HTTP: \(error)" + Self.advice(port: address.port, setting))
+                "cannot serve HTTP: \(error)" + PortHolder.advice(port: address.port, setting))
         }
-    }
-
-    /// Who has the port, if somebody has, and what to do.
-    private static func advice(port: UInt16?, _ setting: Setting) -> String {
-        guard let port, let holder = PortHolder.find(port: port) else {
-            return "; another address is given with --\(setting.name)"
-        }
-        return ", held by \(holder): stop it, or give another address with --\(setting.name)"
     }
 
     /// Publishes what is served for whoever asks within the next second, and writes log lines that
@@ -193,6 +201,8 @@ final class NodeProcess {
         log.flush()
         if !servers.isEmpty { publish() }
         warnWhenAlone()
+        chain?.publish(
+            host.chainInfo, peerCount: peerCount, isListening: listensOwed <= 0)
         if secondTimer == nil {
             secondTimer = LoopTimer(loop: loop) { [unowned self] in everySecond() }
         }
@@ -245,7 +255,7 @@ final class NodeProcess {
             // An operator who asked for an address must not find a node that nobody can reach.
             startFailure = Failure(
                 "cannot listen on \(address): \(reason)"
-                    + Self.advice(port: address.tcpEndpoint?.port, .listen))
+                    + PortHolder.advice(port: address.tcpEndpoint?.port, .listen))
             loop.stop()
             return
         case .peerConnected: peerCount += 1
@@ -298,9 +308,11 @@ final class NodeProcess {
         drainTimer?.close()
         secondTimer?.close()
         for server in servers { server.stop() }
+        chain?.stopServing()
         admin?.close()
         host.close()
         loop.close()
+        chain?.close()
         store.close()
         if isStarted, startFailure == nil { log.info("stopped") }
         log.flush()

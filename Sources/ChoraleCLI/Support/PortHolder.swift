@@ -65,3 +65,13 @@ struct PortHolder: CustomStringConvertible {
         return String(decoding: bytes, as: UTF8.self)
     }
 }
+
+extension PortHolder {
+    /// Who has the port, if somebody has, and what to do.
+    static func advice(port: UInt16?, _ setting: Setting) -> String {
+        guard let port, let holder = find(port: port) else {
+            return "; another address is given with --\(setting.name)"
+        }
+        return ", held by \(holder): stop it, or give another address with --\(setting.name)"
+    }
+}
