@@ -315,7 +315,7 @@ let package = Package(
             [
                 "Store", "ChoraleTypes", "StoreContract", "CRocksDB", "Crypto", "Codec",
                 "Consensus",
-                "Execution", "Conformance",
+                "Execution", "Conformance", "Chain",
             ]),
         tests("HTTP", ["HTTP"]),
         tests("Telemetry", ["Telemetry", "HTTP"]),

@@ -37,9 +37,7 @@ public final class RocksStore: @unchecked Sendable {
     private let options: StoreOptions
     /// Bytes written since the last look at the disk.
     private var sizeSinceLook = StoreOptions.freeSpaceInterval
-    /// Not before this is the database opened again, unless room was made: an opening replays the
-    /// log, and a disk that is broken would keep the store doing nothing else.
-    private var reopenAt: ContinuousClock.Instant?
+    private var reopening = Reopening()
     private let isBusy = Atomic<Bool>(false)
     private let shared = Mutex(StoreCounters())
 
@@ -219,13 +217,9 @@ public final class RocksStore: @unchecked Sendable {
     ///
     /// For deletes it is tried even on a full disk: they are what makes room.
     private func reopen(after failure: StoreFailure, _ onlyDeletes: Bool) throws(StoreFailure) {
-        let isShort = isShortOfSpace
-        if case .diskFull = failure, isShort, !onlyDeletes { throw failure }
-        guard Self.canOpen(directory) else { throw .diskFull(path: directory) }
-        let hasNewRoom = if case .diskFull = failure { !isShort } else { false }
-        let now = ContinuousClock.now
-        if !hasNewRoom, let reopenAt, now < reopenAt { throw failure }
-        reopenAt = now.advanced(by: StoreOptions.reopenInterval)
+        try reopening.admit(
+            after: failure, directory: directory, isShort: isShortOfSpace,
+            onlyDeletes: onlyDeletes)
         // The old one first: it holds the lock.
         closeDatabase()
         state = .refusing(nil, failure)

@@ -1,3 +1,4 @@
+public import ChoraleBase
 public import ChoraleTypes
 
 /// Why a database could not be opened.
@@ -8,6 +9,8 @@ public enum StoreOpenError: Error, Hashable, Sendable {
     case locked(directory: String, holder: StoreHolder?)
     /// A later release wrote it.
     case newerSchema(directory: String, found: UInt32, supported: UInt32)
+    /// It belongs to another network. Both are named by the digests of their genesis.
+    case otherNetwork(directory: String, found: Bytes32, expected: Bytes32)
     /// A step that brings the data to this release's layout failed. It changed nothing.
     case upgradeFailed(directory: String, from: UInt32, StoreFailure)
     /// A file is damaged or missing.
@@ -32,6 +35,9 @@ extension StoreOpenError: CustomStringConvertible {
         case .newerSchema(let directory, let found, let supported):
             "the database \(directory) has schema version \(found) and this release knows versions "
                 + "up to \(supported): run the release that wrote it, or restore a backup"
+        case .otherNetwork(let directory, let found, let expected):
+            "the database \(directory) belongs to the network 0x\(found) and this node is of the "
+                + "network 0x\(expected): use another data directory, or the genesis it was made with"
         case .upgradeFailed(let directory, let from, let failure):
             "the database \(directory) could not be upgraded from schema version \(from) and was "
                 + "left as it was: \(failure)"

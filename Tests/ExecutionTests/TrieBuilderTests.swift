@@ -4,65 +4,39 @@ import Testing
 
 @testable import Execution
 
-/// The trie of a whole set is that of its entries one by one.
 @Suite struct TrieBuilderTests {
-    static func key(_ text: String) -> Bytes32 {
-        let digits = text + String(repeating: "0", count: 64 - text.count)
-        return Bytes32(try! Hex.decode(digits))!
-    }
-
-    /// Root and nodes of both.
-    static func compare(_ entries: [(Bytes32, [UInt8])]) throws {
-        let sorted = entries.sorted { $0.0 < $1.0 }
-        var built: [Bytes32: [UInt8]] = [:]
-        var asked: [Int] = []
-        let root = TrieBuilder.build(
-            count: sorted.count, key: { sorted[$0].0 },
-            value: {
-                asked.append($0)
-                return sorted[$0].1
-            }, node: { built[$0] = $1 })
-        #expect(asked == Array(sorted.indices))
-        var trie = Trie()
-        let source = StateStore()
-        for (key, value) in entries {
-            let bytes = key.bytes
-            try trie.set(bytes.span, to: value, from: source)
-        }
-        #expect(root == trie.root())
-        var nodes: [Bytes32: [UInt8]] = [:]
-        trie.forEachNewNode { nodes[$0] = $1 }
-        #expect(built == nodes)
-    }
-
-    @Test func nothing() throws {
-        try Self.compare([])
-    }
-
-    @Test func shapes() throws {
-        // A leaf; a branch at the root; an extension of one nibble and of many; a branch deep below;
-        // leaves that are part of their parents and ones that are not.
-        for keys in [
-            ["1"], ["1", "2"], ["12", "13"], ["120", "121"], ["12345678", "12345679", "2"],
-            [String(repeating: "a", count: 63) + "1", String(repeating: "a", count: 63) + "2"],
-            ["0", "00000000000000000000000000000001", "f"],
-        ] {
-            for size in [1, 2, 30, 40] {
-                try Self.compare(
-                    keys.map { (Self.key($0), [UInt8](repeating: UInt8($0.count), count: size)) })
-            }
-        }
-    }
-
-    @Test(arguments: UInt64(0)..<40) func manyKeys(seed: UInt64) throws {
+    /// Entries whose keys share more than those of hashes would.
+    static func entries(seed: UInt64, count: Int) -> [(key: Bytes32, value: [UInt8])] {
         var random = DeterministicRandom(seed: seed)
         var entries: [Bytes32: [UInt8]] = [:]
-        for _ in 0..<random.below(200) {
-            // Some with long prefixes in common.
-            var key = random.bytes(count: 32)
-            for index in 0..<random.below(32) { key[index] = 0x11 }
-            entries[Bytes32(key)!] = random.bytes(count: 1 + random.below(50))
+        let width = 1 + random.below(4)
+        for _ in 0..<count {
+            var bytes = [UInt8](repeating: 0, count: 32)
+            for _ in 0..<width {
+                bytes[random.below(32)] = UInt8(random.below(4)) << 4 | UInt8(random.below(3))
+            }
+            if random.chance(1, in: 3) { bytes = random.bytes(count: 32) }
+            guard let key = Bytes32(bytes) else { continue }
+            // Short values are inside other nodes where keys are long enough.
+            entries[key] = random.bytes(count: 1 + random.below(40))
         }
-        try Self.compare(entries.map { ($0.key, $0.value) })
+        return entries.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    }
+
+    @Test(arguments: UInt64(0)..<200) func theSameNodesAsATrieOfChanges(seed: UInt64) throws {
+        let entries = Self.entries(seed: seed, count: [0, 1, 2, 3, 10, 60, 300][Int(seed % 7)])
+        var trie = Trie()
+        for (key, value) in entries {
+            try trie.set(key.storage.span, to: value, from: NoTrieNodes())
+        }
+        var expected: [Bytes32: [UInt8]] = [:]
+        trie.forEachNewNode { expected[$0] = $1 }
+        var nodes: [Bytes32: [UInt8]] = [:]
+        var builder = TrieBuilder()
+        for (key, value) in entries { builder.add(key, value) { nodes[$0] = $1 } }
+        let root = builder.finish { nodes[$0] = $1 }
+        #expect(root == trie.root())
+        #expect(nodes == expected)
+        for (hash, node) in nodes { #expect(Keccak256.hash(node) == hash) }
     }
 }

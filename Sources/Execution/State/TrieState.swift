@@ -285,7 +285,7 @@ extension Trie {
 
 extension Account {
     /// As the account trie holds it; nil for anything else.
-    init?(rlp: Span<UInt8>) {
+    public init?(rlp: Span<UInt8>) {
         do throws(RLPError) {
             var fields = try RLPReader.item(rlp).list(itemCountMax: 4)
             nonce = try fields.uint64(rlp)
@@ -298,7 +298,8 @@ extension Account {
         }
     }
 
-    var rlp: [UInt8] {
+    /// As the account trie holds it.
+    public var rlp: [UInt8] {
         var writer = RLPWriter()
         let list = writer.beginList()
         writer.integer(nonce)
@@ -312,14 +313,15 @@ extension Account {
 
 extension UInt256 {
     /// As a storage trie holds it: without leading zeros, and never zero.
-    init?(rlp: Span<UInt8>) {
+    public init?(rlp: Span<UInt8>) {
         guard let item = try? RLPReader.item(rlp), item.kind == .bytes, !item.payload.isEmpty,
             rlp[item.payload.lowerBound] != 0
         else { return nil }
         self.init(bigEndian: rlp.extracting(item.payload))
     }
 
-    var rlp: [UInt8] {
+    /// As a storage trie holds it.
+    public var rlp: [UInt8] {
         var writer = RLPWriter()
         writer.word(self)
         return writer.bytes

@@ -75,4 +75,11 @@ struct NodeCache {
         young.bytes.append(contentsOf: node)
         young.size += size
     }
+
+    /// Keeps bytes in place of those with the same key and as many, if there are any.
+    mutating func update(_ hash: Bytes32, _ node: Span<UInt8>) {
+        guard let place = young.places[hash] else { return insert(hash, node) }
+        precondition(Int(place.count) == node.count, "a node has one size")
+        for index in 0..<node.count { young.bytes[Int(place.start) + index] = node[index] }
+    }
 }

@@ -41,7 +41,7 @@ extension StateDatabase {
         _ files: StateFiles, _ directory: String
     ) throws(StoreOpenError) {
         guard let value = try meta(schemaKey, files, directory) else {
-            let batch = StateBatch()
+            let batch = TableBatch()
             let version = [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: schemaVersion >> $0) }
             files.put(.meta, schemaKey.span, version, in: batch)
             do throws(RocksError) {

@@ -98,7 +98,7 @@ extension StateDatabase {
             {
                 throw RocksError(message: "No space left on device")
             }
-            let batch = StateBatch()
+            let batch = TableBatch()
             for row in newNodes { put(.node, row, in: batch, of: files) }
             for row in newCodes { put(.code, row, in: batch, of: files) }
             if let newHead {
@@ -117,7 +117,7 @@ extension StateDatabase {
     }
 
     private func put(
-        _ family: StateFamily, _ row: Row, in batch: borrowing StateBatch, of files: StateFiles
+        _ family: StateFamily, _ row: Row, in batch: borrowing TableBatch, of files: StateFiles
     ) {
         files.put(family, row.hash.storage.span, row.bytes, in: batch)
     }

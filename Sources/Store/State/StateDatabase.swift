@@ -133,7 +133,7 @@ public final class StateDatabase: TrieNodeSource, CodeSource {
 }
 
 extension RocksError {
-    fileprivate var sourceFailure: SourceFailure {
+    var sourceFailure: SourceFailure {
         switch kind {
         case .corrupt: .damaged(message)
         case .diskFull, .locked, .other: .unavailable(message)

@@ -119,7 +119,7 @@ extension StateDatabase {
     /// Puts a row under a key whatever its value.
     func plant(_ family: StateFamily, _ key: [UInt8], _ value: [UInt8]) throws {
         let files = try opened()
-        let batch = StateBatch()
+        let batch = TableBatch()
         files.put(family, key.span, value, in: batch)
         try files.write(batch, sync: false)
     }

@@ -1,11 +1,26 @@
 import CRocksDB
 
-/// RocksDB's option objects for a state.
+/// RocksDB's option objects for a database of large tables.
 ///
-/// Owned by its `StateFiles`. See `RocksSettings` for lifetimes.
-final class StateSettings {
+/// Owned by its `TableFiles`. See `RocksSettings` for lifetimes.
+final class TableSettings {
+    /// How the rows of one family are kept.
+    struct Tuning {
+        /// Hashes do not shrink, and most of a trie's nodes are hashes.
+        var isCompressed = true
+        /// Which part of all unwritten rows it may have.
+        var bufferShare = 8
+        /// Rows are looked for by the first so many bytes of their keys, if not by all.
+        var prefixSize: Int?
+        /// Whether nearly every key that is asked for is there.
+        var expectsHits = true
+    }
+
     let database = rocksdb_options_create()!
+    /// In the order of all keys.
     let read = rocksdb_readoptions_create()!
+    /// Among the rows that begin as the key does that is looked for.
+    let readPrefix = rocksdb_readoptions_create()!
     let write = rocksdb_writeoptions_create()!
     let writeSynced = rocksdb_writeoptions_create()!
     private let cache: OpaquePointer
@@ -20,6 +35,8 @@ final class StateSettings {
         // Flushing goes on while tables are merged.
         rocksdb_options_set_max_background_jobs(database, 2)
         rocksdb_writeoptions_set_sync(writeSynced, 1)
+        rocksdb_readoptions_set_total_order_seek(read, 1)
+        rocksdb_readoptions_set_prefix_same_as_start(readPrefix, 1)
         setUpTables()
     }
 
@@ -28,31 +45,35 @@ final class StateSettings {
         rocksdb_options_destroy(database)
         rocksdb_block_based_options_destroy(table)
         rocksdb_readoptions_destroy(read)
+        rocksdb_readoptions_destroy(readPrefix)
         rocksdb_writeoptions_destroy(write)
         rocksdb_writeoptions_destroy(writeSynced)
         rocksdb_cache_destroy(cache)
     }
 
-    /// Options of one column family; nil is one that a state does not use.
-    func family(_ family: StateFamily?) -> OpaquePointer {
+    /// Options of one column family.
+    func family(_ tuning: Tuning) -> OpaquePointer {
         let settings = rocksdb_options_create()!
         families.append(settings)
         rocksdb_options_set_block_based_table_factory(settings, table)
-        // Nodes are hashes, which nothing makes smaller. Code shrinks to about two thirds.
         rocksdb_options_set_compression(
             settings,
-            Int32(family == .node ? rocksdb_no_compression : rocksdb_lz4_compression))
+            Int32(tuning.isCompressed ? rocksdb_lz4_compression : rocksdb_no_compression))
         rocksdb_options_set_write_buffer_size(
-            settings, options.writeBufferSizeMax / (family == .node ? 2 : 8))
+            settings, options.writeBufferSizeMax / tuning.bufferShare)
         rocksdb_options_set_max_write_buffer_number(settings, 2)
         rocksdb_options_set_target_file_size_base(settings, 64 << 20)
         rocksdb_options_set_level_compaction_dynamic_level_bytes(settings, 1)
-        // Nearly every key that is asked for is there, most of them in the last level: filters for it
-        // would be nine tenths of all and never say no.
-        rocksdb_options_set_optimize_filters_for_hits(settings, 1)
+        // Where nearly every key that is asked for is there, most of them are in the last level: filters
+        // for it would be nine tenths of all and never say no.
+        rocksdb_options_set_optimize_filters_for_hits(settings, tuning.expectsHits ? 1 : 0)
         // Most keys are not among what was written last, and a filter says so sooner than a search.
         rocksdb_options_set_memtable_whole_key_filtering(settings, 1)
         rocksdb_options_set_memtable_prefix_bloom_size_ratio(settings, 0.02)
+        if let size = tuning.prefixSize {
+            rocksdb_options_set_prefix_extractor(
+                settings, rocksdb_slicetransform_create_fixed_prefix(size))
+        }
         return settings
     }
 
@@ -72,16 +93,4 @@ final class StateSettings {
         // kXXH3, see `RocksSettings`.
         rocksdb_block_based_options_set_checksum(table, 4)
     }
-}
-
-/// The column families of a state.
-///
-/// Names are written to disk: never rename one, only add.
-enum StateFamily: String, CaseIterable {
-    /// Schema version and head.
-    case meta
-    /// Encodings of trie nodes by their Keccak-256.
-    case node = "state_node"
-    /// Contract codes by theirs.
-    case code = "state_code"
 }

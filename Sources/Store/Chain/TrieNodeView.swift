@@ -1,0 +1,124 @@
+import ChoraleBase
+import Codec
+
+/// A node of a state's trie by its parts, as far down a path as one has come.
+///
+/// A leaf or an extension whose path is not used up is like a branch with one child.
+struct TrieNodeView {
+    enum Child {
+        case nothing
+        case hash(Bytes32)
+        case node(TrieNodeView)
+    }
+
+    private enum Kind { case branch, leaf, `extension` }
+
+    private let bytes: [UInt8]
+    private let kind: Kind
+    /// Where the items' payloads lie: of a branch its children, of the others the child or the value.
+    private var starts = [16 of UInt16](repeating: 0)
+    private var sizes = [16 of UInt16](repeating: 0)
+    /// Nibbles of a leaf's or an extension's path, and how many of them are behind.
+    private let path: [UInt8]
+    private var used = 0
+
+    /// - Throws: for bytes that are no node; sizes are those of a state's tries.
+    init(_ encoding: [UInt8]) throws(RLPError) {
+        guard encoding.count <= Int(UInt16.max) else {
+            throw .wrongSize(found: encoding.count, expected: Int(UInt16.max))
+        }
+        let span = encoding.span
+        let list = try RLPReader.item(span)
+        var items = try list.list(itemCountMax: 17)
+        let first = try items.required(in: span)
+        let second = try items.required(in: span)
+        if items.position == items.end {
+            let compact = try first.bytes()
+            guard !compact.isEmpty else { throw .truncated }
+            let flag = encoding[compact.lowerBound] >> 4
+            kind = flag >= 2 ? .leaf : .extension
+            var nibbles: [UInt8] = []
+            if flag & 1 == 1 { nibbles.append(encoding[compact.lowerBound] & 15) }
+            for byte in encoding[compact.dropFirst()] { nibbles += [byte >> 4, byte & 15] }
+            path = nibbles
+            let item = kind == .leaf ? second.payload : Self.range(second)
+            starts[0] = UInt16(item.lowerBound)
+            sizes[0] = UInt16(item.count)
+        } else {
+            kind = .branch
+            path = []
+            var item = first
+            for index in 0..<16 {
+                if index == 1 { item = second }
+                if index > 1 { item = try items.required(in: span) }
+                let range = Self.range(item)
+                starts[index] = UInt16(range.lowerBound)
+                sizes[index] = UInt16(range.count)
+            }
+            _ = try items.required(in: span)
+            try items.finish()
+        }
+        bytes = encoding
+    }
+
+    /// Of a reference: its 32 bytes, or the whole encoding of a node inside.
+    private static func range(_ item: RLPItem) -> Range<Int> {
+        item.kind == .list ? item.encoding : item.payload
+    }
+
+    /// The rest of a leaf's path; nil for other nodes.
+    var leafPath: ArraySlice<UInt8>? { kind == .leaf ? path[used...] : nil }
+
+    /// The value of a leaf.
+    var value: [UInt8] { Array(bytes[range(0)]) }
+
+    private func range(_ index: Int) -> Range<Int> {
+        Int(starts[index])..<Int(starts[index]) + Int(sizes[index])
+    }
+
+    /// What lies one nibble further down.
+    func child(_ nibble: Int) throws(RLPError) -> Child {
+        guard kind != .branch else { return try reference(nibble) }
+        guard used < path.count else { throw .wrongSize(found: path.count, expected: 64) }
+        guard Int(path[used]) == nibble else { return .nothing }
+        if kind == .extension, used + 1 == path.count { return try reference(0) }
+        var view = self
+        view.used += 1
+        return .node(view)
+    }
+
+    /// The only nibble at which something lies; nil for a branch.
+    var onlyNibble: Int? { kind == .branch || used >= path.count ? nil : Int(path[used]) }
+
+    private func reference(_ index: Int) throws(RLPError) -> Child {
+        let range = range(index)
+        if range.isEmpty { return .nothing }
+        if let hash = Bytes32(bytes.span.extracting(range)) { return .hash(hash) }
+        return .node(try TrieNodeView(Array(bytes[range])))
+    }
+
+    /// Whether two branches have the same at a nibble.
+    func isEqual(to other: TrieNodeView, at nibble: Int) -> Bool {
+        guard kind == .branch, other.kind == .branch else { return false }
+        return bytes.span.extracting(range(nibble)).isEqual(
+            to: other.bytes.span.extracting(other.range(nibble)))
+    }
+
+    /// Everything that the node leads to: children by their hashes, values of leaves.
+    func forEachReference(
+        hash: (Bytes32) -> Void, value: ([UInt8]) -> Void
+    ) throws(RLPError) {
+        switch kind {
+        case .leaf:
+            value(self.value)
+        case .branch, .extension:
+            for index in 0..<(kind == .branch ? 16 : 1) {
+                switch try reference(index) {
+                case .nothing: break
+                case .hash(let child): hash(child)
+                case .node(let view): try view.forEachReference(hash: hash, value: value)
+                }
+            }
+        }
+    }
+}
