@@ -14,9 +14,6 @@ public struct ChainConfiguration: Sendable {
     public var pool: PoolLimits
     /// Whether other implementations are asked about each block before it is voted for.
     public var crossValidates = false
-    /// Signs everything twice and differently, for tests of what others make of it. Never on a network
-    /// that matters.
-    public var equivocates: Bool
 
     public init(parameters: ChainParameters, localKey: SigningKeyBytes?, keepsState: Bool = true) {
         self.parameters = parameters
@@ -25,7 +22,6 @@ public struct ChainConfiguration: Sendable {
         timing = Tendermint.Timing()
         limits = ChainLimits()
         pool = PoolLimits()
-        equivocates = false
     }
 }
 

@@ -79,10 +79,15 @@ public struct JournalAnswer: Sendable {
         public let request: SignRequest
         /// nil: the guard refused.
         public let signature: SignatureBytes?
+        /// Nobody asked for it: it contradicts what was asked for, to see what others make of it.
+        public let isContradiction: Bool
 
-        public init(request: SignRequest, signature: SignatureBytes?) {
+        public init(
+            request: SignRequest, signature: SignatureBytes?, isContradiction: Bool = false
+        ) {
             self.request = request
             self.signature = signature
+            self.isContradiction = isContradiction
         }
     }
 

@@ -1,5 +1,6 @@
 import ChoraleBase
 import ChoraleTypes
+import Codec
 import Consensus
 
 /// What is on its way to the validator's files, and what waits until it is there.
@@ -74,13 +75,15 @@ extension Chain {
                 counters.signaturesRefused += 1
                 continue
             }
-            take(signed.request, signature, into: &outputs)
+            take(signed, signature, into: &outputs)
         }
     }
 
     private mutating func take(
-        _ request: SignRequest, _ signature: SignatureBytes, into outputs: inout [ChainOutput]
+        _ signed: JournalAnswer.Signed, _ signature: SignatureBytes,
+        into outputs: inout [ChainOutput]
     ) {
+        let request = signed.request
         let height = request.position.height
         guard let key = configuration.localKey,
             let index = head.validators(at: height)?.index(of: key)
@@ -89,6 +92,10 @@ extension Chain {
         case .vote(let content):
             let vote = Vote(
                 content: content, validator: index, scheme: key.scheme, signature: signature)
+            guard !signed.isContradiction else {
+                outputs.append(.publish(.vote, ChainMessage.vote(vote).sszEncoded()))
+                return
+            }
             consensusInputs.append(.voteSigned(vote))
         case .proposal(let content):
             let proposal = Proposal(

@@ -1,5 +1,6 @@
 import Chain
 import ChoraleBase
+import ChoraleTypes
 import Codec
 import CrossValidation
 import DriverUV
@@ -98,7 +99,8 @@ final class BlockOpinions {
     private static func tell(_ report: CrossValidationReport, _ log: Logger) {
         let fields: KeyValuePairs<LogKey, LogValue> = [
             .height: LogValue(report.blockNumber), .verdict: LogValue(report.decision.name),
-            .count: LogValue(report.tally.agree), .use: LogValue(report.tally.disagree),
+            .count: LogValue(report.tally.agree),
+            .disagreeing: LogValue(report.tally.disagree),
         ]
         if report.tally.disagree > 0 {
             log.error("implementations disagree about a block", fields)

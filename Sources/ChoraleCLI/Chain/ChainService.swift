@@ -82,7 +82,6 @@ final class ChainService {
                     SigningKeyBytes(scheme: .ed25519, bytes: $0.publicKey.bytes)
                 }, keepsState: keepsState)
             configuration.crossValidates = !settings.verifiers.isEmpty
-            configuration.equivocates = settings.equivocates
             start = ChainStart(
                 configuration: configuration, head: processor.head, recovery: recovery)
         } catch {
@@ -213,7 +212,7 @@ final class ChainService {
         do throws(ConsensusFileError) {
             return try ValidatorJournal(
                 directory: settings.dataDirectory, key: key, network: network, keyIsNew: false,
-                resetHeight: settings.resetSigningStateAt)
+                resetHeight: settings.resetSigningStateAt, equivocates: settings.equivocates)
         } catch {
             throw Failure("\(error)")
         }

@@ -40,6 +40,7 @@ struct InitCommand: ParsableCommand {
         try Files.createDirectory(directory, mode: 0o700)
         let key = IdentityKey(Ed25519.PrivateKey.random())
         try KeyFile.create(key, at: keyPath)
+        try KeyFile.beginSigningState(in: directory)
         try Files.create(configPath, ConfigTemplate.text(network: network.map(Files.absolute)))
         if json {
             Console.print(

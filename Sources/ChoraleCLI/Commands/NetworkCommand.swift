@@ -26,7 +26,9 @@ struct NetworkCommand: ParsableCommand {
     func run() throws {
         // Compares the digest with the file `network-digest`, and reads the bootnodes, too.
         let network = try NetworkDirectory.load(directory)
-        let chain = try NetworkDirectory.genesis(directory)
+        guard let chain = try NetworkDirectory.genesis(directory) else {
+            throw Failure("\(directory): nobody validates in this network, so it has no chain")
+        }
         if json {
             Console.print(Self.json(network, chain))
         } else {

@@ -1,5 +1,6 @@
 import Chain
 package import ChoraleBase
+import ChoraleTypes
 import Codec
 package import PeerIdentity
 

@@ -28,6 +28,7 @@ extension GenesisNetwork {
             let home = Files.join(directory, node.name)
             try Files.createDirectory(home, mode: 0o700)
             try KeyFile.create(node.identity, at: Files.join(home, RunSettings.keyFile))
+            try KeyFile.beginSigningState(in: home)
             try Files.create(Files.join(home, RunSettings.configFile), settings(of: node))
         }
     }

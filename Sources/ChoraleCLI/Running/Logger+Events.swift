@@ -1,5 +1,8 @@
+import Chain
 import ChoraleBase
+import ChoraleTypes
 import Codec
+import Consensus
 import Node
 import PeerIdentity
 import Swarm
@@ -26,6 +29,15 @@ extension LogKey {
     static let key = LogKey("key")
     static let serving = LogKey("serving")
     static let paths = LogKey("paths")
+    static let height = LogKey("height")
+    static let round = LogKey("round")
+    static let block = LogKey("block")
+    static let proposer = LogKey("proposer")
+    static let validator = LogKey("validator")
+    static let gas = LogKey("gas")
+    static let step = LogKey("step")
+    static let verdict = LogKey("verdict")
+    static let disagreeing = LogKey("disagreeing")
 }
 
 extension Logger {
@@ -104,7 +116,79 @@ extension Logger {
             debug(
                 "peer of another network",
                 [.peer: LogValue(peer), .digest: LogValue(Hex.encode(digest))])
+        case .chain(let event): log(event)
         case .stopping: info("stopping")
+        }
+    }
+
+    /// What happens to the chain: each height is worth a line, rounds are when they fail.
+    private func log(_ event: ChainEvent) {
+        switch event {
+        case .committed(let report):
+            info(
+                "committed",
+                [
+                    .height: LogValue(report.height), .round: LogValue(report.round),
+                    .block: LogValue(report.blockID), .proposer: LogValue(report.proposer.rawValue),
+                    .count: LogValue(report.facts.transactionCount),
+                    .gas: LogValue(report.facts.gasUsed),
+                    .milliseconds: LogValue(report.latency?.wholeMilliseconds ?? 0),
+                ])
+        case .invalidBlock(let height, let id, let fault):
+            warning(
+                "invalid block",
+                [
+                    .height: LogValue(height), .block: LogValue(id), .reason: LogValue("\(fault)"),
+                ])
+        case .undecided(let height, let id, let reason):
+            warning(
+                "block not judged",
+                [.height: LogValue(height), .block: LogValue(id), .reason: LogValue(reason)])
+        case .buildFailed(let height, let reason):
+            warning("no block made", [.height: LogValue(height), .reason: LogValue(reason)])
+        case .evidence(let height, let validator):
+            warning(
+                "a validator contradicts itself",
+                [.height: LogValue(height), .validator: LogValue(validator.rawValue)])
+        case .syncing(let from, let to):
+            info("syncing", [.height: LogValue(from), .limit: LogValue(to)])
+        case .synced(let height): info("synced", [.height: LogValue(height)])
+        case .signingStopped(let reason):
+            error("nothing is signed any more", [.reason: LogValue(reason)])
+        case .stopped(let reason):
+            error("the chain stands still", [.reason: LogValue(reason)])
+        case .consensus(let event): log(event)
+        }
+    }
+
+    private func log(_ event: ConsensusEvent) {
+        switch event {
+        case .roundStarted(let height, let round, let proposer):
+            debug(
+                "round",
+                [
+                    .height: LogValue(height), .round: LogValue(round),
+                    .proposer: LogValue(proposer.rawValue),
+                ])
+        case .locked(let height, let round, let block):
+            debug(
+                "locked",
+                [.height: LogValue(height), .round: LogValue(round), .block: LogValue(block)])
+        case .timedOut(let height, let round, let step):
+            info(
+                "round timed out",
+                [
+                    .height: LogValue(height), .round: LogValue(round),
+                    .step: LogValue("\(step)"),
+                ])
+        case .abstaining(let height, let signed):
+            warning(
+                "not voting at this height: the signing state is ahead of the log",
+                [.height: LogValue(height), .limit: LogValue(signed.height)])
+        case .committedBlockIsInvalid(let height, let block):
+            error(
+                "more than two thirds committed a block that is invalid here",
+                [.height: LogValue(height), .block: LogValue(block)])
         }
     }
 }

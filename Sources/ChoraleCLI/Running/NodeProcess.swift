@@ -79,8 +79,10 @@ final class NodeProcess {
         }
         self.store = store
         do throws(Failure) {
-            chain = try settings.genesis.map { genesis throws(Failure) in
-                try ChainService(genesis, settings, identity: identity, log: log)
+            if let genesis = settings.genesis {
+                chain = try ChainService(genesis, settings, identity: identity, log: log)
+            } else {
+                chain = nil
             }
         } catch {
             store.close()

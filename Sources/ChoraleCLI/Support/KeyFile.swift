@@ -1,5 +1,6 @@
 import Crypto
 import PeerIdentity
+import Store
 
 /// A file with a node's private key: the libp2p protobuf, readable by its owner only.
 enum KeyFile {
@@ -10,6 +11,16 @@ enum KeyFile {
             return bytes
         }
         try Files.create(path, bytes, mode: 0o600)
+    }
+
+    /// Says on the disk that a key of a data directory that was made just now has signed nothing yet. A
+    /// validator whose key has no such file does not sign.
+    static func beginSigningState(in directory: String) throws(Failure) {
+        do throws(ConsensusFileError) {
+            try ValidatorJournal.begin(directory: directory)
+        } catch {
+            throw Failure("\(error)")
+        }
     }
 
     /// - Throws: when the file is missing, open to others, or not a key that can sign.

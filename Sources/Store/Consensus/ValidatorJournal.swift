@@ -25,6 +25,8 @@ public final class ValidatorJournal {
     private let log: ConsensusLogFile
     private let signingState: SigningStateFile
     private var guardian: SigningGuard
+    /// Signs a second, contradicting vote beside each: for networks that test what others make of it.
+    private let equivocates: Bool
     /// Why nothing more is signed.
     private var failure: String?
     /// What the files said when they were opened.
@@ -36,10 +38,11 @@ public final class ValidatorJournal {
     ///   - resetHeight: what the operator answers for: nothing was signed at or above it.
     public init(
         directory: String, key: Ed25519.PrivateKey, network: NetworkDigest, keyIsNew: Bool,
-        resetHeight: UInt64?
+        resetHeight: UInt64?, equivocates: Bool = false
     ) throws(ConsensusFileError) {
         self.key = key
         self.network = network
+        self.equivocates = equivocates
         signingState = SigningStateFile(path: directory + "/" + Self.signingStateName)
         guardian = try signingState.read(keyIsNew: keyIsNew, resetHeight: resetHeight)
         log = try ConsensusLogFile.open(path: directory + "/" + Self.logName)
@@ -48,6 +51,13 @@ public final class ValidatorJournal {
         recovery = ConsensusRecovery(
             records: log.contents.records,
             lastSigned: guardian.signature.bytes.isEmpty ? nil : guardian.last)
+    }
+
+    /// Makes the signing state of a key that was made just now, so that whoever finds the key without it
+    /// knows that it was lost. Leaves one that is there as it is.
+    public static func begin(directory: String) throws(ConsensusFileError) {
+        let file = SigningStateFile(path: directory + "/" + signingStateName)
+        try file.write(try file.read(keyIsNew: true, resetHeight: nil))
     }
 
     /// Carries out orders, with one sync for all of them.
@@ -106,11 +116,24 @@ public final class ValidatorJournal {
                 case .refuse: break
                 }
                 signed.append(.init(request: request, signature: signature))
+                if let other = contradiction(request) { signed.append(other) }
             }
             answers.append(signed)
         }
         if isChanged { try signingState.write(guardian) }
         return answers
+    }
+
+    private func contradiction(_ request: SignRequest) -> JournalAnswer.Signed? {
+        guard equivocates, case .vote(let content) = request else { return nil }
+        let other = VoteContent(
+            kind: content.kind, height: content.height, round: content.round,
+            blockID: SHA256.hash((content.blockID ?? .zero).bytes))
+        let second = SignRequest.vote(other)
+        return .init(
+            request: second,
+            signature: SignatureBytes(key.sign(second.message(network: network))),
+            isContradiction: true)
     }
 }
 
