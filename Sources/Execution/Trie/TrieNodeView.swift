@@ -1,17 +1,17 @@
-import ChoraleBase
-import Codec
+public import ChoraleBase
+public import Codec
 
 /// A node of a state's trie by its parts, as far down a path as one has come.
 ///
 /// A leaf or an extension whose path is not used up is like a branch with one child.
-struct TrieNodeView {
-    enum Child {
+public struct TrieNodeView: Sendable {
+    public enum Child: Sendable {
         case nothing
         case hash(Bytes32)
         case node(TrieNodeView)
     }
 
-    private enum Kind { case branch, leaf, `extension` }
+    private enum Kind: Sendable { case branch, leaf, `extension` }
 
     private let bytes: [UInt8]
     private let kind: Kind
@@ -23,7 +23,7 @@ struct TrieNodeView {
     private var used = 0
 
     /// - Throws: for bytes that are no node; sizes are those of a state's tries.
-    init(_ encoding: [UInt8]) throws(RLPError) {
+    public init(_ encoding: [UInt8]) throws(RLPError) {
         guard encoding.count <= Int(UInt16.max) else {
             throw .wrongSize(found: encoding.count, expected: Int(UInt16.max))
         }
@@ -42,6 +42,10 @@ struct TrieNodeView {
             for byte in encoding[compact.dropFirst()] { nibbles += [byte >> 4, byte & 15] }
             path = nibbles
             let item = kind == .leaf ? second.payload : Self.range(second)
+            // As the trie's own reading: no extension of nothing or to nothing, no leaf without a value.
+            guard flag <= 3, !item.isEmpty, kind == .leaf || !nibbles.isEmpty else {
+                throw .wrongSize(found: item.count, expected: Bytes32.size)
+            }
             starts[0] = UInt16(item.lowerBound)
             sizes[0] = UInt16(item.count)
         } else {
@@ -67,17 +71,17 @@ struct TrieNodeView {
     }
 
     /// The rest of a leaf's path; nil for other nodes.
-    var leafPath: ArraySlice<UInt8>? { kind == .leaf ? path[used...] : nil }
+    public var leafPath: ArraySlice<UInt8>? { kind == .leaf ? path[used...] : nil }
 
     /// The value of a leaf.
-    var value: [UInt8] { Array(bytes[range(0)]) }
+    public var value: [UInt8] { Array(bytes[range(0)]) }
 
     private func range(_ index: Int) -> Range<Int> {
         Int(starts[index])..<Int(starts[index]) + Int(sizes[index])
     }
 
     /// What lies one nibble further down.
-    func child(_ nibble: Int) throws(RLPError) -> Child {
+    public func child(_ nibble: Int) throws(RLPError) -> Child {
         guard kind != .branch else { return try reference(nibble) }
         guard used < path.count else { throw .wrongSize(found: path.count, expected: 64) }
         guard Int(path[used]) == nibble else { return .nothing }
@@ -88,7 +92,7 @@ struct TrieNodeView {
     }
 
     /// The only nibble at which something lies; nil for a branch.
-    var onlyNibble: Int? { kind == .branch || used >= path.count ? nil : Int(path[used]) }
+    public var onlyNibble: Int? { kind == .branch || used >= path.count ? nil : Int(path[used]) }
 
     private func reference(_ index: Int) throws(RLPError) -> Child {
         let range = range(index)
@@ -98,14 +102,14 @@ struct TrieNodeView {
     }
 
     /// Whether two branches have the same at a nibble.
-    func isEqual(to other: TrieNodeView, at nibble: Int) -> Bool {
+    public func isEqual(to other: TrieNodeView, at nibble: Int) -> Bool {
         guard kind == .branch, other.kind == .branch else { return false }
         return bytes.span.extracting(range(nibble)).isEqual(
             to: other.bytes.span.extracting(other.range(nibble)))
     }
 
     /// Everything that the node leads to: children by their hashes, values of leaves.
-    func forEachReference(
+    public func forEachReference(
         hash: (Bytes32) -> Void, value: ([UInt8]) -> Void
     ) throws(RLPError) {
         switch kind {
