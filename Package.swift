@@ -119,7 +119,7 @@ let package = Package(
 
         // Calls over sockets
         module("JSONRPC", ["ChoraleBase", "Crypto", "Codec"]),
-        module("EngineAPI", ["ChoraleBase", "Codec", "JSONRPC", "Execution"]),
+        module("EngineAPI", ["ChoraleBase", "Crypto", "Codec", "JSONRPC", "Execution"]),
 
         // Transactions that wait for a block
         module("TransactionPool", ["ChoraleBase", "Crypto", "Execution"]),
@@ -271,7 +271,12 @@ let package = Package(
         tests("Codec", ["Codec"]),
         tests("Execution", ["Execution", "Conformance", "Crypto", "Codec"]),
         tests("Conformance", ["Conformance", "Execution", "Codec"]),
-        tests("EngineAPI", ["EngineAPI", "JSONRPC", "Execution", "Conformance", "Codec"]),
+        tests(
+            "EngineAPI",
+            [
+                "EngineAPI", "JSONRPC", "Execution", "Conformance", "Codec", "Crypto", "RPCServer",
+                "HTTP",
+            ]),
         tests("TransactionPool", ["TransactionPool", "Execution", "Crypto"]),
         tests(
             "EthereumRPC",

@@ -3,8 +3,8 @@ import Codec
 import Execution
 import JSONRPC
 
-/// The parameters of `engine_executeStatelessPayloadV1` to `V5`: those of `engine_newPayload` of the
-/// same version, and a witness as the last.
+/// The parameters of `engine_newPayloadV1` to `V5`, and of `engine_executeStatelessPayload` of the same
+/// versions, which has a witness as the last.
 ///
 /// Specification: Ethereum execution APIs, engine, "Paris" to "Prague"; the proposal 557.
 struct StatelessPayloadRequest {
@@ -25,10 +25,10 @@ struct StatelessPayloadRequest {
 
         var method: String { "\(Self.methodPrefix)\(rawValue)" }
 
-        init?(method: String) {
-            guard method.hasPrefix(Self.methodPrefix),
-                let number = Int(method.dropFirst(Self.methodPrefix.count))
-            else { return nil }
+        init?(method: String, prefix: String = methodPrefix) {
+            guard method.hasPrefix(prefix), let number = Int(method.dropFirst(prefix.count)) else {
+                return nil
+            }
             self.init(rawValue: number)
         }
 
@@ -42,15 +42,15 @@ struct StatelessPayloadRequest {
             }
         }
 
-        var parameterNames: [String] {
+        var parameterNames: [String] { newPayloadNames + ["witness"] }
+
+        /// Without a witness.
+        var newPayloadNames: [String] {
             switch self {
-            case .v1, .v2: ["payload", "witness"]
-            case .v3: ["payload", "versionedHashes", "parentBeaconBlockRoot", "witness"]
+            case .v1, .v2: ["payload"]
+            case .v3: ["payload", "versionedHashes", "parentBeaconBlockRoot"]
             case .v4, .v5:
-                [
-                    "payload", "versionedHashes", "parentBeaconBlockRoot", "executionRequests",
-                    "witness",
-                ]
+                ["payload", "versionedHashes", "parentBeaconBlockRoot", "executionRequests"]
             }
         }
     }
@@ -59,14 +59,17 @@ struct StatelessPayloadRequest {
     var versionedHashes: [Bytes32]?
     var parentBeaconRoot: Bytes32?
     var requests: [[UInt8]]?
-    /// RLP, opaque to whoever asks.
+    /// RLP, opaque to whoever asks; empty where the method takes none.
     let witness: [UInt8]
 
-    init(_ version: Version, _ params: JSONValue?) throws(RPCError) {
-        let names = version.parameterNames
+    /// - Parameter newPayload: the method's name, if it takes no witness.
+    init(
+        _ version: Version, newPayload: String? = nil, _ params: JSONValue?
+    ) throws(RPCError) {
+        let names = newPayload == nil ? version.parameterNames : version.newPayloadNames
         guard let values = params?.array, values.count == names.count else {
             throw .parameters(
-                "`\(version.method)` takes \(names.count) parameters by position: "
+                "`\(newPayload ?? version.method)` takes \(names.count) parameters by position: "
                     + names.joined(separator: ", "))
         }
         func value(_ name: String) -> EngineValue? {
@@ -82,7 +85,7 @@ struct StatelessPayloadRequest {
             requests = []
             for request in try list.array { requests?.append(try request.bytes) }
         }
-        witness = try EngineValue(values[names.count - 1], name: "witness").bytes
+        witness = try value("witness")?.bytes ?? []
     }
 
     func block() throws(PayloadError) -> Block {
@@ -138,7 +141,7 @@ extension ExecutionPayload {
 }
 
 extension Withdrawal {
-    fileprivate init(_ value: EngineValue) throws(RPCError) {
+    init(_ value: EngineValue) throws(RPCError) {
         self.init(
             index: try value["index"].uint64, validatorIndex: try value["validatorIndex"].uint64,
             address: try value["address"].address, amount: try value["amount"].uint64)

@@ -40,10 +40,7 @@ public struct StatelessService {
         let request = try StatelessPayloadRequest(version, params)
         let fork = execution.rules.epoch(at: request.payload.timestamp).fork
         guard version.covers(fork) else {
-            throw RPCError(
-                code: Self.unsupportedFork,
-                message: "unsupported fork: \(version.method) is not for \(fork), which holds at "
-                    + "\(request.payload.timestamp)")
+            throw .unsupportedFork(version.method, fork, at: request.payload.timestamp)
         }
         let block: Block
         do throws(PayloadError) {
@@ -112,7 +109,4 @@ public struct StatelessService {
             throw .witness(error)
         }
     }
-
-    /// The fork of the payload is not that of the method's version (engine API, "Errors").
-    private static let unsupportedFork = -38_005
 }

@@ -16,7 +16,7 @@ public final class Code: @unchecked Sendable {
     /// Bytes.
     public let size: Int
     /// Keccak-256 of the code, as a word.
-    let hash: UInt256
+    public let hash: UInt256
 
     private let base: UnsafeMutablePointer<UInt8>
     private let jumps: UnsafeMutablePointer<UInt64>
