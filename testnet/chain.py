@@ -1,8 +1,8 @@
 """The chain on a local network: blocks, load, a killed validator, a late joiner, an equivocator.
 
 Used by testnet/run, which starts the processes and prints the table. What a node says of its chain
-comes from `chorale admin chain --json`; whether all have the same chain is asked of each node's
-JSON-RPC, block by block.
+comes from its admin socket, as `chorale admin chain --json` prints it; whether all have the same
+chain is asked of each node's JSON-RPC, block by block.
 """
 
 import json
@@ -142,20 +142,16 @@ class Chain:
     # What nodes say
 
     def refresh(self, node):
+        """Asks a node for its chain: what `chorale admin chain --json` prints, from its socket."""
         if node.state not in ("up", "silent"):
             return
-        told = subprocess.run(
-            [node.binary, "admin", "chain", "--json", "--admin-socket", node.socket_path],
-            capture_output=True, text=True, check=False, timeout=20)
-        if told.returncode == 0:
-            try:
-                before = node.chain
-                node.chain = Status(json.loads(told.stdout))
-                self.measure(node, before)
-            except ValueError:
-                pass
+        try:
+            node.chain = Status(node.call("chorale_chain"))
+            self.measure(node)
+        except (OSError, ValueError, self.network.refusal):
+            pass
 
-    def measure(self, node, before):
+    def measure(self, node):
         """Gas a second, over the blocks since the last look."""
         now = time.monotonic()
         height, at, _ = self.gas.get(node.name, (node.chain.height, now, 0.0))

@@ -1,7 +1,10 @@
+import Chain
 import ChoraleBase
 import ChoraleCLI
+import ChoraleTypes
 import Codec
 import Crypto
+import Execution
 import Node
 import PeerIdentity
 import Swarm
@@ -35,6 +38,29 @@ extension FuzzTarget {
                 let joined = files.map { Array($0.utf8) }
                 return [0, 1].map { [$0] + Array(joined.joined(separator: [0xFF])) }
             }, run: networkDirectory),
+        FuzzTarget(
+            "record-list",
+            "a list of records; what is read and written again is read the same",
+            sizeMax: 2048,
+            seeds: {
+                [
+                    "---\n# c\n- name: a\n  key: \"0x01\"\n\n- name: 'b: c'  # d\n  key: x y\n",
+                    "  - a: b\r\n    c: d\r\n", "[]\n",
+                ].map { Array($0.utf8) }
+            }, run: recordList),
+        FuzzTarget(
+            "json-members",
+            "members of an object, walked; those that the parser of whole documents finds",
+            sizeMax: 2048,
+            seeds: {
+                [#"{"a": {"b": [1, "}"]}, "c\n": "\"]", "d":[],"e" : null}"#, "{}"].map {
+                    Array($0.utf8)
+                }
+            }, run: jsonMembers),
+        FuzzTarget(
+            "chain-genesis",
+            "the three files that a chain starts from; equal files, equal chains",
+            seeds: { GenesisSeeds.all }, run: chainGenesis),
     ]
 
     private static func settingsText(_ input: [UInt8], _ findings: inout Findings) {
@@ -155,6 +181,123 @@ extension FuzzTarget {
             findings.note("network", size: error.message.utf8.count)
         }
     }
+    private static func recordList(_ input: [UInt8], _ findings: inout Findings) {
+        let records: [RecordListText.Record]
+        do throws(SettingsText.SyntaxError) {
+            records = try RecordListText(text(input), recordCountMax: 16).records
+        } catch {
+            require(error.line >= 1 && !error.reason.isEmpty, "an error without place or words")
+            return findings.note("records", size: error.reason.utf8.count)
+        }
+        require(records.count <= 16, "more records than are allowed")
+        var again = ""
+        for record in records {
+            require(!record.entries.isEmpty, "a record of nothing")
+            for (index, entry) in record.entries.enumerated() {
+                again += index == 0 ? "- " : "  "
+                again += SettingsText.quoted(entry.key) + ": "
+                again += SettingsText.quoted(entry.value) + "\n"
+            }
+        }
+        do throws(SettingsText.SyntaxError) {
+            let read = try RecordListText(again, recordCountMax: 16).records
+            let names = { (records: [RecordListText.Record]) in
+                records.map { $0.entries.map { [$0.key, $0.value] } }
+            }
+            require(names(read) == names(records), "other records: \(again)")
+        } catch {
+            fatalError("property broken: what was written is refused: \(again): \(error)")
+        }
+        findings.note("records", size: records.count)
+    }
+
+    private static func jsonMembers(_ input: [UInt8], _ findings: inout Findings) {
+        var found: [JSONObject.Member]? = []
+        do throws(JSONError) {
+            var walk = try JSONMembers(input.span)
+            var end = 0
+            while let member = try walk.next(input.span) {
+                require(member.value.lowerBound > end, "members that overlap")
+                require(!member.value.isEmpty, "a value of no bytes")
+                end = member.value.upperBound
+                guard let value = try? JSONValue(parsing: Array(input[member.value])) else {
+                    found = nil
+                    continue
+                }
+                found?.append(.init(member.name, value))
+            }
+        } catch {
+            findings.note("members", size: error.description.utf8.count)
+            // What this refuses, a parser refuses too, names of more than a kibibyte aside.
+            guard case .object(let object)? = try? JSONValue(parsing: input) else { return }
+            require(object.names.contains { $0.utf8.count > 100 }, "an object that is refused")
+            return
+        }
+        findings.note("members", size: found?.count ?? 0)
+        guard case .object(let object)? = try? JSONValue(parsing: input) else { return }
+        require(found == object.members, "other members than the parser's")
+    }
+
+    private static func chainGenesis(_ input: [UInt8], _ findings: inout Findings) {
+        let parts = input.split(separator: 0xFF, maxSplits: 2, omittingEmptySubsequences: false)
+        var files: [NetworkFile: [UInt8]] = [:]
+        for (file, part) in zip(NetworkFile.allCases, parts) { files[file] = Array(part) }
+        let genesis: ChainGenesis
+        do throws(GenesisError) {
+            genesis = try ChainGenesis(files: files)
+        } catch {
+            require(error.description.hasPrefix(error.file.rawValue), "an error without a file")
+            return findings.note("genesis", size: error.description.utf8.count)
+        }
+        var count = 0
+        for account in genesis.accounts {
+            require(account.change.account != nil, "an account that is none")
+            count += 1
+        }
+        require(count == genesis.accounts.count, "\(count) accounts were walked")
+        var root: Bytes32?
+        genesis.accounts.forEachNode { hash, _ in root = hash }
+        require(count == 0 || root == genesis.stateRoot, "the last node is not the root")
+        require(genesis.feeRecipients.count == genesis.validators.count, "recipients")
+        require(genesis.validators.count >= 1 && genesis.epochLength >= 1, "limits")
+        let again = try? ChainGenesis(files: files)
+        require(again?.blockID == genesis.blockID, "another chain of the same files")
+        findings.note("genesis", size: count)
+        findings.note("validators", size: genesis.validators.count)
+    }
+}
+
+private enum GenesisSeeds {
+    static let all: [[UInt8]] = {
+        let config = """
+            NETWORK_NAME: "a test"
+            GENESIS_TIME: 1000
+            SECONDS_PER_SLOT: 2
+            BLOCKS_PER_EPOCH: 8
+            WITNESS_SIZE_MAX: 1048576
+
+            """
+        let alloc = [
+            "", #""00000000000000000000000000000000000000A2": {"balance": "10", "nonce": 3}"#,
+            #""0x00000000000000000000000000000000000000a3": {"balance": 0, "code": "0x6000","#
+                + #" "storage": {"0x0": "0x2a", "2": "7"}}, "0x00000000000000000000000000000000000000a4":"#
+                + #" {"balance": "0xde0b6b3a7640000"}"#,
+        ]
+        let validators = """
+            - index: 0
+              publicKey: "0x8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c"
+              stake: 32000000000
+              feeRecipient: "0x00000000000000000000000000000000000000f0"
+
+            """
+        return alloc.map { alloc in
+            let genesis =
+                #"{"config": {"chainId": 1, "shanghaiTime": 0, "cancunTime": 0, "pragueTime": 0},"#
+                + #" "timestamp": "0x3e8", "gasLimit": "30000000", "alloc": {"# + alloc + "}}"
+            return Array(
+                [config, genesis, validators].map { Array($0.utf8) }.joined(separator: [0xFF]))
+        }
+    }()
 }
 
 private enum SettingsSeeds {
