@@ -216,7 +216,7 @@ let package = Package(
             [
                 "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Multistream",
                 "Noise", "Yamux", "Connection", "Swarm", "Gossipsub", "Kademlia", "Bodies", "Node",
-                deque, heap,
+                "Consensus", "Execution", "TransactionPool", "Chain", deque, heap,
             ]
         ),
 
@@ -336,7 +336,7 @@ let package = Package(
             "Simulator",
             [
                 "Simulator", "Node", "Swarm", "PeerIdentity", "Codec", "ChoraleTypes", "Crypto",
-                "StoreContract",
+                "Consensus", "Execution", "Chain", "StoreContract",
             ]),
         tests(
             "Admin",

@@ -26,6 +26,10 @@ extension Simulation {
         var isListening = false
         var sentSize: UInt64 = 0
         var receivedSize: UInt64 = 0
+        /// Nil on networks without one.
+        var chain: HostChain?
+        /// How far the host's wall clock is ahead of the true time.
+        var clockOffset: Duration = .zero
 
         init(
             index: HostIndex, address: Multiaddr, disk: MemoryStore,

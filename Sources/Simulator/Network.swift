@@ -9,6 +9,8 @@ final class Network {
     private(set) var nodes: [HostIndex] = []
     private var indices: [PeerID: HostIndex] = [:]
     private var ids: [HostIndex: PeerID] = [:]
+    /// Those of them that are not honest after all.
+    private(set) var liars: Set<HostIndex> = []
     /// Whether a node that starts knows the bootnode. Off, it has its peer store only.
     var givesBootnodes = true
     private let change: (inout NodeConfiguration) -> Void
@@ -37,6 +39,13 @@ final class Network {
         indices[peer] = index
         ids[index] = peer
         return index
+    }
+
+    /// Takes a host's honesty from it: nobody is wrong who finds fault with it, and what it says of others
+    /// means nothing.
+    func accuse(_ host: HostIndex) {
+        liars.insert(host)
+        indices.removeValue(forKey: peerID(of: host))
     }
 
     var bootnode: HostIndex { nodes[0] }

@@ -1,5 +1,8 @@
+import Chain
 import ChoraleBase
+import ChoraleTypes
 import Codec
+import Consensus
 import Node
 import PeerIdentity
 import Swarm
@@ -37,7 +40,45 @@ extension NodeEvent {
         case .storeFailed(let reason): "store-failed \(reason)"
         case .storeRecovered: "store-recovered"
         case .wrongNetwork(let peer, let digest): "wrong-network \(peer) \(Hex.encode(digest))"
+        case .chain(let event): "chain \(event.words)"
         case .stopping: "stopping"
+        }
+    }
+}
+
+extension ChainEvent {
+    fileprivate var words: String {
+        switch self {
+        case .consensus(let event): event.words
+        case .committed(let report):
+            "committed \(report.height) \(report.round) \(report.blockID) \(report.blockHash) "
+                + "\(report.proposer.rawValue) \(report.facts.transactionCount) "
+                + "\(report.facts.gasUsed) \(report.evidenceCount)"
+        case .invalidBlock(let height, let block, let fault):
+            "invalid-block \(height) \(block) \(fault.label)"
+        case .undecided(let height, let block, let text): "undecided \(height) \(block) \(text)"
+        case .buildFailed(let height, let text): "build-failed \(height) \(text)"
+        case .evidence(let height, let validator): "evidence \(height) \(validator.rawValue)"
+        case .syncing(let from, let to): "syncing \(from) \(to)"
+        case .synced(let height): "synced \(height)"
+        case .signingStopped(let text): "signing-stopped \(text)"
+        case .stopped(let text): "chain-stopped \(text)"
+        }
+    }
+}
+
+extension ConsensusEvent {
+    fileprivate var words: String {
+        switch self {
+        case .roundStarted(let height, let round, let proposer):
+            "round \(height) \(round) \(proposer.rawValue)"
+        case .locked(let height, let round, let block): "locked \(height) \(round) \(block)"
+        case .timedOut(let height, let round, let step):
+            "timed-out \(height) \(round) \(step.rawValue)"
+        case .abstaining(let height, let signed):
+            "abstaining \(height) \(signed.height) \(signed.round)"
+        case .committedBlockIsInvalid(let height, let block):
+            "committed-invalid \(height) \(block)"
         }
     }
 }

@@ -40,7 +40,10 @@ public protocol Scenario: Sendable {
 public enum Scenarios {
     public static let all: [any Scenario.Type] = [
         MeshScenario.self, DHTScenario.self, BodyScenario.self, FloodScenario.self,
-        RestartScenario.self,
+        RestartScenario.self, ChainScenario.self, ChainPartitionScenario.self,
+        ChainSilentScenario.self, ChainByzantineScenario.self, ChainAmnesiaScenario.self,
+        ChainBodiesScenario.self, ChainSkewScenario.self, ChainEpochsScenario.self,
+        ChainLatencyScenario.self,
     ]
 
     public static func named(_ name: String) -> (any Scenario.Type)? {

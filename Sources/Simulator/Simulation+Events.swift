@@ -1,3 +1,4 @@
+import Chain
 import ChoraleBase
 import HeapModule
 import Node
@@ -16,6 +17,10 @@ extension Simulation {
         case end(WireEnd, DisconnectReason)
         case stalled(WireEnd, blockCount: Int)
         case input(Host, NodeInput)
+        /// The thread with the chain's state comes to a task.
+        case task(Host, ChainTask)
+        /// The thread with a validator's files is done with its oldest order.
+        case journal(Host)
         case action(() -> Void)
     }
 
@@ -76,6 +81,12 @@ extension Simulation {
         case .input(let host, let input):
             guard next.life == host.life else { return }
             give(input, to: host)
+        case .task(let host, let task):
+            guard next.life == host.life else { return }
+            finish(task, on: host)
+        case .journal(let host):
+            guard next.life == host.life else { return }
+            finishOrder(on: host)
         case .action(let action): action()
         }
     }
@@ -84,7 +95,7 @@ extension Simulation {
         guard let participant = host.participant else { return }
         var results: [NodeOutput] = []
         swap(&results, &outputs)
-        participant.handle(input, now: clock, into: &results)
+        participant.handle(input, now: clock(of: host), into: &results)
         perform(&results, on: host)
         swap(&results, &outputs)
         rearm(host)
@@ -133,7 +144,8 @@ extension Simulation {
         case .resolve(let id, _):
             scheduleInput(.resolved(id, .failed("no names in the simulator")), host)
         case .run(let job):
-            let wall = clock.wall
+            if let liar = host.chain?.liar, liar.drops(job) { return }
+            let wall = clock(of: host).wall
             // A worker takes its time; 100 µs is a signature with its thread switches.
             schedule(
                 .input(host, .finished(job.run(wall: wall))),
@@ -143,6 +155,8 @@ extension Simulation {
             schedule(
                 .input(host, .stored(id, reply)), at: now.advanced(by: .milliseconds(1)),
                 life: host.life)
+        case .process(let task): begin(task, on: host)
+        case .journal(let order): begin(order, on: host)
         case .reply(let id, let reply, let isLast):
             replied(host.index, id, reply, isLast: isLast)
         case .event(let event):
@@ -152,6 +166,7 @@ extension Simulation {
         case .stopped:
             trace.record(.stopped, at: now, host.index.rawValue, host.life)
             host.disk.sync()
+            host.chain?.kill()
             vanish(host)
         }
     }

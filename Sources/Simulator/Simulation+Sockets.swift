@@ -161,7 +161,9 @@ extension Simulation {
         var buffer: [UInt8] = []
         var results: [NodeOutput] = []
         swap(&results, &outputs)
-        participant.transmit(id, into: &buffer, sizeMax: 16 * 1024, now: clock, outputs: &results)
+        participant.transmit(
+            id, into: &buffer, sizeMax: 16 * 1024, now: clock(of: host),
+            outputs: &results)
         if buffer.isEmpty {
             if end.wire[end.side].isClosing {
                 schedule(.end(end, .networkError), at: now)
@@ -249,7 +251,7 @@ extension Simulation {
         swap(&results, &outputs)
         var span = presented.mutableSpan
         let consumed = participant.receive(
-            wire[end.side].connection, &span, now: clock, into: &results)
+            wire[end.side].connection, &span, now: clock(of: host), into: &results)
         if consumed < presented.count { wire[end.side].carry = Array(presented[consumed...]) }
         perform(&results, on: host)
         swap(&results, &outputs)

@@ -1,3 +1,4 @@
+import Chain
 public import ChoraleBase
 import ChoraleTypes
 public import Codec
@@ -28,6 +29,8 @@ public final class Simulation {
     public var onEvent: ((HostIndex, NodeEvent) -> Void)?
     /// Called for each reply as it comes; `true` with the last.
     public var onReply: ((HostIndex, CommandID, Reply, Bool) -> Void)?
+    /// Called for each order to a validator's files as it comes.
+    var onJournal: ((HostIndex, JournalOrder) -> Void)?
     /// Called every 65,536 steps.
     public var onProgress: ((Simulation) -> Void)?
     /// Things that happened in the simulator's own queue.
@@ -128,8 +131,12 @@ public final class Simulation {
     /// Starts a node on a host that has none.
     public func start(_ index: HostIndex) {
         let host = hosts[index.rawValue]
-        let configuration = host.makeConfiguration(random.next())
-        install(NodeParticipant(configuration: configuration, now: clock), on: host)
+        var configuration = host.makeConfiguration(random.next())
+        if let chain = host.chain {
+            configuration.chain = chain.open()
+            if chain.files != nil { configuration.roles.insert(.validator) }
+        }
+        install(NodeParticipant(configuration: configuration, now: clock(of: host)), on: host)
     }
 
     /// Starts something else than a node.
@@ -155,6 +162,7 @@ public final class Simulation {
         guard host.participant != nil else { return }
         trace.record(.crash, at: now, index.rawValue, host.life)
         host.disk.crash(now: now, random: &random)
+        host.chain?.crash(random: &random)
         vanish(host)
     }
 
@@ -164,6 +172,7 @@ public final class Simulation {
         let host = hosts[index.rawValue]
         guard host.participant != nil else { return }
         trace.record(.kill, at: now, index.rawValue, host.life)
+        host.chain?.kill()
         vanish(host)
     }
 

@@ -11,6 +11,7 @@ final class HonestyChecker {
 
     /// Must see every event of the simulation.
     func observe(_ host: HostIndex, _ event: NodeEvent) {
+        guard !network.liars.contains(host) else { return }
         switch event {
         case .graylisted(let peer): note(host, peer, "graylisted")
         case .peerFault(let peer, let fault): note(host, peer, fault)
@@ -32,7 +33,7 @@ final class HonestyChecker {
         var lowest = Double.infinity
         var negative: [String] = []
         let now = run.simulation.clock
-        for host in network.running {
+        for host in network.running where !network.liars.contains(host) {
             let scores = run.simulation.withNode(host) { $0.gossipScores(now: now) } ?? []
             for (peer, score) in scores {
                 guard let other = network.host(of: peer) else { continue }
