@@ -157,6 +157,9 @@ extension Simulation {
                 life: host.life)
         case .process(let task): begin(task, on: host)
         case .journal(let order): begin(order, on: host)
+        case .crossValidate(let contents, _):
+            // Nobody else executes blocks here.
+            scheduleInput(.crossValidated(contents.block.id, refusal: nil), host)
         case .reply(let id, let reply, let isLast):
             replied(host.index, id, reply, isLast: isLast)
         case .event(let event):
