@@ -82,8 +82,9 @@ public struct RequestClient: ~Copyable {
         var bytes: [UInt8] = []
         if requestProtocol.requestSizeMax > 0 { Payload.append(request, to: &bytes) }
         outputs.append(.sendAndEnd(bytes))
+        // Of what nobody answers, too, the responder's end is waited for: whoever stopped here would reset a
+        // stream whose request has not left yet.
         nextDeadline = now.advanced(by: limits.firstByteTimeout)
-        if chunkCountMax == 0 { finish(.completed(chunkCount: 0), into: &outputs) }
     }
 
     /// Takes all of what the responder sent.
@@ -146,6 +147,7 @@ public struct RequestClient: ~Copyable {
             guard offset < input.count else { return false }
             let code = ResponseCode(wireValue: input[offset])
             offset += 1
+            guard code != .ok || chunkCountMax > 0 else { throw .trailingBytes }
             state =
                 code == .ok
                 ? .readingChunk(PayloadReader(sizeMax: requestProtocol.chunkSizeMax))

@@ -19,7 +19,7 @@ public struct RequestProtocol: Hashable, Sendable {
     public let requestSizeMax: Int
     /// Largest response chunk, in bytes of SSZ.
     public let chunkSizeMax: Int
-    /// Most chunks of one response. Zero for requests that nobody answers.
+    /// Most chunks of one response. Zero for requests that nobody answers: the responder only ends its side.
     public let chunkCountMax: Int
 
     public init(name: String, requestSizeMax: Int, chunkSizeMax: Int, chunkCountMax: Int) {

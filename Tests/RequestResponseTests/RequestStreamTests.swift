@@ -76,15 +76,29 @@ func wire(_ code: UInt8, _ payload: [UInt8]) -> [UInt8] {
         #expect(outputs == [.sendAndEnd([])])
     }
 
-    @Test func nothingIsAwaitedWhereNothingIsAnswered() {
-        var outputs: [RequestClient.Output] = []
+    /// Whoever were done at once would reset the stream before the request has left.
+    @Test func whereNothingIsAnsweredTheEndIsAwaited() {
         let silent = RequestProtocol(
             name: "silent", requestSizeMax: 8, chunkSizeMax: 0, chunkCountMax: 0)
-        var client = RequestClient(silent)
-        let request: [UInt8] = [1]
-        client.start(request.span, now: at(0), into: &outputs)
-        #expect(outputs.last == .completed(chunkCount: 0))
-        #expect(client.nextDeadline == nil)
+        func outputs(_ act: (inout RequestClient, inout [RequestClient.Output]) -> Void)
+            -> [RequestClient.Output]
+        {
+            var outputs: [RequestClient.Output] = []
+            var client = RequestClient(silent)
+            let request: [UInt8] = [1]
+            client.start(request.span, now: at(0), into: &outputs)
+            #expect(outputs.count == 1)
+            #expect(client.nextDeadline != nil)
+            act(&client, &outputs)
+            #expect(client.nextDeadline == nil)
+            return Array(outputs.dropFirst())
+        }
+        #expect(outputs { $0.end(into: &$1) } == [.completed(chunkCount: 0)])
+        let chunk: [UInt8] = [0, 0]
+        #expect(
+            outputs { $0.receive(chunk.span, now: at(1), into: &$1) } == [.failed(.trailingBytes)])
+        #expect(
+            outputs { $0.timeout(now: at(1000), into: &$1) } == [.failed(.firstByteTimeout)])
     }
 
     @Test func chunksSplitAtEveryByte() {
