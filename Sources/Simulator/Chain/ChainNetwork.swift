@@ -137,10 +137,23 @@ final class ChainNetwork {
                 + (behind.isEmpty
                     ? ""
                     : ", not of "
-                        + behind.map { "n\($0.rawValue) (\(height(of: $0)))" }
+                        + behind.map(state)
                         .joined(separator: ", ")))
         run.measure(name, start.duration(to: simulation.now))
         return isReached
+    }
+
+    /// Where a host stands, for whoever asks why it does.
+    private func state(of host: HostIndex) -> String {
+        let now = simulation.clock
+        guard let info = simulation.withNode(host, { $0.chainInfo(now: now) }) ?? nil else {
+            return "n\(host.rawValue) (no chain)"
+        }
+        let status = info.consensus
+        let faults = info.counters.faults.values.reduce(0, +)
+        return "n\(host.rawValue) (head \(info.head.height), at \(status.height) round "
+            + "\(status.round) \(status.phase), \(info.peerCount) peers, highest "
+            + "\(info.highest), \(faults) faults, drops \(info.counters.consensusDrops))"
     }
 
     /// What is true at the end of every story.
