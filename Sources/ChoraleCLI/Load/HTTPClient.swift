@@ -30,7 +30,11 @@ struct HTTPAddress: Hashable, CustomStringConvertible {
         if authority.isEmpty {
             port = 80
         } else {
-            guard let number = UInt16(authority.dropFirst()), number > 0 else { return nil }
+            let digits = authority.dropFirst()
+            // The initializer would take a sign as well.
+            guard !digits.hasPrefix("+"), let number = UInt16(digits), number > 0 else {
+                return nil
+            }
             port = number
         }
     }
