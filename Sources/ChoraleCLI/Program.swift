@@ -147,6 +147,6 @@ struct Chorale: ParsableCommand {
             InitCommand.self, RunCommand.self, GenesisCommand.self, AdminCommand.self,
             GossipCommand.self, BodyCommand.self, DHTCommand.self, PingCommand.self,
             PerfCommand.self, KeyCommand.self, EVMCommand.self, WitnessCommand.self,
-            NetworkCommand.self, LoadCommand.self,
+            NetworkCommand.self, LoadCommand.self, EngineCommand.self,
         ])
 }

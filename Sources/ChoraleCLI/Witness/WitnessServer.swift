@@ -5,7 +5,6 @@ import EngineAPI
 import Execution
 import Glibc
 import JSONRPC
-import Synchronization
 
 /// Serves ``StatelessService`` on a Unix socket.
 ///
@@ -129,24 +128,12 @@ extension WitnessServer: UnixConnectionDelegate {
     }
 }
 
-/// One service for each call that runs, kept for the next: each has codes that it has met.
+/// Answers lines.
 private final class Services: Sendable {
-    /// Bytes of code that one keeps.
-    private static let codeCacheSize = 32 << 20
-
-    private let rules: ChainRules
-    private let mode: StatelessExecution.Mode
-    private let idle = Mutex<[Lent]>([])
-
-    /// Unchecked, because the compiler cannot see that a service is either in ``idle`` or in the hands
-    /// of the one thread that took it out.
-    private struct Lent: @unchecked Sendable {
-        let service: StatelessService
-    }
+    private let services: StatelessServices
 
     init(rules: ChainRules, mode: StatelessExecution.Mode) {
-        self.rules = rules
-        self.mode = mode
+        services = StatelessServices(rules: rules, mode: mode)
     }
 
     /// - Returns: nil for a notification, which asks for no answer.
@@ -159,10 +146,8 @@ private final class Services: Sendable {
         } catch {
             return RPCResponse.failure(error.error, id: error.id)
         }
-        let lent = idle.withLock { $0.popLast() } ?? make()
-        defer { idle.withLock { $0.append(lent) } }
         do throws(RPCError) {
-            var result = try lent.service.answer(request)
+            var result = try services.answer(request)
             if request.method == StatelessService.executeBlock, var object = result.object {
                 object["seconds"] = .number(start.duration(to: clock.now) / .seconds(1))
                 result = .object(object)
@@ -171,12 +156,5 @@ private final class Services: Sendable {
         } catch {
             return request.id.map { RPCResponse.failure(error, id: $0) }
         }
-    }
-
-    private func make() -> Lent {
-        Lent(
-            service: StatelessService(
-                StatelessExecution(
-                    rules: rules, mode: mode, codeCache: CodeCache(sizeMax: Self.codeCacheSize))))
     }
 }
