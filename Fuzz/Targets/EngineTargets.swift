@@ -70,17 +70,18 @@ private enum EngineFuzz {
     static let token = JSONWebToken.sign(secret, at: now)
 
     private static let genesis: Header = {
-        var header = Header(
-            parentHash: .zero, ommersHash: Header.emptyOmmersHash, coinbase: Address(UInt256.zero),
-            stateRoot: Trie.emptyRoot, transactionsRoot: Trie.emptyRoot,
-            receiptsRoot: Trie.emptyRoot, bloom: [UInt8](repeating: 0, count: Header.bloomSize),
-            difficulty: .zero, number: 0, gasLimit: 30_000_000, gasUsed: 0,
-            timestamp: 1_700_000_000, extraData: [], mixHash: .zero, nonce: 0,
-            baseFeePerGas: UInt256(1_000_000_000))
-        header.withdrawalsRoot = Trie.emptyRoot
-        (header.blobGasUsed, header.excessBlobGas) = (0, 0)
-        header.parentBeaconRoot = .zero
-        return header
+        let payload = ExecutionPayload(
+            parentHash: .zero, feeRecipient: Address(UInt256.zero), stateRoot: Trie.emptyRoot,
+            receiptsRoot: Trie.emptyRoot,
+            logsBloom: [UInt8](repeating: 0, count: Header.bloomSize), prevRandao: .zero,
+            blockNumber: 0, gasLimit: 30_000_000, gasUsed: 0, timestamp: 1_700_000_000,
+            extraData: [], baseFeePerGas: UInt256(1_000_000_000), transactions: [],
+            withdrawals: [], blobGasUsed: 0, excessBlobGas: 0)
+        do {
+            return try payload.block(parentBeaconRoot: .zero).header
+        } catch {
+            preconditionFailure("a block without transactions is one: \(error)")
+        }
     }()
 
     static func engine() -> EngineService<MemoryEngineBase> {

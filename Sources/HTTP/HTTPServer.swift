@@ -26,6 +26,8 @@ public final class HTTPServer: @unchecked Sendable {
         /// From a request's first byte, or the end of the answer before it, to the last byte of its
         /// body. Whoever sends a byte now and then holds a connection so long and no longer.
         public var readTimeMax: Duration = .seconds(60)
+        /// From the beginning of an answer to its last byte, for the same reason.
+        public var writeTimeMax: Duration = .seconds(120)
         /// Requests answered at once. 0: the thread that moves the bytes answers, which is for answers
         /// that take microseconds.
         public var workerCount = 4
@@ -200,7 +202,7 @@ public final class HTTPServer: @unchecked Sendable {
     private static func send(
         _ response: HTTPResponse, _ exchange: HTTPExchange, _ traffic: HTTPTraffic
     ) -> MHD_Result {
-        traffic.answered(response.status)
+        traffic.answered(exchange.connection, response.status)
         // Not read again: the library copies it.
         exchange.body = []
         let message = response.body.withUnsafeBytes { bytes in

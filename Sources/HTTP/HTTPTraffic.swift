@@ -9,7 +9,7 @@ public struct HTTPCounters: Hashable, Sendable {
     public var refusals: UInt64 = 0
     /// Connections cut off because a body was longer than it may be, or all together were.
     public var oversized: UInt64 = 0
-    /// Connections cut off because a request took longer to come than it may.
+    /// Connections cut off because a request took longer to come, or an answer to go, than it may.
     public var slow: UInt64 = 0
 }
 
@@ -37,7 +37,7 @@ final class HTTPExchange: @unchecked Sendable {
 final class HTTPTraffic: @unchecked Sendable {
     private struct Connection {
         let descriptor: Int32
-        /// When the request must have come; nil while it is answered.
+        /// When the request must have come, or the answer gone; nil while somebody works for it.
         var deadline: ContinuousClock.Instant?
     }
 
@@ -137,8 +137,10 @@ final class HTTPTraffic: @unchecked Sendable {
         }
     }
 
-    func answered(_ status: Int) {
+    func answered(_ connection: OpaquePointer, _ status: Int) {
+        let deadline = ContinuousClock.now + limits.writeTimeMax
         locked {
+            connections[connection]?.deadline = deadline
             if status < 400 { counts.answers &+= 1 } else { counts.refusals &+= 1 }
         }
     }
@@ -161,7 +163,7 @@ final class HTTPTraffic: @unchecked Sendable {
         }
     }
 
-    /// Cuts off who sends too slowly, until the server stops.
+    /// Cuts off who sends or takes too slowly, until the server stops.
     ///
     /// The HTTP library's own time-out is for those who send nothing at all.
     func watchClock() {

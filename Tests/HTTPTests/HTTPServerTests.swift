@@ -113,6 +113,20 @@ private struct Echo: HTTPHandler {
         #expect(server.counters.slow == 1)
     }
 
+    /// Nor can an answer be taken a little at a time for ever.
+    @Test func whoTakesTooSlowlyIsCutOff() throws {
+        var limits = HTTPServer.Limits()
+        limits.writeTimeMax = .milliseconds(200)
+        let server = try HTTPServer(
+            address: "127.0.0.1:0", limits: limits, handler: Echo(bodySizeMax: 32 << 20))
+        defer { server.stop() }
+        let client = try LoopbackClient(port: try #require(LoopbackClient.port(of: server.address)))
+        // More than the sockets hold, so that it waits for the reader.
+        try client.send(post([UInt8](repeating: 1, count: 32 << 20)), isLast: false)
+        while server.counters.slow == 0 { usleep(1000) }
+        #expect(client.receiveAll().count < 32 << 20)
+    }
+
     @Test func bodiesTogetherAreBounded() throws {
         var limits = HTTPServer.Limits()
         limits.bodiesSizeMax = 1000

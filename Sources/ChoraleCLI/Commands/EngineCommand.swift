@@ -3,6 +3,7 @@ import ChoraleBase
 import Codec
 import Crypto
 import DriverUV
+import Execution
 import Glibc
 import RPCServer
 

@@ -60,25 +60,33 @@ struct EngineGenesis {
         }
         var address = Address(UInt256.zero)
         if let given = Address(coinbase.span) { address = given }
-        var header = Header(
-            parentHash: try digest("parentHash"), ommersHash: Header.emptyOmmersHash,
-            coinbase: address, stateRoot: root, transactionsRoot: Trie.emptyRoot,
+        let time = try number("timestamp", or: 0)
+        let fork = rules.epoch(at: time).fork
+        let isCancun = fork >= .cancun
+        let payload = ExecutionPayload(
+            parentHash: try digest("parentHash"), feeRecipient: address, stateRoot: root,
             receiptsRoot: Trie.emptyRoot,
-            bloom: [UInt8](repeating: 0, count: Header.bloomSize),
-            difficulty: try word("difficulty", or: 0), number: try number("number", or: 0),
+            logsBloom: [UInt8](repeating: 0, count: Header.bloomSize),
+            prevRandao: try digest("mixHash"), blockNumber: try number("number", or: 0),
             gasLimit: try number("gasLimit", or: 30_000_000),
-            gasUsed: try number("gasUsed", or: 0), timestamp: try number("timestamp", or: 0),
-            extraData: try bytes("extraData"), mixHash: try digest("mixHash"),
-            nonce: try number("nonce", or: 0),
-            baseFeePerGas: try word("baseFeePerGas", or: 1_000_000_000))
-        let fork = rules.epoch(at: header.timestamp).fork
-        if fork >= .shanghai { header.withdrawalsRoot = Trie.emptyRoot }
-        if fork >= .cancun {
-            header.blobGasUsed = try number("blobGasUsed", or: 0)
-            header.excessBlobGas = try number("excessBlobGas", or: 0)
-            header.parentBeaconRoot = try digest("parentBeaconBlockRoot")
+            gasUsed: try number("gasUsed", or: 0), timestamp: time,
+            extraData: try bytes("extraData"),
+            baseFeePerGas: try word("baseFeePerGas", or: 1_000_000_000), transactions: [],
+            withdrawals: fork >= .shanghai ? [] : nil,
+            blobGasUsed: isCancun ? try number("blobGasUsed", or: 0) : nil,
+            excessBlobGas: isCancun ? try number("excessBlobGas", or: 0) : nil)
+        let beaconRoot = try digest("parentBeaconBlockRoot")
+        var header: Header
+        do throws(PayloadError) {
+            header = try payload.block(
+                parentBeaconRoot: isCancun ? beaconRoot : nil,
+                requests: fork >= .prague ? [] : nil
+            ).header
+        } catch {
+            throw Failure("\(path): \(error)")
         }
-        if fork >= .prague { header.requestsHash = ExecutionRequests.hash([]) }
+        header.difficulty = try word("difficulty", or: 0)
+        header.nonce = try number("nonce", or: 0)
         return header
     }
 }
