@@ -142,10 +142,14 @@ final class ChainNetwork {
     func introduce(_ index: Int) {
         for other in hosts where other.index != index {
             guard other.isUp else { continue }
-            post(10, .input(index, life: hosts[index].life, .peerConnected(other.peer, other.status)))
+            post(
+                10, .input(index, life: hosts[index].life, .peerConnected(other.peer, other.status))
+            )
             post(
                 10,
-                .input(other.index, life: other.life, .peerConnected(hosts[index].peer, hosts[index].status)))
+                .input(
+                    other.index, life: other.life,
+                    .peerConnected(hosts[index].peer, hosts[index].status)))
         }
     }
 

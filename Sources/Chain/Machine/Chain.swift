@@ -215,7 +215,8 @@ public struct Chain: StateMachine, ~Copyable {
         }
     }
 
-    private mutating func broadcast(_ message: ConsensusMessage, into outputs: inout [ChainOutput]) {
+    private mutating func broadcast(_ message: ConsensusMessage, into outputs: inout [ChainOutput])
+    {
         switch message {
         case .vote(let vote):
             emit(.publish(.vote, ChainMessage.vote(vote).sszEncoded()), into: &outputs)

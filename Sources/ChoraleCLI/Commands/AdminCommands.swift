@@ -228,7 +228,8 @@ struct AdminCommand: ParsableCommand {
             table.add(
                 "validator",
                 result["validator"] == .null
-                    ? "no" : "\(result.text(of: "validator")) of \(result.text(of: "validators"))"
+                    ? "no"
+                    : "\(result.text(of: "validator")) of \(result.text(of: "validators"))"
                         + (result["isSigning"] == .bool(true) ? "" : ", NOT SIGNING"))
             table.add(
                 "last block",

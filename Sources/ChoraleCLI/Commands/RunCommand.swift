@@ -120,7 +120,7 @@ struct SettingOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Another implementation to ask before each vote: NAME=URL[,jwtsecret=FILE] or NAME=exec:/PATH.",
+            "Whom to ask before each vote: NAME=URL[,jwtsecret=FILE] or NAME=exec:/PATH.",
             valueName: "verifier"))
     var crossValidate: [String] = []
 
@@ -129,11 +129,13 @@ struct SettingOptions: ParsableArguments {
     var crossValidationUnreachable: String?
 
     @Option(
-        help: "The height from which on this key has signed nothing: only after its signing state was lost.")
+        help: ArgumentHelp(
+            "From here on this key has signed nothing. Only when its signing state was lost.",
+            valueName: "height"))
     var resetSigningStateAt: String?
 
     @Option(
-        help: "equivocate: sign everything twice, to see what others make of it. Local networks only.")
+        help: "equivocate: contradict each vote, to see what others make of it. Local networks only.")
     var byzantine: String?
 
     @Option(help: "error, warning, info, debug or trace. (default: info)")

@@ -309,7 +309,8 @@ struct SettingReader {
             do throws(Verifier.ParseError) {
                 verifiers.append(try Verifier(text))
             } catch {
-                throw .usage("\(values[.crossValidate]?.origin, default: "--cross-validate"): \(error)")
+                let origin = values[.crossValidate]?.origin ?? .flag(.crossValidate)
+                throw .usage("\(origin): \(error)")
             }
         }
         return verifiers
