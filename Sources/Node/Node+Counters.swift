@@ -11,7 +11,7 @@ import Swarm
 extension Node {
     func counterInfos() -> [CounterInfo] {
         nodeCounters() + swarmCounters() + gossipCounters() + kademliaCounters() + bodyCounters()
-            + requestCounters()
+            + requestCounters() + chainCounters()
     }
 
     private func nodeCounters() -> [CounterInfo] {

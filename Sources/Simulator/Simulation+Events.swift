@@ -1,5 +1,6 @@
 import Chain
 import ChoraleBase
+import ChoraleTypes
 import HeapModule
 import Node
 import Swarm

@@ -44,7 +44,7 @@ import Testing
         host.start()
         let reading = MetricsReading(
             node: host.metrics(), lag: loop.lag, requests: .init(), admin: .init(),
-            adminConnectionCount: 0, store: .init())
+            adminConnectionCount: 0, store: .init(), chain: nil)
         host.close()
         let board = TelemetryBoard()
         board.publish(NodeMetricsPage.snapshot(reading), health: .healthy)

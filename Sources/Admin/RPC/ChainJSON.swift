@@ -23,6 +23,8 @@ extension ReplyJSON {
             "isSyncing": .bool(info.sync != nil), "peersHighest": JSONValue(info.highest),
             "peers": JSONValue(info.peerCount), "pool": JSONValue(info.poolCount),
             "poolPending": JSONValue(info.poolPending), "evidence": JSONValue(info.evidenceCount),
+            "evidenceCount": JSONValue(info.counters.evidenceCommitted),
+            "validatorCount": JSONValue(info.validatorCount),
             "slashed": JSONValue(info.slashedCount),
             "blocksCommitted": JSONValue(info.counters.blocksCommitted),
             "blocksImported": JSONValue(info.counters.blocksImported),
@@ -55,7 +57,7 @@ extension ReplyJSON {
             "blockBytes": JSONValue(report.facts.payloadSize),
             "witnessBytes": JSONValue(report.facts.witnessSize),
             "commitMilliseconds": report.latency.map(milliseconds) ?? .null,
-            "evidenceCount": JSONValue(report.evidenceCount),
+            "evidenceInBlock": JSONValue(report.evidenceCount),
         ]
     }
 

@@ -108,6 +108,7 @@ extension Chain {
         counters.blocksCommitted += 1
         counters.transactionsCommitted += UInt64(summary.facts.transactionCount)
         counters.gasUsed += summary.facts.gasUsed
+        counters.evidenceCommitted += UInt64(summary.evidence.count)
         if let advance = summary.advance {
             var results: [TransactionPool.Output] = []
             pool.handle(.advanced(advance), now: now, into: &results)

@@ -32,6 +32,8 @@ public struct ChainCounters: Hashable, Sendable {
     public var rangesAsked: UInt64 = 0
     public var transactionsCommitted: UInt64 = 0
     public var gasUsed: UInt64 = 0
+    /// Pieces of evidence in committed blocks.
+    public var evidenceCommitted: UInt64 = 0
     public var transactionsShed: UInt64 = 0
     /// By the name of the reason.
     public var transactionsRefused: [String: UInt64] = [:]

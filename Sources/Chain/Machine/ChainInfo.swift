@@ -59,7 +59,8 @@ extension Chain {
             keepsState: configuration.keepsState, safe: head.height, finalized: head.height,
             highest: max(highest, head.height),
             sync: syncInfo(now: now), last: lastReport, poolCount: pool.count,
-            poolPending: pool.pendingCount, evidenceCount: evidence.count, slashedCount: head.registry.slashed.count,
+            poolPending: pool.pendingCount, evidenceCount: evidence.count,
+            slashedCount: head.registry.slashed.count,
             peerCount: peers.count,
             isSigning: configuration.localKey != nil && !journal.hasFailed, counters: counters)
     }

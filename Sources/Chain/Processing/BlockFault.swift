@@ -36,6 +36,14 @@ public enum BlockFault: Error, Hashable, Sendable {
     /// Other verifiers disagree (mechanisms row 2.22).
     case crossValidation(String)
 
+    /// Every ``label``.
+    public static let labels = [
+        "consensus", "payload_reference", "payload_too_large", "payload_malformed", "number",
+        "timestamp", "prev_randao", "parent_beacon_root", "withdrawals", "blobs",
+        "witness_missing", "witness_reference", "witness_too_large", "witness_malformed",
+        "execution", "rejected", "state_root", "receipts_root", "requests", "cross_validation",
+    ]
+
     /// A word for counters.
     public var label: String {
         switch self {

@@ -135,7 +135,7 @@ struct SettingOptions: ParsableArguments {
     var resetSigningStateAt: String?
 
     @Option(
-        help: "equivocate: contradict each vote, to see what others make of it. Local networks only.")
+        help: "equivocate: contradict each vote, as a test of others. Local networks only.")
     var byzantine: String?
 
     @Option(help: "error, warning, info, debug or trace. (default: info)")

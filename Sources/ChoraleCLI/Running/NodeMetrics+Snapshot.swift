@@ -1,5 +1,7 @@
 import Admin
+import Chain
 import ChoraleBase
+import Consensus
 import DriverUV
 import Node
 import Store
@@ -13,6 +15,8 @@ struct MetricsReading {
     var admin: AdminServer.Counters
     var adminConnectionCount: Int
     var store: StoreCounters
+    /// nil on a network without a chain.
+    var chain: ChainInfo?
 }
 
 /// What `/metrics` shows of a node. docs/metrics.md lists all of it, and a test compares the two.
@@ -20,6 +24,7 @@ enum NodeMetricsPage {
     static func snapshot(_ reading: MetricsReading) -> MetricsSnapshot {
         var page = MetricsSnapshot()
         addState(of: reading.node, to: &page)
+        addChain(reading.chain, to: &page)
         addLimits(reading.node.limits, to: &page)
         addCounters(reading.node.counters, to: &page)
         addProgram(reading, to: &page)
@@ -49,6 +54,38 @@ enum NodeMetricsPage {
         page.gauge(
             "chorale_kademlia_serving_flag", "1 while this node answers DHT requests, else 0",
             node.info.isServingDHT ? 1 : 0)
+    }
+
+    /// Zeros on a network without a chain.
+    private static func addChain(_ chain: ChainInfo?, to page: inout MetricsSnapshot) {
+        page.gauge(
+            "chorale_chain_height", "Height committed last", Double(chain?.head.height ?? 0))
+        page.gauge(
+            "chorale_chain_finalized", "Height that is final", Double(chain?.finalized ?? 0))
+        page.gauge(
+            "chorale_chain_round", "Round of the height that is agreed on",
+            Double(chain?.consensus.round ?? 0))
+        page.gauge(
+            "chorale_chain_highest", "Highest height that a peer is known to have",
+            Double(chain?.highest ?? 0))
+        page.gauge(
+            "chorale_chain_syncing_flag", "1 while blocks are fetched from peers, else 0",
+            chain?.sync == nil ? 0 : 1)
+        page.gauge(
+            "chorale_chain_signing_flag", "1 while this validator may sign, else 0",
+            chain?.isSigning ?? false ? 1 : 0)
+        page.gauge(
+            "chorale_chain_pool_transactions", "Transactions that wait",
+            Double(chain?.poolCount ?? 0))
+        page.gauge(
+            "chorale_chain_commit_seconds", "From the last proposal to its commit, as seen here",
+            seconds(chain?.last?.latency ?? .zero))
+        page.gauge(
+            "chorale_chain_block_bytes", "Size of the last payload",
+            Double(chain?.last?.facts.payloadSize ?? 0))
+        page.gauge(
+            "chorale_chain_witness_bytes", "Size of the last witness",
+            Double(chain?.last?.facts.witnessSize ?? 0))
     }
 
     private static func addLimits(_ limits: [LimitInfo], to page: inout MetricsSnapshot) {

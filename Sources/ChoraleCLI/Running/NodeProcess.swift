@@ -235,7 +235,8 @@ final class NodeProcess {
             node: node, lag: loop.lag,
             requests: admin?.requestCounters ?? AdminDispatcher.Counters(),
             admin: admin?.counters ?? AdminServer.Counters(),
-            adminConnectionCount: admin?.connectionCount ?? 0, store: store.counters)
+            adminConnectionCount: admin?.connectionCount ?? 0, store: store.counters,
+            chain: host.chainInfo)
         board.publish(
             NodeMetricsPage.snapshot(reading), health: health,
             info: JSONValue.object(node.info.json).text)

@@ -38,12 +38,7 @@ public final class ConsensusLogFile {
     }
 
     private init(_ path: String, _ descriptor: Int32) throws(ConsensusFileError) {
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-            guard errno == EWOULDBLOCK else {
-                throw ConsensusFileError(FileSystem.Failure(path: path, code: errno))
-            }
-            throw .inUse(path: path)
-        }
+        try Self.lock(path, descriptor)
         // Another process may have begun the log anew between our opening and our lock: then what we hold
         // is the old file, which has no name any more.
         guard FileSystem.isFile(descriptor, at: path) else { throw .inUse(path: path) }
@@ -69,6 +64,19 @@ public final class ConsensusLogFile {
             self.descriptor = -1
             throw ConsensusFileError(error)
         }
+    }
+
+    /// A process that was killed lets go of its lock at once, but for children that it had begun to start:
+    /// these have its files open until they run their program.
+    private static func lock(_ path: String, _ descriptor: Int32) throws(ConsensusFileError) {
+        for _ in 0..<20 {
+            if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return }
+            guard errno == EWOULDBLOCK else {
+                throw ConsensusFileError(FileSystem.Failure(path: path, code: errno))
+            }
+            usleep(10_000)
+        }
+        throw .inUse(path: path)
     }
 
     /// Cuts off what a crash has left, begins what is empty, and makes both last.
