@@ -209,6 +209,26 @@ import Testing
         #expect(node.outputs.contains(.commit(SingleValidator.commit("a", round: 2))))
     }
 
+    /// Its block was made for a round that has not begun here: judged for the present one it would be wrong.
+    @Test func line49ALaterRoundsBlockIsJudgedForThatRound() {
+        let node = SingleValidator()
+        node.votes(.precommit, "a", round: 1)
+        #expect(
+            node.outputs.contains(.validate(height: 1, round: 1, blockID: World.block("a"))))
+        node.judge("a")
+        #expect(node.outputs.contains(.commit(SingleValidator.commit("a", round: 1))))
+    }
+
+    @Test func line49ACertificatesBlockIsJudgedForItsRound() throws {
+        let node = SingleValidator()
+        let commit = try VerifiedCommit(
+            trusting: SingleValidator.commit("a", round: 7),
+            validators: SingleValidator.validators)
+        node.give(.commitReceived(commit))
+        #expect(
+            node.outputs.contains(.validate(height: 1, round: 7, blockID: World.block("a"))))
+    }
+
     @Test func line49ACommitComesWholeFromAPeer() throws {
         let node = SingleValidator()
         let commit = SingleValidator.commit("a", round: 7)

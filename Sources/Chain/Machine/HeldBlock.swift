@@ -36,6 +36,13 @@ struct HeldBlock {
     var builtFor: UInt32?
 
     var size: Int { contents?.size ?? 0 }
+
+    /// A block may be proposed afresh in the round that it was made for, and in later ones with the round in
+    /// which it was found valid.
+    var isRightlyProposed: Bool {
+        guard let made = contents?.block.header.round else { return true }
+        return isFresh ? made == round : made <= round
+    }
 }
 
 extension Chain {
@@ -104,11 +111,12 @@ extension Chain {
         case .valid:
             held.isWanted = false
             // It was judged in another round, where it may have been proposed otherwise.
-            let isRight =
-                !held.isFresh || held.contents?.block.header.round == held.round
+            guard held.isRightlyProposed else {
+                misproposed(id, into: &outputs)
+                return
+            }
             consensusInputs.append(
-                .blockJudged(
-                    height: head.height + 1, blockID: id, isRight ? .valid : .invalid))
+                .blockJudged(height: head.height + 1, blockID: id, .valid))
         case .unknown:
             guard let contents = held.contents, contents.isComplete else {
                 if held.wakeAt == nil {
@@ -117,6 +125,11 @@ extension Chain {
                         held.contents == nil ? .milliseconds(50) : limits.fetchTimeout
                     held.wakeAt = now.instant.advanced(by: patience)
                 }
+                return
+            }
+            guard held.isRightlyProposed else {
+                held.isWanted = false
+                misproposed(id, into: &outputs)
                 return
             }
             let check = head.check(parameters)
@@ -133,6 +146,17 @@ extension Chain {
                         JudgeOrder(
                             contents: contents, round: held.round, isFresh: held.isFresh))))
         }
+    }
+
+    /// A proposer has proposed a block as it may not. That says nothing of the block, which others may have
+    /// committed: consensus gets no answer for this round, and asks again in a later one.
+    private mutating func misproposed(_ id: Bytes32, into outputs: inout [ChainOutput]) {
+        counters.blocksUndecided += 1
+        outputs.append(
+            .event(
+                .undecided(
+                    height: head.height + 1, blockID: id,
+                    "proposed in a round that it was not made for")))
     }
 
     mutating func judged(

@@ -145,7 +145,8 @@ extension HeightState {
                 BlockInRound(round: certificate.round, blockID: certificate.blockID))
         }
         for candidate in candidates {
-            need(candidate.blockID, &turn)
+            // Others may be rounds ahead: the block may have been made for one that has not begun here.
+            need(candidate.blockID, in: max(round, candidate.round), after: 1, &turn)
             switch verdict(of: candidate.blockID) {
             case nil: continue
             case .invalid:
@@ -261,16 +262,22 @@ extension HeightState {
         }
     }
 
-    /// Asks for a block to be judged, and again when two rounds have brought no answer.
-    private mutating func need(_ block: Bytes32, _ turn: inout Turn) {
+    /// Asks for a block to be judged, and again when so many rounds have brought no answer.
+    ///
+    /// - Parameter proposed: the round that the block is wanted for; nil: the present one.
+    private mutating func need(
+        _ block: Bytes32, in proposed: UInt32? = nil, after patience: UInt32 = 2,
+        _ turn: inout Turn
+    ) {
+        let proposed = proposed ?? round
         if let index = blocks.firstIndex(where: { $0.id == block }) {
-            guard case .awaited(let since) = blocks[index].knowledge, since + 2 <= round else {
-                return
-            }
-            blocks[index].knowledge = .awaited(round: round)
+            guard case .awaited(let since) = blocks[index].knowledge,
+                UInt64(since) + UInt64(patience) <= UInt64(proposed)
+            else { return }
+            blocks[index].knowledge = .awaited(round: proposed)
         } else {
-            blocks.append((block, .awaited(round: round)))
+            blocks.append((block, .awaited(round: proposed)))
         }
-        turn.outputs.append(.validate(height: height, round: round, blockID: block))
+        turn.outputs.append(.validate(height: height, round: proposed, blockID: block))
     }
 }
