@@ -3,40 +3,6 @@ import ChoraleBase
 import Foundation
 import Simulator
 
-/// The first line of a trace file: how to run the same again.
-struct TraceHeader {
-    let scenario: String
-    let parameters: ScenarioParameters
-
-    init(scenario: String, parameters: ScenarioParameters) {
-        self.scenario = scenario
-        self.parameters = parameters
-    }
-
-    var line: String {
-        "# chorale-sim trace 1 scenario=\(scenario) nodes=\(parameters.nodes) "
-            + "seed=\(parameters.seed) duration_ms=\(parameters.duration.wholeMilliseconds)"
-    }
-
-    init?(_ line: String) {
-        let prefix = "# chorale-sim trace 1 "
-        guard line.hasPrefix(prefix) else { return nil }
-        var fields: [String: String] = [:]
-        for word in line.dropFirst(prefix.count).split(separator: " ") {
-            let parts = word.split(separator: "=", maxSplits: 1)
-            guard parts.count == 2 else { return nil }
-            fields[String(parts[0])] = String(parts[1])
-        }
-        guard let scenario = fields["scenario"], let nodes = fields["nodes"].flatMap(Int.init),
-            let seed = fields["seed"].flatMap(UInt64.init),
-            let duration = fields["duration_ms"].flatMap(Int64.init), duration > 0
-        else { return nil }
-        self.scenario = scenario
-        parameters = ScenarioParameters(
-            nodes: nodes, seed: seed, duration: .milliseconds(duration))
-    }
-}
-
 /// Writes lines in large portions.
 final class TraceWriter {
     private let handle: FileHandle

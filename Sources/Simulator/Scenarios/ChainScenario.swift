@@ -37,9 +37,13 @@ public struct ChainScenario: Scenario {
             referee.transactionCount == load.submitted
                 && received == UInt256(UInt64(7 * load.submitted)),
             "\(referee.transactionCount) of \(load.submitted), \(received) wei")
+        // A validator without state makes no blocks: its turn costs a round.
+        let others = Int(network.checker.height) / parameters.nodes + 2
         run.check(
-            "every height takes one round", network.checker.roundsBeyondFirst <= 1,
-            "\(network.checker.roundsBeyondFirst) of \(network.checker.height) took more")
+            "only heights of who makes no blocks take more than one round",
+            network.checker.roundsBeyondFirst <= others,
+            "\(network.checker.roundsBeyondFirst) of \(network.checker.height), "
+                + "at most \(others)")
         network.report()
     }
 }
