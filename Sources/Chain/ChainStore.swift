@@ -73,6 +73,12 @@ public struct BlockWrite: Sendable {
     }
 }
 
+/// Blocks that wait for agreement.
+public enum BlockCandidates {
+    /// Most of them: one a round, for more rounds than a height is likely to take.
+    public static let countMax = 16
+}
+
 /// Where committed blocks and the state after the last of them are kept.
 ///
 /// Owned by one thread, which may wait for a disk. As a source of nodes and codes it answers for the
@@ -85,6 +91,16 @@ public protocol ChainStore: AnyObject, TrieNodeSource, CodeSource {
     ///
     /// - Precondition: `block.height` is one above the last, or anything in an empty store.
     func write(_ write: BlockWrite, sync: Bool) throws(StoreFailure)
+
+    /// Keeps a block that was found valid and may yet become final, at once on the disk: whoever votes for it has
+    /// it after any crash, and so somebody has it whatever happens to all.
+    ///
+    /// - Parameter contents: a ``BlockContents`` in SSZ, for the height after the last block. The next
+    ///   ``write(_:sync:)`` forgets it; of more than ``BlockCandidates/countMax`` the oldest goes.
+    func keep(candidate id: Bytes32, _ contents: [UInt8]) throws(StoreFailure)
+
+    /// What is kept so, the oldest first.
+    func candidates() throws(StoreFailure) -> [[UInt8]]
 
     /// The block at a height; nil when it is not here, or not any more.
     func block(at height: UInt64) throws(StoreFailure) -> StoredBlock?

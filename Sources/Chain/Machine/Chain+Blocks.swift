@@ -34,6 +34,11 @@ extension Chain {
         _ answer: ChainAnswer, now: Now, into outputs: inout [ChainOutput]
     ) {
         switch answer {
+        case .candidates(let candidates):
+            for contents in candidates {
+                hold(contents, from: nil, now: now)
+                consider(contents.block.id, now: now, into: &outputs)
+            }
         case .built(let height, let round, let contents, let facts):
             guard height == head.height + 1 else { return }
             hold(contents, from: nil, now: now)

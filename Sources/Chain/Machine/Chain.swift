@@ -107,6 +107,7 @@ public struct Chain: StateMachine, ~Copyable {
         switch input {
         case .start(let recovery):
             isStarted = true
+            if configuration.localKey != nil { outputs.append(.process(.readCandidates)) }
             startHeight(recovery, now: now)
         case .gossip(let id, let topic, let bytes, let peer):
             received(bytes, on: topic, id, from: peer, now: now, into: &outputs)

@@ -108,6 +108,8 @@ public final class BlockProcessor<Store: ChainStore> {
 
     public func perform(_ task: ChainTask) -> ChainAnswer {
         switch task {
+        case .readCandidates:
+            return .candidates(readCandidates())
         case .build(let order):
             return build(order)
         case .judge(let order):
@@ -200,6 +202,11 @@ public final class BlockProcessor<Store: ChainStore> {
         guard let block = ConsensusBlock(header: header, body: body),
             let contents = BlockContents(block: block, payload: payload, witness: witness)
         else { return failed("the block does not fit together") }
+        do throws(StoreFailure) {
+            try store.keep(candidate: block.id, contents.sszEncoded())
+        } catch {
+            return failed("\(error)")
+        }
         var facts = BlockFacts()
         facts.transactionCount = built.block.transactions.count
         facts.gasUsed = built.outcome.gasUsed
@@ -265,6 +272,12 @@ public final class BlockProcessor<Store: ChainStore> {
         if let known = prepared[id] { return .valid(known.facts) }
         switch execute(order.contents) {
         case .success(let result):
+            // Before anybody votes for it: all may lose their power at once, and be locked on it.
+            do throws(StoreFailure) {
+                try store.keep(candidate: id, order.contents.sszEncoded())
+            } catch {
+                return .undecided("\(error)")
+            }
             prepare(result, as: id)
             return .valid(result.facts)
         case .failure(.fault(let fault)):
@@ -272,6 +285,12 @@ public final class BlockProcessor<Store: ChainStore> {
         case .failure(.unavailable(let text)):
             return .undecided(text)
         }
+    }
+
+    private func readCandidates() -> [BlockContents] {
+        guard let candidates = try? store.candidates() else { return [] }
+        return candidates.compactMap { try? BlockContents(ssz: $0.span) }
+            .filter { $0.block.header.height == head.height + 1 }
     }
 
     private enum ExecutionFailure: Error {

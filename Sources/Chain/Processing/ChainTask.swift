@@ -16,6 +16,8 @@ public struct CandidateID: Hashable, Sendable {
 
 /// What a chain asks of the thread that has its blocks and its state, in this order.
 public enum ChainTask: Sendable {
+    /// Comes first on a validator: what it had found valid before it stopped.
+    case readCandidates
     case build(BuildOrder)
     case judge(JudgeOrder)
     /// Makes a block that is final the head.
@@ -98,6 +100,8 @@ public struct ImportFailure: Error, Sendable {
 
 /// The answer to a ``ChainTask``.
 public enum ChainAnswer: Sendable {
+    /// Blocks of the height after the head.
+    case candidates([BlockContents])
     case built(height: UInt64, round: UInt32, BlockContents, BlockFacts)
     case buildFailed(height: UInt64, round: UInt32, String)
     case judged(blockID: Bytes32, height: UInt64, Judgement)

@@ -13,6 +13,7 @@ public final class MemoryChainStore: ChainStore {
         var heights: [Bytes32: UInt64] = [:]
         var nodes: [Bytes32: [UInt8]] = [:]
         var codes: [Bytes32: Code] = [:]
+        var candidates: [(id: Bytes32, contents: [UInt8])] = []
     }
 
     private var contents = Contents()
@@ -42,6 +43,7 @@ public final class MemoryChainStore: ChainStore {
     public func write(_ write: BlockWrite, sync: Bool) throws(StoreFailure) {
         if let failure { throw failure }
         contents.head = write.head
+        contents.candidates = []
         contents.blocks.append(write.block)
         contents.heights[write.block.blockID] = write.block.height
         if let execution = write.execution {
@@ -51,6 +53,20 @@ public final class MemoryChainStore: ChainStore {
             }
         }
         if sync { synced = contents }
+    }
+
+    public func keep(candidate id: Bytes32, _ block: [UInt8]) throws(StoreFailure) {
+        if let failure { throw failure }
+        guard !contents.candidates.contains(where: { $0.id == id }) else { return }
+        if contents.candidates.count >= BlockCandidates.countMax {
+            contents.candidates.removeFirst()
+        }
+        contents.candidates.append((id, block))
+        synced = contents
+    }
+
+    public func candidates() throws(StoreFailure) -> [[UInt8]] {
+        contents.candidates.map(\.contents)
     }
 
     /// Forgets what was not synced.

@@ -83,7 +83,9 @@ final class HostChain {
     /// What a thread takes for a task, about as `chorale bench` finds it for small blocks.
     static func duration(of task: ChainTask) -> Duration {
         switch task {
-        case .build, .judge: .milliseconds(2)
+        case .readCandidates: .microseconds(100)
+        // With a sync.
+        case .build, .judge: .milliseconds(3)
         case .commit: .milliseconds(2)
         case .importBlocks(let blocks): .milliseconds(1 + blocks.count)
         case .readBlocks: .milliseconds(1)
