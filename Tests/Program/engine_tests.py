@@ -195,4 +195,4 @@ class CompareTests(FixtureTest):
         file = self.write("case.json", json.dumps(self.case()))
         for text in ["geth", "geth=ftp://a", "geth=exec:relative"]:
             outcome = chorale("witness", "compare", file, "--with", text)
-            self.assertFails(outcome, 2, text)
+            self.assertFails(outcome, 2, text.rpartition("=")[2], "NAME=URL")

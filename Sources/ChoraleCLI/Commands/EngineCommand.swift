@@ -87,16 +87,17 @@ struct EngineCommand: ParsableCommand {
 
     private func serve(_ start: EngineGenesis, _ path: String) throws(Failure) -> EngineServer {
         let host = address.contains(":") ? "[\(address)]" : address
-        return try EngineServer(
-            address: "\(host):\(port)", secret: try key(path), genesis: start,
+        let (key, isNew) = try key(path)
+        let server = try EngineServer(
+            address: "\(host):\(port)", secret: key, genesis: start,
             virtualHosts: hosts.split(separator: ",").map(String.init))
+        if isNew { Console.error("made the secret \(path)") }
+        return server
     }
 
-    private func key(_ path: String) throws(Failure) -> SecretBytes {
+    private func key(_ path: String) throws(Failure) -> (SecretBytes, isNew: Bool) {
         do throws(TokenSecretError) {
-            let (key, isNew) = try TokenSecretFile.open(path)
-            if isNew { Console.error("made the secret \(path)") }
-            return key
+            return try TokenSecretFile.open(path)
         } catch {
             throw Failure("\(error)")
         }
