@@ -49,6 +49,7 @@ extension ChainDatabase {
         if let execution = write.execution {
             births = try put(execution, height, &next, in: batch, of: files)
         }
+        try dropCandidates(in: batch, of: files)
         let deleted = try prune(&next, in: batch, of: files)
         files.put(.meta, ChainKey.head.span, next.bytes, in: batch)
         let size = batch.size
@@ -69,6 +70,7 @@ extension ChainDatabase {
             nodes.update(hash, row.span)
         }
         last = next
+        candidateList = []
         counters.heights += 1
         counters.bytesWritten += UInt64(size)
         counters.nodesWritten += UInt64(births.count)
@@ -120,7 +122,7 @@ extension ChainDatabase {
     // MARK: After a failure
 
     /// Opens the files again after a write has failed, if it is time.
-    private func recover() throws(StoreFailure) {
+    func recover() throws(StoreFailure) {
         guard let failure = refusal, !isClosed else { return }
         try reopening.admit(
             after: failure, directory: directory, isShort: isShortOfSpace, onlyDeletes: false)
@@ -133,6 +135,7 @@ extension ChainDatabase {
             gate.open(files)
             // What had failed may be there now.
             last = try ChainRows(files).head()
+            candidateList = nil
         } catch {
             let failure = error.failure(in: directory)
             refusal = failure

@@ -43,6 +43,8 @@ public final class ChainDatabase: ChainStore {
     var refusal: StoreFailure?
     var reopening = Reopening()
     var isClosed = false
+    /// Blocks of the next height that are kept, the oldest first; nil until they were read.
+    var candidateList: [Candidate]?
 
     init(
         _ files: ChainFiles, directory: String, options: ChainStoreOptions, head: ChainHead?

@@ -24,6 +24,11 @@ enum ChainKey {
         case transactions = 6
     }
 
+    /// A block of the next height that was found valid.
+    static func candidate(_ place: Int) -> [UInt8] {
+        Array("chain_candidate_".utf8) + [UInt8(place)]
+    }
+
     static func block(_ height: UInt64, _ part: BlockPart) -> [UInt8] {
         number(height) + [part.rawValue]
     }
