@@ -113,7 +113,7 @@ import Testing
         let directory = scratch.path + "/net"
         let network = try Self.plan().network()
         try network.write(to: directory)
-        let chain = try NetworkDirectory.genesis(directory)
+        let chain = try #require(try NetworkDirectory.genesis(directory))
         #expect(chain.digest == network.digest)
         #expect(chain.stateRoot == network.stateRoot)
         #expect(chain.blockHash == network.blockHash)
