@@ -114,7 +114,7 @@ extension ChainDatabase {
         }
     }
 
-    private var isShortOfSpace: Bool {
+    var isShortOfSpace: Bool {
         guard let size = FileSystem.freeSpace(at: directory) else { return false }
         return size < options.state.database.freeSpaceMin
     }
