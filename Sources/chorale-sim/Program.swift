@@ -42,11 +42,11 @@ struct List: ParsableCommand {
 
     func run() {
         for scenario in Scenarios.all {
-            let name = scenario.name.padding(toLength: 10, withPad: " ", startingAt: 0)
+            let name = scenario.name.padding(toLength: 17, withPad: " ", startingAt: 0)
             print("\(name)\(scenario.summary)")
             let defaults = scenario.defaults
             print(
-                "          default: \(defaults.nodes) nodes (at least \(scenario.nodesMin)), "
+                "                 default: \(defaults.nodes) nodes (at least \(scenario.nodesMin)), "
                     + "--until \(defaults.duration.wholeMilliseconds / 1000)s "
                     + "(\(scenario.durationMeaning))")
         }
