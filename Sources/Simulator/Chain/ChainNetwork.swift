@@ -19,6 +19,8 @@ final class ChainNetwork {
         var liars = 0
         var lies: [Liar.Lie] = Liar.Lie.allCases
         var epochLength: UInt64 = 16
+        /// Whether validators wait as long as nodes are shipped; else a third of it, for more rounds in less time.
+        var isPatient = false
         /// Nil: as nodes are shipped.
         var inlineSizeMax: Int?
         /// For tests that checks can fail: a power cut takes what was synced too.
@@ -88,11 +90,12 @@ final class ChainNetwork {
             genesis.parameters, store: genesis.store(keepsState: keepsState),
             keepsState: keepsState, files: files)
         chain.change = { configuration in
-            // Links of 20 ms and heights of a second: what is waited for comes sooner than by default.
-            configuration.timing.propose = .milliseconds(1000)
-            configuration.timing.prevote = .milliseconds(500)
-            configuration.timing.precommit = .milliseconds(500)
-            configuration.timing.roundIncrement = .milliseconds(250)
+            if !options.isPatient {
+                configuration.timing.propose = .milliseconds(1000)
+                configuration.timing.prevote = .milliseconds(500)
+                configuration.timing.precommit = .milliseconds(500)
+                configuration.timing.roundIncrement = .milliseconds(250)
+            }
             if let size = options.inlineSizeMax { configuration.limits.inlineSizeMax = size }
         }
         simulation.attach(chain, to: host)

@@ -74,6 +74,7 @@ public struct ChainBodiesScenario: Scenario {
         simulation.conditions.jitter = .milliseconds(150)
         var options = ChainNetwork.Options()
         options.stateless = 0
+        options.isPatient = true
         options.inlineSizeMax = 64
         options.liars = 1
         options.lies = [.withholding]
