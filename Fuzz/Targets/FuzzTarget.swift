@@ -34,7 +34,7 @@ public struct FuzzTarget: Sendable {
         + streamTargets + noiseTargets + connectionTargets + yamuxTargets + gossipTargets
         + kademliaTargets + swarmTargets + bodyTargets + requestTargets + nodeTargets
         + adminTargets + configurationTargets + curveTargets + executionTargets + witnessTargets
-        + trieTargets + contractTargets + consensusTargets + engineTargets
+        + trieTargets + contractTargets + consensusTargets + engineTargets + chainTargets
 }
 
 /// What one run came to, as a set of numbers: names of errors and results, and magnitudes of

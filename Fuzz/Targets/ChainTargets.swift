@@ -1,0 +1,47 @@
+import Chain
+import ChoraleBase
+import ChoraleTypes
+import Codec
+import Execution
+
+extension FuzzTarget {
+    static let chainTargets: [FuzzTarget] = [
+        FuzzTarget(
+            "ssz-chain",
+            "what chains send and keep: messages, blocks with bodies, heads, ranges; canonical SSZ",
+            seeds: {
+                let status = ChainStatus(height: 9, blockID: .zero, earliest: 1)
+                return [
+                    [0] + ChainMessage.status(status).sszEncoded(),
+                    [5] + BlockRangeRequest(first: 3, count: 32).sszEncoded(),
+                    [6, 0, 1], [6, 0, 2],
+                ]
+            }, run: sszChain)
+    ]
+
+    private static func sszChain(_ input: [UInt8], _ findings: inout Findings) {
+        let bytes = Array(input.dropFirst())
+        switch (input.first ?? 0) % 7 {
+        case 0: canonical(ChainMessage.self, bytes, &findings, "message")
+        case 1: canonical(BlockContents.self, bytes, &findings, "contents")
+        case 2: canonical(ProposedBlock.self, bytes, &findings, "proposed")
+        case 3: canonical(CommittedBlock.self, bytes, &findings, "committed")
+        case 4: canonical(ChainHead.self, bytes, &findings, "head")
+        case 5: canonical(BlockRangeRequest.self, bytes, &findings, "range")
+        default: witnessBody(bytes, &findings)
+        }
+    }
+
+    /// A witness that is read is written as something that reads the same.
+    private static func witnessBody(_ bytes: [UInt8], _ findings: inout Findings) {
+        do throws(WitnessBody.DecodingError) {
+            let witness = try WitnessBody.decode(bytes, sizeMax: 1 << 20)
+            let encoded = WitnessBody.encode(witness)
+            let again = try WitnessBody.decode(encoded, sizeMax: 2 << 20)
+            require(WitnessBody.encode(again) == encoded, "two encodings of one witness")
+            findings.note("witness", "valid")
+        } catch {
+            findings.note("witness", "refused")
+        }
+    }
+}
