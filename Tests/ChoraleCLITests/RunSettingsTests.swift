@@ -108,11 +108,15 @@ final class Scratch {
         #expect(options.given.map(\.0) == Setting.allCases)
         #expect(Setting.maxPeers.variable == "CHORALE_MAX_PEERS")
         #expect(Set(Setting.allCases.map(\.variable)).count == Setting.allCases.count)
-        let flags = Setting.allCases.filter { $0 != .choraleRequests }
-            .flatMap { ["--\($0.name)", "x"] }
-        let given = try SettingOptions.parse(flags + ["--no-chorale-requests"]).given
-        for (setting, texts) in given {
-            #expect(texts == [setting == .choraleRequests ? "false" : "x"], "\(setting.name)")
+        let switches: [Setting: (flag: String, text: String)] = [
+            .choraleRequests: ("--no-chorale-requests", "false"),
+            .stateless: ("--stateless", "true"),
+        ]
+        let flags = Setting.allCases.flatMap { setting in
+            switches[setting].map { [$0.flag] } ?? ["--\(setting.name)", "x"]
+        }
+        for (setting, texts) in try SettingOptions.parse(flags).given {
+            #expect(texts == [switches[setting]?.text ?? "x"], "\(setting.name)")
         }
     }
 

@@ -81,6 +81,8 @@ final class ChainService {
                 localKey: key.flatMap {
                     SigningKeyBytes(scheme: .ed25519, bytes: $0.publicKey.bytes)
                 }, keepsState: keepsState)
+            // A proposer has an interval; what is slower than that is given more from round to round.
+            configuration.timing.propose = parameters.blockInterval
             configuration.crossValidates = !settings.verifiers.isEmpty
             start = ChainStart(
                 configuration: configuration, head: processor.head, recovery: recovery)
