@@ -47,7 +47,9 @@ class Script:
         }
         transaction["maxFeePerGas"] = (
             2 * self.eth.get_block("latest")["baseFeePerGas"] + transaction["maxPriorityFeePerGas"])
-        transaction.setdefault("gas", self.eth.estimate_gas(transaction))
+        # Not `setdefault`, which asks in any case: what reverts has no estimate.
+        if "gas" not in transaction:
+            transaction["gas"] = self.eth.estimate_gas(transaction)
         signed = self.account.sign_transaction(transaction)
         sent = self.eth.send_raw_transaction(signed.raw_transaction)
         assert sent == signed.hash, "the node gives the transaction another hash"
