@@ -92,6 +92,38 @@ import Testing
         #expect(network.forks == [])
     }
 
+    /// One peer says that it is a thousand billion blocks ahead, again and again.
+    @Test func whoClaimsToBeFarAheadHoldsNobodyUp() throws {
+        var options = ChainNetwork.Options()
+        options.observers = 1
+        let network = try ChainNetwork(options)
+        network.start()
+        network.hosts[2].crash()
+        network.hosts[4].crash()
+        network.run(milliseconds: 20_000)
+        for host in [2, 4] {
+            network.hosts[host].start()
+            network.introduce(host)
+        }
+        let claim = ChainStatus(height: 1 << 40, blockID: .zero, earliest: 1)
+        for _ in 0..<20 {
+            for host in 0..<5 where host != 3 {
+                network.hosts[host].receive(.direct(.status(claim)), from: 3)
+            }
+            network.run(milliseconds: 500)
+        }
+        #expect(network.forks == [])
+        let highest = network.heights.max() ?? 0
+        #expect(highest >= 20, "\(network.heights)")
+        for host in network.hosts {
+            #expect(host.height + 2 >= highest, "\(host.index) at \(host.height): \(host.events)")
+        }
+        // The validator that was away votes again.
+        let before = network.heights.max() ?? 0
+        network.run(milliseconds: 10_000)
+        #expect(network.heights.min() ?? 0 >= before + 8, "\(network.heights)")
+    }
+
     @Test(arguments: 1...6) func crashesAndPartitionsHeal(seed: Int) throws {
         var options = ChainNetwork.Options()
         options.seed = UInt64(seed)

@@ -22,6 +22,10 @@ struct ChainPeer {
 
     mutating func reached(_ height: UInt64) { self.height = max(self.height, height) }
 
+    /// It did not send what it was said to have. What is heard of a peer is not signed; until more is heard
+    /// it has no more than this.
+    mutating func lacks(_ height: UInt64) { self.height = min(self.height, height - 1) }
+
     mutating func status(_ status: ChainStatus) {
         height = max(height, status.height)
         earliest = status.earliest
@@ -178,6 +182,11 @@ extension Chain {
             return
         }
         guard height > head.height, sync.arrived[height] == nil else { return }
+        // Blocks may be larger than anybody expected. What there is no room for is asked for again.
+        guard height == head.height + 1 || sync.size + size <= limits.syncSizeMax else {
+            counters.blocksShed += 1
+            return
+        }
         sync.arrived[height] = .init(block: block, size: size, peer: peer)
         sync.size += size
         importArrived(into: &outputs)
@@ -216,6 +225,7 @@ extension Chain {
         }
         if missing.count == Int(range.count) || end != .finished {
             rest(peer, now: now)
+            if let first = missing.first { peers[peer]?.lacks(first) }
         }
         if let first = missing.first {
             sync.open.append(BlockRange(first: first, count: range.last - first + 1))
@@ -262,8 +272,8 @@ extension Chain {
         }
         if let failure { importFailed(failure, now: now, into: &outputs) }
         sync.wakeAt = now.instant
-        // Where nothing more is to be had, agreement goes on from here.
-        if !summaries.isEmpty, highest <= head.height + 1 {
+        // Agreement goes on from here while nothing more is at hand: how far others are is what they say.
+        if !summaries.isEmpty, sync.arrived[head.height + 1] == nil {
             startHeight(nil, now: now)
         }
         importArrived(into: &outputs)
