@@ -19,7 +19,7 @@ struct EngineCommand: ParsableCommand {
 
             EXAMPLE
               chorale engine --genesis genesis.json --data-dir engine
-              chorale engine --genesis genesis.json --authrpc.port 8551 --authrpc.jwtsecret jwt.hex --json
+              chorale engine --genesis genesis.json --authrpc.jwtsecret jwt.hex
             """)
 
     @Option(help: ArgumentHelp("Genesis file in geth's form.", valueName: "file"))

@@ -19,7 +19,7 @@ struct WitnessCommand: ParsableCommand {
               chorale witness show witness.json
               chorale witness build block.rlp witness.json --output canonical.rlp
               chorale witness serve --socket witness.sock
-              chorale witness compare case.json --with geth=http://127.0.0.1:8551,jwtsecret=jwt.hex
+              chorale witness compare case.json --with geth=http://127.0.0.1:8551
             """,
         subcommands: [
             Execute.self, Lint.self, Show.self, Build.self, WitnessServeCommand.self,

@@ -18,7 +18,7 @@ struct WitnessCompareCommand: ParsableCommand {
             refused, with exit status 1, if two families disagree or as many disagree as agree, this one counted.
 
             EXAMPLE
-              chorale witness compare case.json --with geth=http://127.0.0.1:8551,jwtsecret=jwt.hex
+              chorale witness compare case.json --with geth=http://127.0.0.1:8551
               chorale witness compare block.rlp witness.json --with spec=exec:/usr/local/bin/verify-block --json
             """)
 
