@@ -4,7 +4,7 @@ import Codec
 import Consensus
 import Crypto
 import Execution
-import TransactionPool
+public import TransactionPool
 
 /// Blocks that are final: agreed on here, or fetched from whoever has them.
 extension BlockProcessor {
