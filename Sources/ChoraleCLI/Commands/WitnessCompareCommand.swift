@@ -19,7 +19,7 @@ struct WitnessCompareCommand: ParsableCommand {
 
             EXAMPLE
               chorale witness compare case.json --with geth=http://127.0.0.1:8551
-              chorale witness compare block.rlp witness.json --with spec=exec:/usr/local/bin/verify-block --json
+              chorale witness compare case.json --with spec=exec:/opt/verify --json
             """)
 
     @Argument(
