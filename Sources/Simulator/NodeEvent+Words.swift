@@ -62,6 +62,7 @@ extension ChainEvent {
         case .syncing(let from, let to): "syncing \(from) \(to)"
         case .synced(let height): "synced \(height)"
         case .signingStopped(let text): "signing-stopped \(text)"
+        case .signingResumed: "signing-resumed"
         case .stopped(let text): "chain-stopped \(text)"
         }
     }

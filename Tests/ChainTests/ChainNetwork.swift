@@ -274,7 +274,7 @@ extension ChainNetwork {
         private(set) var isUp = false
         private var chain: Box?
         private var processor: BlockProcessor<MemoryChainStore>?
-        private var journal: Journal
+        var journal: Journal
         private var seen: Set<Bytes32> = []
         private var pendingGossip: [ChainGossipID: (topic: ChainTopic, bytes: [UInt8])] = [:]
         private var nextGossip: UInt64 = 0
@@ -527,6 +527,8 @@ struct Journal {
     private var guardian = SigningGuard(freshFrom: 0)
     /// Positions and what was signed there, over all lives.
     private(set) var signed: [SigningPosition: [UInt8]] = [:]
+    /// Why nothing is written, while nothing is.
+    var failure: String?
 
     init(key: Ed25519.PrivateKey?, network: NetworkDigest) {
         self.key = key
@@ -542,6 +544,7 @@ struct Journal {
     mutating func crash() { records.removeSubrange(syncedCount...) }
 
     mutating func perform(_ order: JournalOrder) -> JournalAnswer {
+        if let failure { return JournalAnswer(id: order.id, signed: [], failure: failure) }
         records += order.records
         if order.needsSync || !order.requests.isEmpty { syncedCount = records.count }
         var answers: [JournalAnswer.Signed] = []

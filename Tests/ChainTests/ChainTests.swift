@@ -124,6 +124,49 @@ import Testing
         #expect(network.heights.min() ?? 0 >= before + 8, "\(network.heights)")
     }
 
+    /// A disk that is full for a while: said once, tried again now and then, and over when there is room.
+    @Test func aFullDiskIsToldOnceAndGottenOver() throws {
+        let network = try ChainNetwork()
+        network.start()
+        network.run(milliseconds: 5_000)
+        let host = network.hosts[2]
+        host.store.failure = .diskFull(path: "/full")
+        let (height, asked) = (host.height, host.counters.rangesAsked)
+        network.run(milliseconds: 30_000)
+        #expect(host.height == height)
+        #expect(host.events.filter { $0.contains("stopped") }.count == 1, "\(host.events)")
+        #expect(host.counters.rangesAsked - asked < 30)
+        #expect(host.penalties.isEmpty)
+        #expect(network.heights.max() ?? 0 > height + 15)
+        host.store.failure = nil
+        network.run(milliseconds: 10_000)
+        #expect(network.forks == [])
+        #expect(host.height + 1 >= network.heights.max() ?? 0)
+    }
+
+    /// Files that take nothing for a while: nothing is signed, and nothing that rests on them leaves.
+    @Test func aValidatorSignsAgainWhenItsFilesWork() throws {
+        let network = try ChainNetwork()
+        network.start()
+        network.run(milliseconds: 5_000)
+        let host = network.hosts[1]
+        host.journal.failure = "no room"
+        let signed = host.journal.signed.count
+        network.run(milliseconds: 15_000)
+        #expect(host.journal.signed.count == signed)
+        // It follows the others meanwhile.
+        #expect(host.height + 1 >= network.heights.max() ?? 0)
+        host.journal.failure = nil
+        let before = network.heights.max() ?? 0
+        network.run(milliseconds: 15_000)
+        #expect(host.journal.signed.count > signed + 10)
+        #expect(host.events.filter { $0.contains("signingStopped") }.count == 1)
+        #expect(host.events.filter { $0.contains("signingResumed") }.count == 1)
+        // Its turns to propose are worth something again.
+        #expect(network.heights.min() ?? 0 >= before + 12, "\(network.heights)")
+        #expect(network.forks == [])
+    }
+
     @Test(arguments: 1...6) func crashesAndPartitionsHeal(seed: Int) throws {
         var options = ChainNetwork.Options()
         options.seed = UInt64(seed)

@@ -90,6 +90,7 @@ extension ChainEvent {
         case .syncing: "syncing"
         case .synced: "synced"
         case .signingStopped: "signing_stopped"
+        case .signingResumed: "signing_resumed"
         case .stopped: "chain_stopped"
         }
     }
@@ -115,6 +116,7 @@ extension ChainEvent {
         case .syncing(let from, let to): return ["from": JSONValue(from), "to": JSONValue(to)]
         case .synced(let height): return ["height": JSONValue(height)]
         case .signingStopped(let reason), .stopped(let reason): return ["reason": .string(reason)]
+        case .signingResumed: return [:]
         }
     }
 

@@ -97,6 +97,13 @@ extension Chain {
         // are asked for, and will find room or not.
         guard height == head.height + 1 else { return }
         counters.commitsFailed += 1
+        refused(text, into: &outputs)
+    }
+
+    /// The store took no block. Others fill the disk for long, so that it is said once.
+    mutating func refused(_ text: String, into outputs: inout [ChainOutput]) {
+        guard storeRefusal != text else { return }
+        storeRefusal = text
         outputs.append(.event(.stopped(text)))
     }
 
@@ -108,6 +115,7 @@ extension Chain {
         precondition(summary.head.height == head.height + 1, "heights ascend by one")
         head = summary.head
         applying = nil
+        storeRefusal = nil
         blocks = [:]
         heldSize = 0
         counters.blocksCommitted += 1

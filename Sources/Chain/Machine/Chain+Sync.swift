@@ -69,6 +69,8 @@ struct SyncState {
     /// Behind which nothing was planned yet.
     var plannedTo: UInt64 = 0
     var isImporting = false
+    /// The store took no block: not tried again before.
+    var restsUntil: MonotonicInstant?
     /// Whether more than a height is missing; what users are told.
     var target: UInt64?
     var startedAt: (height: UInt64, MonotonicInstant)?
@@ -123,7 +125,7 @@ extension Chain {
         sync.target = highest
         plan(to: highest)
         askRanges(now: now, into: &outputs)
-        importArrived(into: &outputs)
+        importArrived(now: now, into: &outputs)
         // A peer that rests, or one that was asked and says nothing, brings no input.
         sync.wakeAt = earliest(sync.wakeAt, now.instant.advanced(by: .milliseconds(500)))
     }
@@ -189,7 +191,7 @@ extension Chain {
         }
         sync.arrived[height] = .init(block: block, size: size, peer: peer)
         sync.size += size
-        importArrived(into: &outputs)
+        importArrived(now: now, into: &outputs)
     }
 
     mutating func requestEnded(
@@ -242,8 +244,8 @@ extension Chain {
         peers[peer] = entry
     }
 
-    private mutating func importArrived(into outputs: inout [ChainOutput]) {
-        guard !sync.isImporting else { return }
+    private mutating func importArrived(now: Now, into outputs: inout [ChainOutput]) {
+        guard !sync.isImporting, sync.restsUntil.map({ $0 <= now.instant }) ?? true else { return }
         var batch: [CommittedBlock] = []
         var height = head.height + 1
         while batch.count < limits.importCount, let next = sync.arrived[height] {
@@ -276,12 +278,18 @@ extension Chain {
         if !summaries.isEmpty, sync.arrived[head.height + 1] == nil {
             startHeight(nil, now: now)
         }
-        importArrived(into: &outputs)
+        importArrived(now: now, into: &outputs)
     }
 
     private mutating func importFailed(
         _ failure: ImportFailure, now: Now, into outputs: inout [ChainOutput]
     ) {
+        if case .unavailable(let text) = failure.reason {
+            // The block is as good as before; this node is not.
+            refused(text, into: &outputs)
+            sync.restsUntil = now.instant.advanced(by: limits.storeRetry)
+            return
+        }
         let source = sync.arrived.removeValue(forKey: failure.height)
         if let source { sync.size -= source.size }
         switch failure.reason {
@@ -292,10 +300,8 @@ extension Chain {
         case .commit(let error):
             guard let source else { return }
             blame(source.peer, "a commit that is none: \(error)", now: now, into: &outputs)
-        case .notNext:
+        case .notNext, .unavailable:
             break
-        case .unavailable(let text):
-            outputs.append(.event(.stopped(text)))
         }
         if failure.height > head.height {
             sync.open.insert(BlockRange(first: failure.height, count: 1), at: 0)

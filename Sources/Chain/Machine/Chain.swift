@@ -57,6 +57,8 @@ public struct Chain: StateMachine, ~Copyable {
     var isStarted = false
     /// A final block could not be applied: this node must be looked at.
     var isStopped = false
+    /// Why the store takes no blocks, as it was told.
+    var storeRefusal: String?
     /// The commit that is being applied.
     var applying: Commit?
     var committedAt: MonotonicInstant?
@@ -192,7 +194,7 @@ public struct Chain: StateMachine, ~Copyable {
         case .persist(let record):
             if configuration.localKey != nil { journal.records.append(record) }
         case .sign(let request):
-            if !journal.hasFailed { journal.requests.append(request) }
+            journal.requests.append(request)
         case .build(let height, let round, let lastCommit):
             build(height: height, round: round, lastCommit, now: now, into: &outputs)
         case .validate(let height, let round, let blockID):

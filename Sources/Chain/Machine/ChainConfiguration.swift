@@ -53,6 +53,8 @@ public struct ChainLimits: Sendable {
     public var syncAheadMax: UInt64 = 512
     /// Bytes and number of blocks applied in one task.
     public var importCount = 16
+    /// Until a store that took no block is given one again.
+    public var storeRetry: Duration = .seconds(2)
     /// How long a height that others have passed may be agreed on before its block is asked for.
     public var behindPatience: Duration = .milliseconds(1500)
     /// Bytes of one answer to a peer that asks for blocks, a little more when the last is large.

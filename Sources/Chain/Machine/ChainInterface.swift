@@ -66,13 +66,23 @@ public struct JournalOrder: Sendable {
     public let requests: [SignRequest]
     /// Whether the records are to be synced before anything that rests on them leaves.
     public let needsSync: Bool
+
+    public init(
+        id: UInt64, records: [ConsensusRecord], requests: [SignRequest], needsSync: Bool
+    ) {
+        self.id = id
+        self.records = records
+        self.requests = requests
+        self.needsSync = needsSync
+    }
 }
 
 /// What came of a ``JournalOrder``.
 public struct JournalAnswer: Sendable {
     public let id: UInt64
     public let signed: [Signed]
-    /// Why nothing more will be signed: the disk, in words for the operator.
+    /// Why nothing was signed: the disk, in words for the operator. Nothing of the order is on it, or nothing
+    /// that matters: what was to leave after it never does.
     public let failure: String?
 
     public struct Signed: Sendable {
@@ -172,9 +182,11 @@ public enum ChainEvent: Sendable {
     case evidence(height: UInt64, ValidatorIndex)
     case syncing(from: UInt64, to: UInt64)
     case synced(height: UInt64)
-    /// Nothing is signed any more; a person must look.
+    /// Nothing is signed: the validator's files take nothing. A person must look.
     case signingStopped(String)
-    /// A final block could not be applied.
+    /// They take something again.
+    case signingResumed
+    /// A final block could not be applied; it is tried again. Said once for each reason, until a block is.
     case stopped(String)
 }
 

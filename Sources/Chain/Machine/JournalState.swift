@@ -13,7 +13,7 @@ struct JournalState {
     private var unsynced: UInt64?
     /// What leaves when an order has been answered, in order.
     private var held: [(after: UInt64, output: ChainOutput)] = []
-    /// Nothing is signed any more.
+    /// The last order was not carried out: nothing is signed until one is.
     var hasFailed = false
 
     /// What an output must wait for; nil: for nothing.
@@ -65,9 +65,14 @@ extension Chain {
     ) {
         if let failure = answer.failure {
             // What could not be written must not have left: what waits for it never does.
+            _ = journal.answered(answer.id)
             if !journal.hasFailed { outputs.append(.event(.signingStopped(failure))) }
             journal.hasFailed = true
             return
+        }
+        if journal.hasFailed {
+            journal.hasFailed = false
+            outputs.append(.event(.signingResumed))
         }
         outputs += journal.answered(answer.id)
         for signed in answer.signed {

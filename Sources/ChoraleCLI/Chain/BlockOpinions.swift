@@ -32,6 +32,7 @@ final class BlockOpinions {
         var options = CrossValidator.Options(verifiers: settings.verifiers)
         options.incidentDirectory = Files.join(settings.dataDirectory, "incident")
         options.whenUnreachable = settings.whenUnreachable
+        options.timeMax = Self.timeMax(genesis)
         for (index, verifier) in settings.verifiers.enumerated() {
             guard case .engine(_, let path?) = verifier.target else { continue }
             do throws(TokenSecretError) {
@@ -39,6 +40,7 @@ final class BlockOpinions {
             } catch {
                 throw Failure("\(error)")
             }
+            guard options.secrets[index] != nil else { throw Failure("there is no secret \(path)") }
         }
         self.genesis = genesis
         self.log = log
@@ -57,6 +59,9 @@ final class BlockOpinions {
             throw Failure("cannot start: \(error)")
         }
     }
+
+    /// How long others are waited for: an interval, twice of which a round may take longer.
+    static func timeMax(_ genesis: ChainGenesis) -> Duration { genesis.blockInterval }
 
     func ask(_ contents: BlockContents, _ requests: [[UInt8]]) {
         let payload: Block

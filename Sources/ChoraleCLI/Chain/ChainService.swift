@@ -83,6 +83,10 @@ final class ChainService {
                 }, keepsState: keepsState)
             // A proposer has an interval; what is slower than that is given more from round to round.
             configuration.timing.propose = parameters.blockInterval
+            if !settings.verifiers.isEmpty {
+                // Its proposer may ask others too, and so does this validator.
+                configuration.timing.propose += BlockOpinions.timeMax(genesis) * 2
+            }
             configuration.crossValidates = !settings.verifiers.isEmpty
             start = ChainStart(
                 configuration: configuration, head: processor.head, recovery: recovery)

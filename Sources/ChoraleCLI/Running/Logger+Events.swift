@@ -155,6 +155,7 @@ extension Logger {
         case .synced(let height): info("synced", [.height: LogValue(height)])
         case .signingStopped(let reason):
             error("nothing is signed any more", [.reason: LogValue(reason)])
+        case .signingResumed: info("signing again")
         case .stopped(let reason):
             error("the chain stands still", [.reason: LogValue(reason)])
         case .consensus(let event): log(event)

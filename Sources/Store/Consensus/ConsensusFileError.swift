@@ -19,7 +19,7 @@ public enum ConsensusFileError: Error, Hashable, Sendable, CustomStringConvertib
             "\(path) is in use by another process: a validator runs once; stop the other"
         case .inputOutput(let words):
             "\(words): nothing was signed; see to the disk and start again"
-        case .fullDisk(let words): "\(words): nothing was signed; free space and start again"
+        case .fullDisk(let words): "\(words): nothing was signed; free some space"
         case .log(let error, let path): Self.words(error, path)
         case .signingState(let error, let path): Self.words(error, path)
         case .poisoned(let words):

@@ -11,6 +11,9 @@ public import Crypto
 /// signed, and the signing state is on the disk before a signature is returned. A process killed at any
 /// instant, and started again from the same files, never signs two different messages for one place.
 ///
+/// After a full disk it goes on as a process does that was started anew: what was asked for and not answered
+/// has not left, so that what the files say is all there is. After any other failure it signs nothing more.
+///
 /// Specification: mechanisms rows 37 and 38; cometbft `privval`.
 public final class ValidatorJournal {
     /// The log begins anew at a height when it has grown to this, in bytes: a height's records are some
@@ -22,13 +25,15 @@ public final class ValidatorJournal {
 
     private let key: Ed25519.PrivateKey
     private let network: NetworkDigest
-    private let log: ConsensusLogFile
+    private let directory: String
+    /// nil between a full disk and its opening anew.
+    private var file: ConsensusLogFile?
     private let signingState: SigningStateFile
     private var guardian: SigningGuard
     /// Signs a second, contradicting vote beside each: for networks that test what others make of it.
     private let equivocates: Bool
-    /// Why nothing more is signed.
-    private var failure: String?
+    /// Why nothing is signed.
+    private var failure: ConsensusFileError?
     /// What the files said when they were opened.
     public let recovery: ConsensusRecovery
 
@@ -43,9 +48,11 @@ public final class ValidatorJournal {
         self.key = key
         self.network = network
         self.equivocates = equivocates
+        self.directory = directory
         signingState = SigningStateFile(path: directory + "/" + Self.signingStateName)
         guardian = try signingState.read(keyIsNew: keyIsNew, resetHeight: resetHeight)
-        log = try ConsensusLogFile.open(path: directory + "/" + Self.logName)
+        let log = try ConsensusLogFile.open(path: directory + "/" + Self.logName)
+        file = log
         // What the operator answered for lasts.
         try signingState.write(guardian)
         recovery = ConsensusRecovery(
@@ -62,23 +69,40 @@ public final class ValidatorJournal {
 
     /// Carries out orders, with one sync for all of them.
     public func perform(_ orders: [JournalOrder]) -> [JournalAnswer] {
-        if let failure {
-            return orders.map { JournalAnswer(id: $0.id, signed: [], failure: failure) }
-        }
         do throws(ConsensusFileError) {
-            try write(orders)
+            let log = try recovered()
+            try write(orders, to: log)
             let signed = try sign(orders)
             return zip(orders, signed).map {
                 JournalAnswer(id: $0.id, signed: $1, failure: nil)
             }
         } catch {
-            let text = "\(error)"
-            failure = text
-            return orders.map { JournalAnswer(id: $0.id, signed: [], failure: text) }
+            failure = error
+            return orders.map { JournalAnswer(id: $0.id, signed: [], failure: "\(error)") }
         }
     }
 
-    private func write(_ orders: [JournalOrder]) throws(ConsensusFileError) {
+    /// The log, opened anew after a full disk.
+    private func recovered() throws(ConsensusFileError) -> ConsensusLogFile {
+        if let failure {
+            guard case .fullDisk = failure else { throw failure }
+            // It holds the lock.
+            file = nil
+            let log = try ConsensusLogFile.open(path: directory + "/" + Self.logName)
+            // A sync that failed is not asked again: all is written once more.
+            try log.restart(with: log.contents.records)
+            guardian = try signingState.read(keyIsNew: false, resetHeight: nil)
+            try signingState.write(guardian)
+            file = log
+            self.failure = nil
+        }
+        guard let file else { preconditionFailure("there is a failure, or a log") }
+        return file
+    }
+
+    private func write(
+        _ orders: [JournalOrder], to log: ConsensusLogFile
+    ) throws(ConsensusFileError) {
         for order in orders {
             // Records of heights that are over are not needed any more.
             if log.size > Self.logSizeMax,
