@@ -1,4 +1,5 @@
 import Admin
+import Chain
 import ChoraleBase
 import ChoraleTypes
 import Codec
@@ -51,6 +52,10 @@ final class NodeProcess {
     private var secondTimer: LoopTimer?
     /// Why the database does not work, while it does not.
     private var storeFault: String?
+    /// Why the chain stands still here, while it does.
+    private var chainFault: String?
+    /// Why this validator signs nothing, while it does not.
+    private var signingFault: String?
     private var listensOwed: Int
     private var peerCount = 0
     /// When to say that nobody is there; nil while somebody is.
@@ -242,9 +247,23 @@ final class NodeProcess {
             info: JSONValue.object(node.info.json).text)
     }
 
+    /// What keeps the chain from going on here, for whoever watches.
+    private func noteChain(_ event: NodeEvent) {
+        guard case .chain(let event) = event else { return }
+        switch event {
+        case .stopped(let reason): chainFault = reason
+        case .signingStopped(let reason): signingFault = reason
+        case .committed: chainFault = nil
+        case .signingResumed: signingFault = nil
+        default: break
+        }
+    }
+
     private var health: Health {
         if isDraining { return .unhealthy(reason: "the node is stopping") }
-        if let storeFault { return .unhealthy(reason: storeFault) }
+        if let fault = storeFault ?? chainFault ?? signingFault {
+            return .unhealthy(reason: fault)
+        }
         return .healthy
     }
 
@@ -267,6 +286,7 @@ final class NodeProcess {
         }
         if case .storeFailed(let reason) = event { storeFault = reason }
         if case .storeRecovered = event { storeFault = nil }
+        noteChain(event)
         log.log(event)
         guard case .started = event else { return }
         ProcessMemory.releaseStartUpPages()
