@@ -69,6 +69,8 @@ extension Node {
             answer(id, contents.map { [$0.sszEncoded()] }, now: now, into: &outputs)
         case .serveBlocks(let id, let encodings):
             answer(id, encodings, now: now, into: &outputs)
+        case .servePayload(let id, let built):
+            answer(id, built.map { [$0.sszEncoded()] }, now: now, into: &outputs)
         case .publishBody(let kind, let height, let bytes):
             publishChainBody(kind, height: height, bytes, now: now, into: &outputs)
         case .readBody(let root):
@@ -139,6 +141,9 @@ extension Node {
         case .contents(let block):
             _ = ask(
                 .blocksByRoot, peer, .chain(id), block.sszEncoded(), now: now, into: &outputs)
+        case .payload(let order):
+            _ = ask(
+                .buildPayload, peer, .chain(id), order.sszEncoded(), now: now, into: &outputs)
         case .blocks(let first, let count):
             _ = ask(
                 .blocksByRange, peer, .chain(id),
@@ -155,6 +160,9 @@ extension Node {
         if session.requestProtocol == .blocksByRoot {
             guard let contents = try? BlockContents(ssz: bytes.span) else { return false }
             tellChain(.contentsReceived(id, contents), now: now, into: &outputs)
+        } else if session.requestProtocol == .buildPayload {
+            guard let built = try? BuiltPayload(ssz: bytes.span) else { return false }
+            tellChain(.payloadReceived(id, built), now: now, into: &outputs)
         } else {
             guard let block = try? CommittedBlock(ssz: bytes.span) else { return false }
             tellChain(
@@ -201,6 +209,13 @@ extension Node {
             }
             chainServes[serve] = session
             tellChain(.serve(serve, session.peer, .contents(root)), now: now, into: &outputs)
+        case .buildPayload:
+            guard let order = try? PayloadOrder(ssz: bytes.span) else {
+                refuse(session, .invalidRequest, "not an order", now: now, into: &outputs)
+                return true
+            }
+            chainServes[serve] = session
+            tellChain(.serve(serve, session.peer, .payload(order)), now: now, into: &outputs)
         case .blocksByRange:
             guard let range = try? BlockRangeRequest(ssz: bytes.span) else {
                 refuse(session, .invalidRequest, "not a range", now: now, into: &outputs)
@@ -306,7 +321,8 @@ extension Node {
                 id,
                 ChainStatus(
                     height: min(status.headHeight, ConsensusBounds.heightMax),
-                    blockID: status.headRoot, earliest: earliest)),
+                    blockID: status.headRoot, earliest: earliest),
+                buildsPayloads: peer.speaks(RequestProtocol.buildPayload.protocolID)),
             now: now, into: &outputs)
     }
 

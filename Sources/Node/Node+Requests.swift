@@ -353,7 +353,7 @@ extension Node {
                     case .chunksByRoot: max(1, bytes.count / 64)
                     case .announcements: session.requestProtocol.chunkCountMax
                     // An answer of 4 MiB, as much as so many chunks.
-                    case .blocksByRange, .blocksByRoot: 16
+                    case .blocksByRange, .blocksByRoot, .buildPayload: 16
                     default: 1
                     }
                 schedule(into: &outputs, now: now) { scheduler, results in
@@ -535,7 +535,7 @@ extension RequestProtocol {
         switch self {
         case .chunksByRoot: .witness
         case .consensus: .vote
-        case .blocksByRoot, .blocksByRange: .block
+        case .blocksByRoot, .blocksByRange, .buildPayload: .block
         default: .control
         }
     }

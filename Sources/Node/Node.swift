@@ -144,7 +144,10 @@ public struct Node: ~Copyable {
         metadataSequence = UInt64(clamping: now.wall.milliseconds)
         credentials = NoiseCredentials(
             identity: configuration.identity, staticKey: configuration.noiseStaticKey)
-        let ofChain = configuration.chain == nil ? [] : RequestProtocol.ofChain
+        var ofChain = configuration.chain == nil ? [] : RequestProtocol.ofChain
+        if configuration.chain?.configuration.keepsState == false {
+            ofChain.removeAll { $0 == .buildPayload }
+        }
         requestProtocols = configuration.speaksChorale ? RequestProtocol.all + ofChain : []
         inboundProtocols = ProtocolTable([])
         rebuildProtocols()

@@ -76,8 +76,13 @@ public struct RequestProtocol: Hashable, Sendable {
     public static let blocksByRange = RequestProtocol(
         name: "blocks_by_range", requestSizeMax: 16, chunkSizeMax: 8 << 20, chunkCountMax: 1024)
 
-    /// What nodes of a chain answer besides ``all``, in the order of their names.
-    public static let ofChain = [blocksByRange, blocksByRoot, consensus]
+    /// A payload with its witness, for the proposer of a round that has no state. Whoever has state answers.
+    public static let buildPayload = RequestProtocol(
+        name: "build_payload", requestSizeMax: 1024, chunkSizeMax: 12 << 20, chunkCountMax: 1)
+
+    /// What nodes of a chain answer besides ``all``, in the order of their names. Those without state do not
+    /// answer ``buildPayload``.
+    public static let ofChain = [blocksByRange, blocksByRoot, buildPayload, consensus]
 
     /// All of the above but those of a chain, in the order of their names.
     public static let all = [announcements, chunksByRoot, goodbye, metadata, ping, status]

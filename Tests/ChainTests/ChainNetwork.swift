@@ -63,6 +63,9 @@ final class ChainNetwork {
     /// What others say to a host about a block: why not to vote for it.
     var opinion: ((Int, BlockContents) -> String?)?
 
+    /// What a builder that lies makes of a payload for somebody else.
+    var alterPayload: ((Int, BuiltPayload) -> BuiltPayload?)?
+
     static let wallOffset: Int64 = 1_800_000_000_000
 
     init(_ options: Options = Options()) throws {
@@ -143,13 +146,19 @@ final class ChainNetwork {
         for other in hosts where other.index != index {
             guard other.isUp else { continue }
             post(
-                10, .input(index, life: hosts[index].life, .peerConnected(other.peer, other.status))
+                10,
+                .input(
+                    index, life: hosts[index].life,
+                    .peerConnected(
+                        other.peer, other.status, buildsPayloads: other.keepsState))
             )
             post(
                 10,
                 .input(
                     other.index, life: other.life,
-                    .peerConnected(hosts[index].peer, hosts[index].status)))
+                    .peerConnected(
+                        hosts[index].peer, hosts[index].status,
+                        buildsPayloads: hosts[index].keepsState)))
         }
     }
 
@@ -467,6 +476,16 @@ extension ChainNetwork {
                         .blockReceived(serve.request, block, size: encoding.count))
                 }
                 network.reply(serve, after: delay, .requestEnded(serve.request, .finished))
+            case .servePayload(let id, let built):
+                guard let serve = serves.removeValue(forKey: id) else { return }
+                let delay = network.random.integer(in: network.options.delay)
+                if let built {
+                    let built = network.alterPayload?(index, built) ?? built
+                    network.reply(serve, after: delay, .payloadReceived(serve.request, built))
+                }
+                network.reply(
+                    serve, after: delay,
+                    .requestEnded(serve.request, built == nil ? .failed : .finished))
             case .publishBody(_, _, let bytes):
                 spread(.body(bytes))
             case .readBody(let root):

@@ -63,6 +63,81 @@ import Testing
         }
     }
 
+    /// The fees of a block that a stateless validator proposes are its own, and its turn costs no round.
+    @Test func validatorsWithoutStateProposeWhatOthersBuild() throws {
+        var options = ChainNetwork.Options()
+        options.stateless = [2, 3]
+        let network = try ChainNetwork(options)
+        network.start()
+        for nonce in 0..<40 {
+            network.hosts[nonce % 2].submit(
+                network.transfer(from: nonce % 2, to: .zero, nonce: UInt64(nonce / 2)))
+            network.run(milliseconds: 400)
+        }
+        network.run(milliseconds: 4_000)
+        #expect(network.forks == [])
+        #expect(network.heights.min() ?? 0 >= 18, "\(network.heights)")
+        for host in network.hosts {
+            #expect(host.reports.allSatisfy { $0.round == 0 }, "\(host.events)")
+            #expect(host.penalties.isEmpty, "\(host.penalties)")
+        }
+        let proposers = Set(network.hosts[0].reports.map(\.proposer))
+        #expect(proposers == Set((0..<4).map { ValidatorIndex($0) }))
+        #expect(network.hosts[0].counters.transactionsCommitted == 40)
+        #expect(network.hosts[2].counters.blocksBuilt > 0)
+        #expect(
+            network.hosts.map(\.counters.payloadsBuilt).reduce(0, +)
+                >= network.hosts[2].counters.blocksBuilt)
+    }
+
+    /// Who builds for others can lie: that is seen, blamed on it alone, and somebody else is asked.
+    @Test func aBuilderThatLiesIsPassedOver() throws {
+        var options = ChainNetwork.Options()
+        options.stateless = [3]
+        options.observers = 2
+        let network = try ChainNetwork(options)
+        network.alterPayload = { index, built in
+            guard index == 0 || index == 4, var block = try? Block(built.payload.span) else {
+                return nil
+            }
+            if index == 0 {
+                block.header.stateRoot = .zero
+            } else {
+                block.header.coinbase = Address(UInt256(0xBAD))
+            }
+            return BuiltPayload(payload: block.encoded, witness: built.witness)
+        }
+        network.start()
+        network.run(milliseconds: 60_000)
+        #expect(network.forks == [])
+        let proposer = network.hosts[3]
+        #expect(proposer.counters.blocksBuilt >= 10, "\(proposer.events)")
+        #expect(proposer.counters.payloadsRefused > 0)
+        let blamed = Set(proposer.penalties.keys)
+        #expect(blamed == [network.peer(0), network.peer(4)], "\(proposer.penalties)")
+        for host in network.hosts { #expect(host.counters.blocksInvalid.isEmpty) }
+        #expect(network.heights.min() ?? 0 >= 50, "\(network.heights)")
+    }
+
+    /// With nobody who has state there is nothing to propose, and with one again there is.
+    @Test func withoutAnyStateThereAreNoBlocks() throws {
+        var options = ChainNetwork.Options()
+        options.stateless = [0, 1, 2]
+        let network = try ChainNetwork(options)
+        network.start()
+        network.run(milliseconds: 5_000)
+        let before = network.heights.max() ?? 0
+        #expect(before >= 3)
+        network.hosts[3].crash()
+        network.run(milliseconds: 10_000)
+        #expect(network.heights.max() ?? 0 <= before + 1)
+        network.hosts[3].start()
+        network.introduce(3)
+        network.run(milliseconds: 30_000)
+        #expect(network.forks == [])
+        #expect(network.heights.min() ?? 0 >= before + 8, "\(network.heights)")
+    }
+
     @Test func largeBodiesTravelByThemselves() throws {
         var options = ChainNetwork.Options()
         options.inlineSizeMax = 64

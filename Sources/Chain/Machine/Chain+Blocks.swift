@@ -13,21 +13,22 @@ extension Chain {
         height: UInt64, round: UInt32, _ lastCommit: Commit?, now: Now,
         into outputs: inout [ChainOutput]
     ) {
-        guard configuration.keepsState, height == head.height + 1, applying == nil,
+        guard height == head.height + 1, applying == nil,
             let key = configuration.localKey,
             let proposer = head.rotation.validators.index(of: key)
         else { return }
         // A clock that is behind makes no block older than its parent.
         let time = max(now.wall, head.time.advanced(by: .milliseconds(1)))
-        outputs.append(
-            .process(
-                .build(
-                    BuildOrder(
-                        height: height, round: round, time: time, proposer: proposer,
-                        lastCommit: lastCommit ?? head.commit,
-                        evidence: evidence.chosen(
-                            after: head, ageMax: parameters.evidenceAgeMax),
-                        transactions: pool.selection()))))
+        let order = BuildOrder(
+            height: height, round: round, time: time, proposer: proposer,
+            lastCommit: lastCommit ?? head.commit,
+            evidence: evidence.chosen(after: head, ageMax: parameters.evidenceAgeMax),
+            transactions: pool.selection())
+        if configuration.keepsState {
+            outputs.append(.process(.build(order)))
+        } else {
+            wish(for: order, into: &outputs)
+        }
     }
 
     mutating func answered(
@@ -39,7 +40,16 @@ extension Chain {
                 hold(contents, from: nil, now: now)
                 consider(contents.block.id, now: now, into: &outputs)
             }
+        case .orderSigned(let order):
+            ordered(order, now: now)
+        case .payloadRefused(let height, let round, let fault, let peer):
+            payloadRefused(
+                height: height, round: round, fault, from: peer, now: now, into: &outputs)
+        case .payloadBuilt(let id, let built):
+            serveCount -= 1
+            outputs.append(.servePayload(id, built))
         case .built(let height, let round, let contents, let facts):
+            wish = nil
             guard height == head.height + 1 else { return }
             hold(contents, from: nil, now: now)
             let id = contents.block.id
@@ -52,6 +62,7 @@ extension Chain {
             blocks[id]!.state = .valid(facts)
             consensusInputs.append(.blockBuilt(height: height, round: round, blockID: id))
         case .buildFailed(let height, _, let text):
+            wish = nil
             counters.buildsFailed += 1
             outputs.append(.event(.buildFailed(height: height, text)))
         case .judged(let id, let height, let judgement):
@@ -118,6 +129,8 @@ extension Chain {
         storeRefusal = nil
         blocks = [:]
         heldSize = 0
+        wish = nil
+        payloadRounds = []
         counters.blocksCommitted += 1
         counters.transactionsCommitted += UInt64(summary.facts.transactionCount)
         counters.gasUsed += summary.facts.gasUsed

@@ -178,6 +178,14 @@ extension Chain {
         case .contents(let contents):
             hold(contents, from: outcome.origin.peer, now: now)
             consider(contents.block.id, now: now, into: &outputs)
+        case .payloadOrder(let id, let order, let isGenuine):
+            if isGenuine {
+                verifiedOrder(id, order, into: &outputs)
+            } else {
+                outputs.append(.servePayload(id, nil))
+                reject(outcome.origin, .forged, into: &outputs)
+            }
+            return
         case .commit(let commit):
             consensusInputs.append(.commitReceived(commit))
         case .evidence(let piece):

@@ -9,13 +9,16 @@ struct ChainPeer {
     /// The highest that it is known to have committed.
     private(set) var height: UInt64
     private(set) var earliest: UInt64
+    /// Whether it has state, and builds for those who have none.
+    let buildsPayloads: Bool
     /// A range that it is asked for.
     var request: ChainRequestID?
     /// It failed to send what it said it has: not asked again before.
     var restsUntil: MonotonicInstant?
     var failureCount = 0
 
-    init(_ status: ChainStatus) {
+    init(_ status: ChainStatus, buildsPayloads: Bool) {
+        self.buildsPayloads = buildsPayloads
         height = status.height
         earliest = status.earliest
     }
@@ -36,10 +39,12 @@ struct ChainPeer {
 enum RequestPurpose {
     case contents(Bytes32, PeerID)
     case range(BlockRange, PeerID)
+    /// For the proposal of a round.
+    case payload(UInt32, PeerID)
 
     var peer: PeerID {
         switch self {
-        case .contents(_, let peer), .range(_, let peer): peer
+        case .contents(_, let peer), .range(_, let peer), .payload(_, let peer): peer
         }
     }
 }
@@ -209,6 +214,9 @@ extension Chain {
             {
                 blocks[block]?.wakeAt = now.instant.advanced(by: .milliseconds(50))
             }
+        case .payload(let round, let peer):
+            if end == .malformed { outputs.append(.penalize(peer, "sent no payload")) }
+            payloadRequestEnded(round, end, now: now)
         case .range(let range, let peer):
             sync.asked.removeValue(forKey: id)
             if peers[peer]?.request == id { peers[peer]?.request = nil }
@@ -331,6 +339,8 @@ extension Chain {
         into outputs: inout [ChainOutput]
     ) {
         switch request {
+        case .payload(let order):
+            servePayload(id, order, from: peer, into: &outputs)
         case .contents(let block):
             let known = blocks[block]?.contents
             let last = lastContents.flatMap { $0.block.id == block ? $0 : nil }

@@ -46,6 +46,10 @@ public struct Chain: StateMachine, ~Copyable {
     var sync = SyncState()
     var journal = JournalState()
     var evidence = EvidencePool()
+    /// The payload that others are asked for.
+    var wish: PayloadWish?
+    /// Rounds of this height whose proposers were built a payload.
+    var payloadRounds: Set<UInt32> = []
     var candidates: [CandidateID: CandidateOrigin] = [:]
     var candidatesSize = 0
     var nextCandidate: UInt64 = 0
@@ -99,6 +103,7 @@ public struct Chain: StateMachine, ~Copyable {
         var deadline = earliest(consensus.nextDeadline, pool.nextDeadline)
         deadline = earliest(deadline, nextHeightAt)
         deadline = earliest(deadline, sync.wakeAt)
+        if let wish, !wish.isAssembling { deadline = earliest(deadline, wish.wakeAt) }
         for block in blocks.values { deadline = earliest(deadline, block.wakeAt) }
         return deadline
     }
@@ -123,8 +128,8 @@ public struct Chain: StateMachine, ~Copyable {
             crossValidated(id, refusal: refusal, now: now, into: &outputs)
         case .journaled(let answer):
             journaled(answer, now: now, into: &outputs)
-        case .peerConnected(let peer, let status):
-            peers[peer] = ChainPeer(status)
+        case .peerConnected(let peer, let status, let buildsPayloads):
+            peers[peer] = ChainPeer(status, buildsPayloads: buildsPayloads)
             consider(now: now)
         case .peerDisconnected(let peer):
             peers.removeValue(forKey: peer)
@@ -132,6 +137,8 @@ public struct Chain: StateMachine, ~Copyable {
             receivedContents(id, contents, now: now, into: &outputs)
         case .blockReceived(let id, let block, let size):
             receivedBlock(id, block, size: size, now: now, into: &outputs)
+        case .payloadReceived(let id, let built):
+            receivedPayload(id, built, into: &outputs)
         case .requestEnded(let id, let end):
             requestEnded(id, end, now: now, into: &outputs)
         case .serve(let id, let peer, let request):
@@ -166,6 +173,7 @@ public struct Chain: StateMachine, ~Copyable {
             pool.handle(.timeout, now: now, into: &results)
         }
         expireBlocks(now: now, into: &outputs)
+        expireWish(now: now, into: &outputs)
         synchronize(now: now, into: &outputs)
     }
 

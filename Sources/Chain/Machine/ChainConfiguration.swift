@@ -7,7 +7,7 @@ public struct ChainConfiguration: Sendable {
     public var parameters: ChainParameters
     /// The validator's key; nil for whoever only follows.
     public var localKey: SigningKeyBytes?
-    /// Whether the state is kept here: else no blocks are made and no transactions taken.
+    /// Whether the state is kept here: else others build the blocks to propose, and no transactions are taken.
     public var keepsState: Bool
     public var timing: Tendermint.Timing
     public var limits: ChainLimits
@@ -43,6 +43,10 @@ public struct ChainLimits: Sendable {
     public var evidenceMax = 64
     /// Until another peer is asked for a block that a proposal names.
     public var fetchTimeout: Duration = .milliseconds(1000)
+    /// Until another peer is asked as well for a payload to propose.
+    public var payloadPatience: Duration = .milliseconds(400)
+    /// Rounds of a height for whose proposers payloads are built: the later ones are of a network in trouble.
+    public var payloadRoundsMax: UInt32 = 32
     /// Until a peer must have sent a range of blocks.
     public var rangeTimeout: Duration = .seconds(10)
     /// Blocks asked of a peer at once.

@@ -20,6 +20,12 @@ public struct ChainCounters: Hashable, Sendable {
     public var blocksImported: UInt64 = 0
     public var blocksBuilt: UInt64 = 0
     public var buildsFailed: UInt64 = 0
+    /// Requests of ours for a payload to propose.
+    public var payloadsAsked: UInt64 = 0
+    /// Of the answers, those that were invalid.
+    public var payloadsRefused: UInt64 = 0
+    /// Built for others.
+    public var payloadsBuilt: UInt64 = 0
     public var blocksValid: UInt64 = 0
     /// By ``BlockFault/label``.
     public var blocksInvalid: [String: UInt64] = [:]

@@ -48,6 +48,8 @@ public enum ChainRequest: Hashable, Sendable {
     case contents(Bytes32)
     /// ``CommittedBlock`` of these heights, ascending.
     case blocks(from: UInt64, count: UInt64)
+    /// A payload to propose, of who has state: ``BuiltPayload``.
+    case payload(PayloadOrder)
 }
 
 /// How a request of ours ended.
@@ -125,14 +127,16 @@ public enum ChainInput: Sendable {
     /// Answers `journal`.
     case journaled(JournalAnswer)
     /// A peer of this network.
-    case peerConnected(PeerID, ChainStatus)
+    /// - Parameter buildsPayloads: whether it answers `ChainRequest.payload`.
+    case peerConnected(PeerID, ChainStatus, buildsPayloads: Bool = true)
     case peerDisconnected(PeerID)
     /// An item of an answer to `ask`. Any number of them come before `requestEnded`.
     case contentsReceived(ChainRequestID, BlockContents)
     case blockReceived(ChainRequestID, CommittedBlock, size: Int)
+    case payloadReceived(ChainRequestID, BuiltPayload)
     /// Exactly once for each request.
     case requestEnded(ChainRequestID, ChainRequestEnd)
-    /// A peer asks. Answered by `serveContents` or `serveBlocks`.
+    /// A peer asks. Answered by `serveContents`, `serveBlocks` or `servePayload`.
     case serve(BlockServeID, PeerID, ChainRequest)
     /// A transaction of a user of this node. Answered by `submitted`.
     case submit(SubmissionID, [UInt8])
@@ -161,6 +165,8 @@ public enum ChainOutput: Sendable {
     case serveContents(BlockServeID, BlockContents?)
     /// Encodings of ``CommittedBlock``.
     case serveBlocks(BlockServeID, [[UInt8]])
+    /// nil: not for this peer, not now.
+    case servePayload(BlockServeID, BuiltPayload?)
     case publishBody(BodyKind, height: UInt64, [UInt8])
     case readBody(root: Bytes32)
     /// A fault that is the peer's own.

@@ -26,6 +26,7 @@ public struct ChainVerification: Sendable {
         case evidence(Evidence)
         /// Bodies that a peer sent for a block that was asked for.
         case contents(BlockContents)
+        case payloadOrder(BlockServeID, PayloadOrder)
     }
 
     /// What a worker found.
@@ -40,6 +41,7 @@ public struct ChainVerification: Sendable {
             case commit(VerifiedCommit)
             case evidence(Evidence)
             case contents(BlockContents)
+            case payloadOrder(BlockServeID, PayloadOrder, isGenuine: Bool)
             /// No validator has signed it, or the bodies are not those of the block.
             case forged
         }
@@ -53,7 +55,7 @@ public struct ChainVerification: Sendable {
     /// Whether it is a single signature, which costs less than waking a worker.
     public var isSmall: Bool {
         switch content {
-        case .vote, .proposal: true
+        case .vote, .proposal, .payloadOrder: true
         case .block, .commit, .evidence, .contents: false
         }
     }
@@ -85,6 +87,9 @@ public struct ChainVerification: Sendable {
             return .evidence(evidence)
         case .contents(let contents):
             return contents.isAsReferred ? .contents(contents) : nil
+        case .payloadOrder(let id, let order):
+            let check: Void? = try? order.verify(validators: validators, network: network)
+            return .payloadOrder(id, order, isGenuine: check != nil)
         }
     }
 }

@@ -17,7 +17,10 @@ public enum BlockFault: Error, Hashable, Sendable {
     case prevRandao(Bytes32, expected: Bytes32)
     /// Not the parent's name (EIP-4788).
     case parentBeaconRoot(Bytes32?, expected: Bytes32)
-    case withdrawals(Int)
+    /// Not what the registry has due (EIP-4895).
+    case withdrawals(Int, expected: Int)
+    /// A payload that was built for this validator pays somebody else.
+    case feeRecipient(Address, ordered: Address)
     /// Blobs are no part of this network (EIP-4844).
     case blobs(index: Int)
     /// The first reference is not to a witness.
@@ -39,8 +42,8 @@ public enum BlockFault: Error, Hashable, Sendable {
     /// Every ``label``.
     public static let labels = [
         "consensus", "payload_reference", "payload_too_large", "payload_malformed", "number",
-        "timestamp", "prev_randao", "parent_beacon_root", "withdrawals", "blobs",
-        "witness_missing", "witness_reference", "witness_too_large", "witness_malformed",
+        "timestamp", "prev_randao", "parent_beacon_root", "withdrawals", "fee_recipient",
+        "blobs", "witness_missing", "witness_reference", "witness_too_large", "witness_malformed",
         "execution", "rejected", "state_root", "receipts_root", "requests", "cross_validation",
     ]
 
@@ -56,6 +59,7 @@ public enum BlockFault: Error, Hashable, Sendable {
         case .prevRandao: "prev_randao"
         case .parentBeaconRoot: "parent_beacon_root"
         case .withdrawals: "withdrawals"
+        case .feeRecipient: "fee_recipient"
         case .blobs: "blobs"
         case .witnessMissing: "witness_missing"
         case .witnessReference: "witness_reference"
@@ -87,7 +91,10 @@ extension BlockFault: CustomStringConvertible {
         case .parentBeaconRoot(let found, let expected):
             "parentBeaconBlockRoot is \(found.map { "0x\($0)" } ?? "missing"), "
                 + "not the parent 0x\(expected)"
-        case .withdrawals(let count): "\(count) withdrawals where there can be none"
+        case .withdrawals(let count, let expected):
+            "the \(count) withdrawals are not the \(expected) that are due"
+        case .feeRecipient(let found, let ordered):
+            "the fees go to \(found), not \(ordered)"
         case .blobs(let index): "transaction \(index) carries blobs"
         case .witnessMissing: "the block refers to no witness"
         case .witnessReference: "the witness is not the body that the block refers to"

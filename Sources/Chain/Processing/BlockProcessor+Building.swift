@@ -4,6 +4,7 @@ import Codec
 import Consensus
 import Crypto
 import Execution
+import PeerIdentity
 import TransactionPool
 
 /// Blocks that this validator proposes.
@@ -13,22 +14,56 @@ extension BlockProcessor {
             .buildFailed(height: order.height, round: order.round, text)
         }
         guard order.height == head.height + 1 else { return failed("the height is over") }
-        guard let key else { return failed("this node has no validator's key") }
-        guard keepsState else { return failed("a validator without state makes no blocks") }
-        let attributes = BlockAttributes(
-            timestamp: PayloadRules.timestamp(of: order.time, after: head.header),
-            prevRandao: head.beacon, feeRecipient: feeRecipient, withdrawals: [],
-            parentBeaconRoot: head.blockID, gasLimitTarget: parameters.gasLimitTarget,
-            extraData: Array("chorale".utf8))
-        executionCount += 1
+        guard keepsState else { return failed("no state is kept here") }
         let built: BuiltBlock
         do throws(BlockFailure) {
-            built = try execute(order.transactions, attributes)
+            built = try execute(
+                order.transactions, attributes(at: order.time, feeRecipient: feeRecipient))
         } catch {
             return failed("\(error)")
         }
         let payload = built.block.encoded
         let witness = WitnessBody.encode(built.witness)
+        var facts = BlockFacts()
+        facts.transactionCount = built.block.transactions.count
+        facts.gasUsed = built.outcome.gasUsed
+        facts.payloadSize = payload.count
+        facts.witnessSize = witness.count
+        facts.requests = built.outcome.requests
+        do throws(BuildingFailure) {
+            let contents = try contents(order, payload: payload, witness: witness)
+            try keep(contents)
+            prepare(
+                Prepared(
+                    header: built.block.header, transactions: built.block.transactions,
+                    senders: built.senders, outcome: built.outcome, newNodes: built.newNodes,
+                    facts: facts), as: contents.block.id)
+            return .built(height: order.height, round: order.round, contents, facts)
+        } catch {
+            return failed(error.text)
+        }
+    }
+
+    /// Why there is no block, for the operator.
+    struct BuildingFailure: Error {
+        let text: String
+    }
+
+    /// What a payload of this time follows from, besides transactions.
+    func attributes(at time: WallTime, feeRecipient: Address) -> BlockAttributes {
+        BlockAttributes(
+            timestamp: PayloadRules.timestamp(of: time, after: head.header),
+            prevRandao: head.beacon, feeRecipient: feeRecipient,
+            withdrawals: head.registry.withdrawals(at: head.height + 1),
+            parentBeaconRoot: head.blockID, gasLimitTarget: parameters.gasLimitTarget,
+            extraData: Array("chorale".utf8))
+    }
+
+    /// The block of this validator with a payload.
+    func contents(
+        _ order: BuildOrder, payload: [UInt8], witness: [UInt8]
+    ) throws(BuildingFailure) -> BlockContents {
+        guard let key else { throw BuildingFailure(text: "this node has no validator's key") }
         guard witness.count <= parameters.witnessSizeMax,
             payload.count <= parameters.payloadSizeMax,
             let payloadReference = ContentReference(kind: .block, bytes: payload),
@@ -37,7 +72,8 @@ extension BlockProcessor {
                 lastCommit: order.lastCommit, evidence: order.evidence,
                 references: [witnessReference])
         else {
-            return failed("payload \(payload.count) and witness \(witness.count) bytes")
+            throw BuildingFailure(
+                text: "payload \(payload.count) and witness \(witness.count) bytes")
         }
         let proof = BeaconProof(
             previous: head.beacon, height: order.height, network: parameters.network, key: key)
@@ -50,29 +86,102 @@ extension BlockProcessor {
             beaconValue: proof.value, payload: payloadReference, body: body)
         guard let block = ConsensusBlock(header: header, body: body),
             let contents = BlockContents(block: block, payload: payload, witness: witness)
-        else { return failed("the block does not fit together") }
+        else { throw BuildingFailure(text: "the block does not fit together") }
+        return contents
+    }
+
+    /// A block is on the disk before anybody hears of it.
+    private func keep(_ contents: BlockContents) throws(BuildingFailure) {
         do throws(StoreFailure) {
-            try store.keep(candidate: block.id, contents.sszEncoded())
+            try store.keep(candidate: contents.block.id, contents.sszEncoded())
         } catch {
-            return failed("\(error)")
+            throw BuildingFailure(text: "\(error)")
         }
-        var facts = BlockFacts()
-        facts.transactionCount = built.block.transactions.count
-        facts.gasUsed = built.outcome.gasUsed
-        facts.payloadSize = payload.count
-        facts.witnessSize = witness.count
-        facts.requests = built.outcome.requests
-        prepare(
-            Prepared(
-                header: built.block.header, transactions: built.block.transactions,
-                senders: built.senders, outcome: built.outcome, newNodes: built.newNodes,
-                facts: facts), as: block.id)
-        return .built(height: order.height, round: order.round, contents, facts)
+    }
+
+    // MARK: Without state
+
+    func signOrder(_ order: BuildOrder) -> ChainAnswer {
+        guard let key, let recipient = SSZByteVector<20>(feeRecipient.storage.span.copied()) else {
+            return .buildFailed(
+                height: order.height, round: order.round, "this node has no validator's key")
+        }
+        return .orderSigned(
+            PayloadOrder(
+                signing: PayloadOrderContent(
+                    height: order.height, round: order.round, parentID: head.blockID,
+                    time: order.time, feeRecipient: recipient), as: order.proposer,
+                with: IdentityKey(key), network: parameters.network))
+    }
+
+    /// Makes a block of a payload that somebody else built, judged as the blocks of others are.
+    func assemble(
+        _ order: BuildOrder, _ built: BuiltPayload, from peer: PeerID
+    ) -> ChainAnswer {
+        func failed(_ text: String) -> ChainAnswer {
+            .buildFailed(height: order.height, round: order.round, text)
+        }
+        guard order.height == head.height + 1 else { return failed("the height is over") }
+        if let fault = sizeFault(of: built) {
+            return .payloadRefused(
+                height: order.height, round: order.round, fault, from: peer)
+        }
+        do throws(BuildingFailure) {
+            let contents = try contents(order, payload: built.payload, witness: built.witness)
+            switch execute(contents) {
+            case .success(let result):
+                guard result.header.coinbase == feeRecipient else {
+                    return .payloadRefused(
+                        height: order.height, round: order.round,
+                        .feeRecipient(result.header.coinbase, ordered: feeRecipient), from: peer)
+                }
+                try keep(contents)
+                prepare(result, as: contents.block.id)
+                return .built(
+                    height: order.height, round: order.round, contents, result.facts)
+            case .failure(.fault(let fault)):
+                return .payloadRefused(
+                    height: order.height, round: order.round, fault, from: peer)
+            case .failure(.unavailable(let text)):
+                return failed(text)
+            }
+        } catch {
+            return failed(error.text)
+        }
+    }
+
+    private func sizeFault(of built: BuiltPayload) -> BlockFault? {
+        if built.payload.count > parameters.payloadSizeMax {
+            return .payloadTooLarge(
+                UInt64(built.payload.count), limit: parameters.payloadSizeMax)
+        }
+        if built.witness.count > parameters.witnessSizeMax {
+            return .witnessTooLarge(
+                UInt64(built.witness.count), limit: parameters.witnessSizeMax)
+        }
+        return nil
+    }
+
+    /// A payload for a proposer that has no state. Nil when there is none.
+    func buildPayload(_ order: PayloadOrder, _ transactions: PoolSelection) -> BuiltPayload? {
+        guard keepsState, order.height == head.height + 1,
+            order.content.parentID == head.blockID,
+            let recipient = Address(order.content.feeRecipient.bytes.span)
+        else { return nil }
+        do throws(BlockFailure) {
+            let built = try execute(
+                transactions, attributes(at: order.content.time, feeRecipient: recipient))
+            return BuiltPayload(
+                payload: built.block.encoded, witness: WitnessBody.encode(built.witness))
+        } catch {
+            return nil
+        }
     }
 
     func execute(
         _ selection: PoolSelection, _ attributes: BlockAttributes
     ) throws(BlockFailure) -> BuiltBlock {
+        executionCount += 1
         var builder = try BlockBuilder(
             after: head.header, attributes, parameters.rules, state: state(),
             limits: .init(

@@ -112,6 +112,12 @@ public final class BlockProcessor<Store: ChainStore> {
             return .candidates(readCandidates())
         case .build(let order):
             return build(order)
+        case .signOrder(let order):
+            return signOrder(order)
+        case .assemble(let order, let built, let peer):
+            return assemble(order, built, from: peer)
+        case .buildPayload(let id, let order, let transactions):
+            return .payloadBuilt(id, buildPayload(order, transactions))
         case .judge(let order):
             return .judged(
                 blockID: order.contents.block.id, height: order.contents.block.header.height,

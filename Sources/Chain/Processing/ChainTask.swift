@@ -1,5 +1,6 @@
 public import ChoraleBase
 public import ChoraleTypes
+public import PeerIdentity
 public import TransactionPool
 
 /// Names one peer's request for blocks. Chosen by the caller.
@@ -19,6 +20,12 @@ public enum ChainTask: Sendable {
     /// Comes first on a validator: what it had found valid before it stopped.
     case readCandidates
     case build(BuildOrder)
+    /// For a validator without state: signs what others are asked.
+    case signOrder(BuildOrder)
+    /// Makes a block of what somebody built for it, when that is valid.
+    case assemble(BuildOrder, BuiltPayload, from: PeerID)
+    /// Builds for somebody without state.
+    case buildPayload(BlockServeID, PayloadOrder, transactions: PoolSelection)
     case judge(JudgeOrder)
     /// Makes a block that is final the head.
     case commit(BlockContents, Commit)
@@ -104,6 +111,12 @@ public enum ChainAnswer: Sendable {
     case candidates([BlockContents])
     case built(height: UInt64, round: UInt32, BlockContents, BlockFacts)
     case buildFailed(height: UInt64, round: UInt32, String)
+    /// In answer to `signOrder`.
+    case orderSigned(PayloadOrder)
+    /// In answer to `assemble`, besides `built` and `buildFailed`.
+    case payloadRefused(height: UInt64, round: UInt32, BlockFault, from: PeerID)
+    /// nil: there is none.
+    case payloadBuilt(BlockServeID, BuiltPayload?)
     case judged(blockID: Bytes32, height: UInt64, Judgement)
     /// In answer to `commit`.
     case committed(CommittedSummary)

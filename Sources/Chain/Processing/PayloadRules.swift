@@ -65,8 +65,9 @@ enum PayloadRules {
         guard found.parentBeaconRoot == parent.blockID else {
             throw .parentBeaconRoot(found.parentBeaconRoot, expected: parent.blockID)
         }
-        if let withdrawals = execution.withdrawals, !withdrawals.isEmpty {
-            throw .withdrawals(withdrawals.count)
+        let withdrawals = parent.registry.withdrawals(at: header.height)
+        guard execution.withdrawals ?? [] == withdrawals else {
+            throw .withdrawals(execution.withdrawals?.count ?? 0, expected: withdrawals.count)
         }
         if let index = execution.transactions.firstIndex(where: { $0.kind == .blob }) {
             throw .blobs(index: index)

@@ -71,12 +71,14 @@ public struct ChainHead: Hashable, Sendable {
         let next = parent.nextValidators(parameters)
         rotation = parent.rotation.next(validators: next)
         var registry = parent.registry
+        registry.paid(at: height)
         for piece in block.body.evidence {
             if let culprit = parent.validators(at: piece.height)?[piece.validator] {
                 registry.slash(culprit.key)
             }
         }
-        registry.apply(requests)
+        registry.apply(
+            requests, network: parameters.network, due: height + parameters.withdrawalDelay)
         self.registry = registry
         var history = parent.history
         if next != parent.rotation.validators {
@@ -139,7 +141,7 @@ extension ChainHead.ValidatorEra: SSZContainer {
 }
 
 extension RegisteredValidator: SSZContainer {
-    public static let sszLayout = SSZLayout(Validator.self, SSZByteVector<20>.self)
+    public static let sszLayout = SSZLayout(Validator.self, SSZByteVector<20>.self, UInt64.self)
 
     public func sszFields(_ fields: inout some SSZFieldVisitor) {
         guard let address = SSZByteVector<20>(address.storage.span.copied()) else {
@@ -147,6 +149,7 @@ extension RegisteredValidator: SSZContainer {
         }
         fields.visit(Validator(key: key, stake: stake))
         fields.visit(address)
+        fields.visit(number)
     }
 
     public init(sszFields fields: inout SSZFieldReader, in input: Span<UInt8>) throws(SSZError) {
@@ -156,30 +159,73 @@ extension RegisteredValidator: SSZContainer {
             throw .invalidValue("an address of \(address.count) bytes")
         }
         self.init(key: validator.key, stake: validator.stake, address: address)
+        number = try fields.next(in: input)
+    }
+}
+
+extension StakePayment: SSZContainer {
+    public static let sszLayout = SSZLayout(
+        SSZList<SSZByteVector<32>, 1>.self, UInt64.self, SSZByteVector<20>.self, UInt64.self,
+        UInt64.self)
+
+    public func sszFields(_ fields: inout some SSZFieldVisitor) {
+        guard let address = SSZByteVector<20>(address.storage.span.copied()),
+            let keys = SSZList<SSZByteVector<32>, 1>(
+                [key].compactMap { $0 }.compactMap { SSZByteVector<32>($0.bytes) })
+        else { preconditionFailure("a key has 32 bytes, an address 20") }
+        fields.visit(keys)
+        fields.visit(number)
+        fields.visit(address)
+        fields.visit(amount)
+        fields.visit(due)
+    }
+
+    public init(sszFields fields: inout SSZFieldReader, in input: Span<UInt8>) throws(SSZError) {
+        let keys = try fields.next(SSZList<SSZByteVector<32>, 1>.self, in: input)
+        number = try fields.next(in: input)
+        let address = try fields.next(SSZByteVector<20>.self, in: input).bytes
+        amount = try fields.next(in: input)
+        due = try fields.next(in: input)
+        key = keys.elements.first.flatMap {
+            SigningKeyBytes(scheme: .ed25519, bytes: $0.bytes)
+        }
+        guard let address = Address(address.span) else {
+            throw .invalidValue("an address of \(address.count) bytes")
+        }
+        self.address = address
     }
 }
 
 extension ValidatorRegistry: SSZContainer {
     public static let sszLayout = SSZLayout(
-        SSZList<RegisteredValidator, 4096>.self, SSZList<SSZByteVector<32>, 1024>.self)
+        SSZList<RegisteredValidator, 4096>.self, SSZList<SSZByteVector<32>, 1024>.self,
+        SSZList<StakePayment, 4096>.self, UInt64.self, UInt64.self)
 
     public func sszFields(_ fields: inout some SSZFieldVisitor) {
         guard let entries = SSZList<RegisteredValidator, 4096>(Array(entries.values)),
             let slashed = SSZList<SSZByteVector<32>, 1024>(
-                slashed.compactMap { SSZByteVector<32>($0.bytes) })
+                slashed.compactMap { SSZByteVector<32>($0.bytes) }),
+            let payments = SSZList<StakePayment, 4096>(payments)
         else { preconditionFailure("a registry keeps to its limits") }
         fields.visit(entries)
         fields.visit(slashed)
+        fields.visit(payments)
+        fields.visit(paidCount)
+        fields.visit(registeredCount)
     }
 
     public init(sszFields fields: inout SSZFieldReader, in input: Span<UInt8>) throws(SSZError) {
         let entries = try fields.next(SSZList<RegisteredValidator, 4096>.self, in: input)
         let slashed = try fields.next(SSZList<SSZByteVector<32>, 1024>.self, in: input)
+        let payments = try fields.next(SSZList<StakePayment, 4096>.self, in: input)
+        let paidCount = try fields.next(UInt64.self, in: input)
+        let registeredCount = try fields.next(UInt64.self, in: input)
         self.init(
             entries.elements,
             slashed: slashed.elements.compactMap {
                 SigningKeyBytes(scheme: .ed25519, bytes: $0.bytes)
-            })
+            }, payments: payments.elements, paidCount: paidCount,
+            registeredCount: registeredCount)
     }
 }
 

@@ -53,4 +53,8 @@ public struct ChainParameters: Sendable {
 
     /// How many heights back evidence is taken: an epoch, the sets of which everyone still knows.
     public var evidenceAgeMax: UInt64 { epochLength }
+
+    /// Heights from the one at which stake is taken out to the one that pays it. The validator is in the set for
+    /// an epoch at most, and what it signed there is held against it for as long as evidence is taken.
+    public var withdrawalDelay: UInt64 { epochLength + evidenceAgeMax + 2 }
 }

@@ -94,6 +94,10 @@ enum CounterMeanings {
         "chain_blocks_imported": "Of those, heights that came later from peers",
         "chain_blocks_built": "Blocks that this validator made",
         "chain_builds_failed": "Blocks that this validator could not make",
+        "chain_payloads_asked":
+            "Requests of a validator without state for a payload to propose",
+        "chain_payloads_refused": "Payloads built for it that are invalid",
+        "chain_payloads_built": "Payloads built for others",
         "chain_blocks_valid": "Blocks of others found valid",
         "chain_blocks_undecided": "Blocks that this node could not judge",
         "chain_blocks_early": "Looks at blocks whose time was too far ahead",

@@ -144,7 +144,19 @@ struct ChainGenesis {
     }
 
     /// Registers a validator, or adds to its stake.
-    func deposit(from: Int, nonce: UInt64, validator: Int, amount: UInt64) -> [UInt8] {
+    ///
+    /// - Parameter isSigned: whether the validator has signed it, as it must to register.
+    func deposit(
+        from: Int, nonce: UInt64, validator: Int, amount: UInt64, isSigned: Bool = true
+    ) -> [UInt8] {
+        let key = Self.validatorKey(seed: seed, number: validator)
+        let credentials = Bytes32(
+            [UInt8](repeating: 0, count: 12) + Self.owner(of: validator).storage.span.copied())
+        guard let credentials else { preconditionFailure("32 bytes") }
+        let message = DepositMessage(
+            key: key.publicKey, credentials: credentials, amount: amount)
+        var signature = [UInt8](repeating: 0, count: 64)
+        if isSigned { signature = key.sign(message.signedMessage(network: parameters.network)) }
         var data: [UInt8] = []
         func word(_ value: UInt64) {
             data += [UInt8](repeating: 0, count: 24)
@@ -152,15 +164,15 @@ struct ChainGenesis {
         }
         for offset: UInt64 in [160, 256, 320, 384, 512] { word(offset) }
         word(48)
-        data += Self.validatorKey(seed: seed, number: validator).publicKey.bytes
+        data += key.publicKey.bytes
         data += [UInt8](repeating: 0, count: 32)
         word(32)
-        data += [UInt8](repeating: 0, count: 12) + Self.owner(of: validator).storage.span.copied()
+        data += credentials.bytes
         word(8)
         data.appendLittleEndian(amount)
         data += [UInt8](repeating: 0, count: 24)
         word(96)
-        data += [UInt8](repeating: 0, count: 96)
+        data += signature + [UInt8](repeating: 0, count: 32)
         word(8)
         data += [UInt8](repeating: 0, count: 32)
         return transaction(

@@ -85,7 +85,8 @@ final class HostChain {
         switch task {
         case .readCandidates: .microseconds(100)
         // With a sync.
-        case .build, .judge: .milliseconds(3)
+        case .build, .judge, .assemble, .buildPayload: .milliseconds(3)
+        case .signOrder: .microseconds(100)
         case .commit: .milliseconds(2)
         case .importBlocks(let blocks): .milliseconds(1 + blocks.count)
         case .readBlocks: .milliseconds(1)

@@ -86,6 +86,15 @@ final class Liar {
             if proposalLie == .doubleProposal { second = Self.rebuilt(contents, later: true) }
             built = contents
             return .built(height: height, round: round, contents, facts)
+        case .buildPayload(let id, _, _):
+            let answer = processor.perform(task)
+            guard lies.contains(.wrongState), case .payloadBuilt(_, let built?) = answer,
+                var execution = try? Block(built.payload.span)
+            else { return answer }
+            tell(.wrongState)
+            execution.header.stateRoot = SHA256.hash(execution.header.stateRoot.bytes)
+            return .payloadBuilt(
+                id, BuiltPayload(payload: execution.encoded, witness: built.witness))
         case .judge(let order):
             lastBlock = order.contents.block.id
             let answer = processor.perform(task)

@@ -58,11 +58,14 @@ final class Referee {
         parent = block.header
         hashes[block.header.number] = block.header.hash
         transactionCount += block.transactions.count
-        // The base fee is burned; nothing else comes or goes.
+        // The base fee is burned, stake comes back from consensus; nothing else comes or goes.
+        let paid = (block.withdrawals ?? []).reduce(UInt256.zero) {
+            $0 &+ UInt256($1.amount) &* UInt256(1_000_000_000)
+        }
         let burned =
             (block.header.baseFeePerGas ?? .zero) &* UInt256(block.header.gasUsed)
-        guard total == before &- burned else {
-            return "balances of \(total) after \(before) less \(burned)"
+        guard total == before &+ paid &- burned else {
+            return "balances of \(total) after \(before) and \(paid) less \(burned)"
         }
         return nil
     }

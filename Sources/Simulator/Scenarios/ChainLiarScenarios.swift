@@ -1,6 +1,7 @@
 import Chain
 import ChoraleBase
 import ChoraleTypes
+import Execution
 import Node
 
 /// As many lie as may.
@@ -150,6 +151,11 @@ public struct ChainEpochsScenario: Scenario {
             network.genesis.deposit(
                 from: 1, nonce: load.next(1), validator: count + 1,
                 amount: 2 * ChainGenesis.stake))
+        // Nobody registers the key of somebody else: who tries gets it back.
+        load.give(
+            network.genesis.deposit(
+                from: 2, nonce: load.next(2), validator: count + 2,
+                amount: 3 * ChainGenesis.stake, isSigned: false))
         expect("deposits make validators") {
             $0.index(of: key(count)) != nil && $0.index(of: key(count + 1)) != nil
         }
@@ -166,6 +172,21 @@ public struct ChainEpochsScenario: Scenario {
         }
         run.simulation.start(network.validators[leaving])
         network.expectProgress("the new sets commit", heights: 9, within: .seconds(60))
+        func expectPayment(_ name: String, to validator: Int, _ amount: UInt64) {
+            let owner = ChainGenesis.owner(of: validator)
+            let wei = UInt256(amount) &* UInt256(1_000_000_000)
+            let isPaid = run.simulation.run(
+                until: { network.checker.referee.balance(of: owner) == wei },
+                limit: parameters.duration)
+            run.check(name, isPaid, "\(network.checker.referee.balance(of: owner)) wei")
+        }
+        expectPayment("who left has the stake back", to: leaving, ChainGenesis.stake)
+        expectPayment(
+            "a deposit that the validator has not signed comes back", to: count + 2,
+            3 * ChainGenesis.stake)
+        run.check(
+            "and registers nobody",
+            network.checker.currentSet?.index(of: key(count + 2)) == nil, "")
         let proposers = network.checker.proposers
         run.check(
             "those who came propose",
