@@ -124,6 +124,63 @@ class NetworkTests(ProgramTest):
         self.assertTrue(os.path.exists(first))
 
 
+class ValidatorTests(ProgramTest):
+    """What wallets are given to send; that networks take it is shown by Interop."""
+
+    TO = "0x" + "ab" * 20
+
+    def setUp(self):
+        super().setUp()
+        self.network = self.path("net")
+        made = chorale("genesis", "--validators", "1", "--output", self.network, "--seed", "4")
+        self.assertEqual(made.status, 0, str(made))
+        self.key = self.path("validator.key")
+        self.assertEqual(chorale("key", "generate", self.key).status, 0)
+        inspected = chorale("key", "inspect", "--json", self.key).document
+        # In libp2p's protobuf: four bytes, then the key.
+        self.public = inspected["publicKey"][8:]
+
+    def deposit(self, *arguments):
+        return chorale("validator", "deposit", self.key, "--network", self.network, *arguments)
+
+    def test_a_deposit_is_what_the_contract_takes(self):
+        outcome = self.deposit("--to", self.TO, "--gwei", "32000000001", "--json")
+        self.assertEqual(outcome.status, 0, str(outcome))
+        told = outcome.document
+        data = bytes.fromhex(told["data"][2:])
+        self.assertEqual(told["to"].lower(), "0x" + "0" * 36 + "6110")
+        self.assertEqual(int(told["value"], 16), 32000000001 * 10**9)
+        self.assertEqual(len(data), 48 + 32 + 96)
+        self.assertEqual(data[:48].hex(), self.public + "00" * 16)
+        self.assertEqual(data[48:80].hex(), "00" * 12 + "ab" * 20)
+        self.assertEqual(data[144:], bytes(32))
+        self.assertNotEqual(data[80:144], bytes(64))
+
+    def test_an_exit_names_key_and_amount(self):
+        outcome = chorale("validator", "exit", self.key, "--gwei", "5", "--json")
+        self.assertEqual(outcome.status, 0, str(outcome))
+        data = bytes.fromhex(outcome.document["data"][2:])
+        self.assertEqual(data.hex(), self.public + "00" * 16 + "0000000000000005")
+        self.assertEqual(int(outcome.document["value"], 16), 1)
+
+    def test_wrong_values_are_named(self):
+        rows = [
+            (("--to", "0x12", "--gwei", "32000000000"), "'0x12' is no address"),
+            (("--to", self.TO, "--gwei", "5"), "at least 1000000000"),
+            (("--to", self.TO, "--gwei", str(2**63)), "at most"),
+        ]
+        for arguments, text in rows:
+            with self.subTest(text):
+                outcome = self.deposit(*arguments)
+                self.assertEqual(outcome.status, 2, str(outcome))
+                self.assertIn(text, outcome.error)
+        other = self.path("other.key")
+        chorale("key", "generate", "--type", "secp256k1", other)
+        outcome = chorale("validator", "exit", other)
+        self.assertEqual(outcome.status, 1, str(outcome))
+        self.assertIn("Ed25519", outcome.error)
+
+
 class ChainVerdictTests(ProgramTest):
     """What testnet/run says of chains that it compared."""
 

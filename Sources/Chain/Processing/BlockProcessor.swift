@@ -3,7 +3,8 @@ public import ChoraleTypes
 public import Codec
 import Consensus
 public import Crypto
-public import Execution
+import Execution
+import OrderedCollections
 public import TransactionPool
 
 /// Builds, judges and applies blocks: the half of a chain that takes time, and waits for a disk.
@@ -24,7 +25,6 @@ public final class BlockProcessor<Store: ChainStore> {
     public internal(set) var head: ChainHead
 
     let key: Ed25519.PrivateKey?
-    let feeRecipient: Address
     let poolLimits: PoolLimits
     let stateless: StatelessExecution
     /// Blocks of the height after the head that were executed.
@@ -60,10 +60,9 @@ public final class BlockProcessor<Store: ChainStore> {
 
     /// - Parameters:
     ///   - key: of the validator that proposes; nil for whoever does not.
-    ///   - feeRecipient: of the blocks that it makes.
     public init(
         _ parameters: ChainParameters, store: Store, keepsState: Bool, key: Ed25519.PrivateKey?,
-        feeRecipient: Address = .zero, poolLimits: PoolLimits = PoolLimits(),
+        poolLimits: PoolLimits = PoolLimits(),
         parallel: any ParallelMap = SequentialMap()
     ) throws(OpenError) {
         guard let record = store.head else { throw .empty }
@@ -77,7 +76,6 @@ public final class BlockProcessor<Store: ChainStore> {
         self.store = store
         self.keepsState = keepsState
         self.key = key
-        self.feeRecipient = feeRecipient
         self.poolLimits = poolLimits
         self.head = head
         var stateless = StatelessExecution(
@@ -104,6 +102,12 @@ public final class BlockProcessor<Store: ChainStore> {
                 height: 0, blockID: parameters.genesisID, blockHash: parameters.genesisHeader.hash,
                 block: [], payload: block.encoded, commit: []), execution: state,
             head: head.sszEncoded())
+    }
+
+    /// Of the blocks that this validator makes: the address that it is registered with.
+    var feeRecipient: Address {
+        key.flatMap { SigningKeyBytes(scheme: .ed25519, bytes: $0.publicKey.bytes) }
+            .flatMap { head.registry.entries[$0]?.address } ?? .zero
     }
 
     public func perform(_ task: ChainTask) -> ChainAnswer {

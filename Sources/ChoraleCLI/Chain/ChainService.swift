@@ -186,12 +186,9 @@ final class ChainService {
         _ parameters: ChainParameters, _ database: ChainDatabase, keepsState: Bool,
         key: Ed25519.PrivateKey?, _ genesis: ChainGenesis
     ) throws(Failure) -> BlockProcessor<ChainDatabase> {
-        let bytes = key.flatMap { SigningKeyBytes(scheme: .ed25519, bytes: $0.publicKey.bytes) }
-        let recipient = parameters.validators.first { $0.key == bytes }?.address
         do throws(BlockProcessor<ChainDatabase>.OpenError) {
             let processor = try BlockProcessor(
-                parameters, store: database, keepsState: keepsState, key: key,
-                feeRecipient: recipient ?? .zero)
+                parameters, store: database, keepsState: keepsState, key: key)
             guard keepsState == (database.stateHead != nil) else {
                 throw BlockProcessor<ChainDatabase>.OpenError.otherNetwork
             }

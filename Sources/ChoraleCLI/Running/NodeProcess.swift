@@ -1,5 +1,4 @@
 import Admin
-import Chain
 import ChoraleBase
 import ChoraleTypes
 import Codec
@@ -50,12 +49,7 @@ final class NodeProcess {
     private let board = TelemetryBoard()
     private var servers: [TelemetryServer] = []
     private var secondTimer: LoopTimer?
-    /// Why the database does not work, while it does not.
-    private var storeFault: String?
-    /// Why the chain stands still here, while it does.
-    private var chainFault: String?
-    /// Why this validator signs nothing, while it does not.
-    private var signingFault: String?
+    private var health = NodeHealth()
     private var listensOwed: Int
     private var peerCount = 0
     /// When to say that nobody is there; nil while somebody is.
@@ -243,28 +237,9 @@ final class NodeProcess {
             adminConnectionCount: admin?.connectionCount ?? 0, store: store.counters,
             chain: host.chainInfo)
         board.publish(
-            NodeMetricsPage.snapshot(reading), health: health,
+            NodeMetricsPage.snapshot(reading),
+            health: isDraining ? .unhealthy(reason: "the node is stopping") : health.report,
             info: JSONValue.object(node.info.json).text)
-    }
-
-    /// What keeps the chain from going on here, for whoever watches.
-    private func noteChain(_ event: NodeEvent) {
-        guard case .chain(let event) = event else { return }
-        switch event {
-        case .stopped(let reason): chainFault = reason
-        case .signingStopped(let reason): signingFault = reason
-        case .committed: chainFault = nil
-        case .signingResumed: signingFault = nil
-        default: break
-        }
-    }
-
-    private var health: Health {
-        if isDraining { return .unhealthy(reason: "the node is stopping") }
-        if let fault = storeFault ?? chainFault ?? signingFault {
-            return .unhealthy(reason: fault)
-        }
-        return .healthy
     }
 
     // MARK: Life
@@ -284,9 +259,7 @@ final class NodeProcess {
         case .peerDisconnected: peerCount -= 1
         default: break
         }
-        if case .storeFailed(let reason) = event { storeFault = reason }
-        if case .storeRecovered = event { storeFault = nil }
-        noteChain(event)
+        health.note(event)
         log.log(event)
         guard case .started = event else { return }
         ProcessMemory.releaseStartUpPages()

@@ -110,7 +110,7 @@ extension Address {
     static let blockHashHistory = Address(
         0x0000_F908, 0x27F1_C53A_10CB_7A02, 0x335B_1753_2000_2935)
     /// EIP-7002.
-    static let withdrawalRequests = Address(
+    public static let withdrawalRequests = Address(
         0x0000_0961, 0xEF48_0EB5_5E80_D19A, 0xD835_79A6_4C00_7002)
     /// EIP-7251.
     static let consolidationRequests = Address(

@@ -26,7 +26,7 @@ public struct ChainStoreOptions: Hashable, Sendable {
         /// Of a commit: 100,000 validators' signatures of 64 bytes.
         public var commitSizeMax = 8 << 20
         /// Of the chain's own record in the head.
-        public var headSizeMax = 1 << 20
+        public var headSizeMax = 4 << 20
         /// New trie nodes: what 60 million gas can touch (``Trie/Limits/state``).
         public var nodeCountMax = 1 << 22
         /// Nodes of storages that went as a whole, taken down with one height.
