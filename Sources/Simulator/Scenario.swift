@@ -42,7 +42,8 @@ public enum Scenarios {
         MeshScenario.self, DHTScenario.self, BodyScenario.self, FloodScenario.self,
         RestartScenario.self, ChainScenario.self, ChainPartitionScenario.self,
         ChainSilentScenario.self, ChainByzantineScenario.self, ChainAmnesiaScenario.self,
-        ChainBodiesScenario.self, ChainSkewScenario.self, ChainEpochsScenario.self,
+        ChainLockScenario.self, ChainBodiesScenario.self, ChainSkewScenario.self,
+        ChainEpochsScenario.self,
         ChainLatencyScenario.self,
     ]
 

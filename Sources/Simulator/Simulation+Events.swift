@@ -100,6 +100,7 @@ extension Simulation {
         perform(&results, on: host)
         swap(&results, &outputs)
         rearm(host)
+        onTurn?(host.index)
     }
 
     func rearm(_ host: Host) {

@@ -204,6 +204,10 @@ extension Simulation {
                 .stalled(end, blockCount: wire[end.side].blockCount),
                 at: now.advanced(by: conditions.writeTimeout))
         }
+        guard !heldLinks.contains(HostLink(from: host.index, to: wire[other].host.index)) else {
+            wire[other].held.append(bytes)
+            return
+        }
         schedule(.deliver(WireEnd(wire: wire, side: other), bytes), at: arrival)
     }
 
@@ -256,6 +260,7 @@ extension Simulation {
         perform(&results, on: host)
         swap(&results, &outputs)
         rearm(host)
+        onTurn?(host.index)
     }
 
     /// Half a buffer is free again.

@@ -31,6 +31,10 @@ public final class Simulation {
     public var onReply: ((HostIndex, CommandID, Reply, Bool) -> Void)?
     /// Called for each order to a validator's files as it comes.
     var onJournal: ((HostIndex, JournalOrder) -> Void)?
+    /// Called after whatever a host has taken in or let out, for tests that put a fault into a node.
+    var onTurn: ((HostIndex) -> Void)?
+    /// Directions in which nothing arrives for now.
+    var heldLinks: Set<HostLink> = []
     /// Called every 65,536 steps.
     public var onProgress: ((Simulation) -> Void)?
     /// Things that happened in the simulator's own queue.

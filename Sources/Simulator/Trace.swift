@@ -6,7 +6,8 @@ import Crypto
 /// Every event is hashed. Lines are made only on demand, because a run of 1,000 nodes has millions.
 public struct Trace {
     enum Kind: UInt8 {
-        case start, crash, kill, partition, bytes, event, open, closed, stopped, command, clock
+        case start, crash, kill, partition, bytes, event, open, closed, stopped, command, clock,
+            hold, release
     }
 
     private var hasher = SHA256.Hasher()

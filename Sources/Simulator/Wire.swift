@@ -61,6 +61,8 @@ final class Wire {
         /// Reading is paused; segments wait.
         var isPaused = false
         var waiting: Deque<[UInt8]> = []
+        /// Sent towards this end over a link that is held.
+        var held: [[UInt8]] = []
         /// Sent towards this end and not yet read by it, in bytes.
         var unreadSize = 0
         /// The end of input, behind what waits.

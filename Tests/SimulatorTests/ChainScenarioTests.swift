@@ -4,7 +4,7 @@ import Testing
 
 @testable import Simulator
 
-/// Chains under every fault, with 25 seeds each: 200 runs. The first two seeds are run twice, and must be the
+/// Chains under every fault, with 25 seeds each: 225 runs. The first two seeds are run twice, and must be the
 /// same byte for byte.
 @Suite struct ChainScenarioTests {
     private func expectPassed(_ scenario: some Scenario) throws {
@@ -54,6 +54,10 @@ import Testing
 
     @Test(arguments: UInt64(1)...25) func amnesia(seed: UInt64) throws {
         try expectPassed(ChainAmnesiaScenario(parameters(seed, seconds: 20)))
+    }
+
+    @Test(arguments: UInt64(1)...25) func locks(seed: UInt64) throws {
+        try expectPassed(ChainLockScenario(parameters(seed, seconds: 30, sometimes: 7)))
     }
 
     @Test(arguments: UInt64(1)...25) func bodies(seed: UInt64) throws {
