@@ -146,7 +146,7 @@ struct Chorale: ParsableCommand {
         subcommands: [
             InitCommand.self, RunCommand.self, GenesisCommand.self, AdminCommand.self,
             GossipCommand.self, BodyCommand.self, DHTCommand.self, PingCommand.self,
-            PerfCommand.self, KeyCommand.self, ValidatorCommand.self, EVMCommand.self, WitnessCommand.self,
-            NetworkCommand.self, LoadCommand.self, EngineCommand.self,
+            PerfCommand.self, KeyCommand.self, ValidatorCommand.self, EVMCommand.self,
+            WitnessCommand.self, NetworkCommand.self, LoadCommand.self, EngineCommand.self,
         ])
 }
