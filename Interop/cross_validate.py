@@ -113,7 +113,8 @@ def main() -> int:
     fixtures = os.environ.get("CHORALE_EVM_FIXTURES", str(HERE.parent.parent / "shared/evm"))
     path = chosen.cases or Path(fixtures) / "witness/fixtures.jsonl.gz"
     if not path.exists():
-        sys.exit(f"cross-validate: no cases at {path}: give --cases FILE")
+        print(f"cross-validate: no cases at {path}: give --cases FILE", file=sys.stderr)
+        return 3
     failures = asked = 0
     with tempfile.TemporaryDirectory(prefix="chorale-cross-") as directory:
         chorale = Chorale(program(chosen.chorale), Path(directory))

@@ -12,6 +12,8 @@ public enum ColumnFamily: String, CaseIterable, Hashable, Sendable {
     case witness
     /// Chunks of bodies, by root and big-endian index.
     case chunk
+    /// What other implementations said of blocks, by big-endian height and the block's hash.
+    case validation
 }
 
 /// One change to the database.

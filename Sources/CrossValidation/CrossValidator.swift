@@ -35,21 +35,14 @@ public final class CrossValidator: Sendable {
         public init(verifiers: [Verifier]) { self.verifiers = verifiers }
     }
 
-    /// What questions and their asker share.
-    private final class Shared: Sendable {
-        struct State {
-            var questionCount = 0
-            var isOpen = true
-        }
-
-        let state = Mutex(State())
-        let cancellation = HTTPClient.Cancellation()
-    }
-
     private let options: Options
-    private let shared = Shared()
+    private let questions: OpenQuestions
+    private let cancellation = HTTPClient.Cancellation()
 
-    public init(_ options: Options) { self.options = options }
+    public init(_ options: Options) {
+        self.options = options
+        questions = OpenQuestions(countMax: options.questionCountMax)
+    }
 
     deinit { stop() }
 
@@ -61,32 +54,35 @@ public final class CrossValidator: Sendable {
         _ item: CrossValidationCase,
         _ done: @escaping @Sendable (CrossValidationReport) -> Void
     ) -> Bool {
-        let isTaken = shared.state.withLock { state in
-            guard state.isOpen, state.questionCount < options.questionCountMax else { return false }
-            state.questionCount += 1
-            return true
-        }
-        guard isTaken else { return false }
-        let question = Question(options: options, cancellation: shared.cancellation)
-        let thread = NamedThread("cross-validate") { [shared] in
+        guard questions.begin() else { return false }
+        let question = Question(options: options, cancellation: cancellation)
+        let thread = NamedThread("cross-validate") { [questions] in
             done(question.report(item))
-            shared.state.withLock { $0.questionCount -= 1 }
+            questions.end()
         }
         guard let thread else {
-            shared.state.withLock { $0.questionCount -= 1 }
+            questions.end()
             return false
         }
         thread.detach()
         return true
     }
 
+    /// Asks about a block and waits for the report, on the calling thread, which is not one that others wait for.
+    ///
+    /// - Returns: nil when so many questions are open that this one was not taken, or after ``stop()``.
+    public func report(_ item: CrossValidationCase) -> CrossValidationReport? {
+        guard questions.begin() else { return nil }
+        defer { questions.end() }
+        return Question(options: options, cancellation: cancellation).report(item)
+    }
+
     /// Ends all questions, whose verifiers are silent then, and waits until each has been answered.
     /// Not to be called from a callback. Calling it again does nothing.
     public func stop() {
-        shared.cancellation.cancel()
-        shared.state.withLock { $0.isOpen = false }
-        // Verifiers look at the cancellation several times a second.
-        while shared.state.withLock({ $0.questionCount }) > 0 { usleep(1000) }
+        // Verifiers look at it several times a second.
+        cancellation.cancel()
+        questions.close()
     }
 }
 

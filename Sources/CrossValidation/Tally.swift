@@ -12,11 +12,20 @@ public struct Tally: Hashable, Sendable {
         self.silent = silent
     }
 
-    /// Counts answers about a block that the host has found valid itself.
+    /// What a family says.
+    public enum Voice: Hashable, Sendable {
+        case agrees
+        case disagrees
+        case silent
+    }
+
+    /// What families say, the host's among them, of a block that the host has found valid itself.
     ///
     /// Each family has one voice: it disagrees if any of its endpoints does, the host's own family too, and
     /// is silent only if all are.
-    public init(_ answers: [VerifierAnswer]) {
+    ///
+    /// - Returns: in the order of names.
+    public static func voices(_ answers: [VerifierAnswer]) -> [(family: String, voice: Voice)] {
         var families: [String: (agrees: Bool, disagrees: Bool)] = [
             Verifier.host: (agrees: true, disagrees: false)
         ]
@@ -29,14 +38,19 @@ public struct Tally: Hashable, Sendable {
             }
             families[answer.verifier.family] = family
         }
+        return families.sorted { $0.key < $1.key }.map { name, said in
+            (name, said.disagrees ? .disagrees : said.agrees ? .agrees : .silent)
+        }
+    }
+
+    /// Counts answers about a block that the host has found valid itself, as ``voices(_:)`` has them.
+    public init(_ answers: [VerifierAnswer]) {
         self.init(agree: 0, disagree: 0, silent: 0)
-        for family in families.values {
-            if family.disagrees {
-                disagree += 1
-            } else if family.agrees {
-                agree += 1
-            } else {
-                silent += 1
+        for voice in Self.voices(answers) {
+            switch voice.voice {
+            case .agrees: agree += 1
+            case .disagrees: disagree += 1
+            case .silent: silent += 1
             }
         }
     }
@@ -59,8 +73,8 @@ public enum UnreachablePolicy: String, CaseIterable, Hashable, Sendable {
     case refuse
 }
 
-public enum CrossValidationDecision: Hashable, Sendable {
-    public enum Cause: String, Hashable, Sendable {
+public enum CrossValidationDecision: Hashable, Sendable, CaseIterable {
+    public enum Cause: String, Hashable, Sendable, CaseIterable {
         case disagreement
         case unreachable
     }
@@ -69,6 +83,10 @@ public enum CrossValidationDecision: Hashable, Sendable {
     /// An operator should know.
     case acceptWithAlarm(Cause)
     case refuse(Cause)
+
+    public static var allCases: [CrossValidationDecision] {
+        [.accept] + Cause.allCases.map { .acceptWithAlarm($0) } + Cause.allCases.map { .refuse($0) }
+    }
 
     public var isAccepted: Bool {
         if case .refuse = self { false } else { true }

@@ -1,4 +1,5 @@
 import ChoraleBase
+import Crypto
 import Execution
 
 /// Valid blocks above what is final, and their states.
@@ -14,11 +15,15 @@ struct BlockTree {
         let hash: Bytes32
         let header: [UInt8]
         let requests: [[UInt8]]
+        let receipts: [Receipt]
+        /// Of the block's transactions, in order.
+        let transactionHashes: [Bytes32]
+        /// Against the parent's state.
+        let changes: [AccountChange]
         /// RLP; made with the block, or nil.
         var witness: [UInt8]?
         fileprivate let nodes: [Bytes32]
-        fileprivate let codes: [Bytes32]
-        /// Bytes that count: of the block, its witness, nodes and codes.
+        /// Bytes that count: of the block, its witness and receipts, its changes, nodes and codes.
         let size: Int
 
         var parent: Bytes32 { block.header.parentHash }
@@ -38,6 +43,8 @@ struct BlockTree {
     mutating func insert(_ executed: ExecutedBlock) {
         precondition(entries[executed.hash] == nil, "a block is executed once")
         var size = executed.size + (executed.witness?.count ?? 0)
+        size += executed.outcome.receipts.reduce(0) { $0 + $1.heldSize }
+        size += executed.outcome.changes.reduce(0) { $0 + 256 + $1.slots.count * 64 }
         for (hash, encoding) in executed.nodes {
             size += encoding.count
             nodes[hash, default: (encoding, 0)].count += 1
@@ -48,9 +55,10 @@ struct BlockTree {
         }
         entries[executed.hash] = Entry(
             block: executed.block, hash: executed.hash, header: executed.block.header.encoded,
-            requests: executed.requests, witness: executed.witness,
-            nodes: executed.nodes.map(\.hash), codes: executed.codes.map { $0.hash.bytes32 },
-            size: size)
+            requests: executed.outcome.requests, receipts: executed.outcome.receipts,
+            transactionHashes: executed.block.transactions.map { Keccak256.hash($0.encoded) },
+            changes: executed.outcome.changes, witness: executed.witness,
+            nodes: executed.nodes.map(\.hash), size: size)
         self.size += size
     }
 
@@ -60,7 +68,7 @@ struct BlockTree {
             block: entry.block, hash: entry.hash,
             nodes: entry.nodes.compactMap { hash in
                 nodes[hash].map { (hash: hash, encoding: $0.encoding) }
-            }, codes: entry.codes.compactMap { codes[$0]?.code })
+            }, receipts: entry.receipts, changes: entry.changes)
     }
 
     mutating func remove(_ hash: Bytes32) {
@@ -70,7 +78,7 @@ struct BlockTree {
             guard let count = nodes[hash]?.count else { continue }
             if count > 1 { nodes[hash]?.count = count - 1 } else { nodes[hash] = nil }
         }
-        for hash in entry.codes {
+        for hash in entry.changes.compactMap({ $0.code?.hash.bytes32 }) {
             guard let count = codes[hash]?.count else { continue }
             if count > 1 { codes[hash]?.count = count - 1 } else { codes[hash] = nil }
         }
@@ -90,11 +98,20 @@ struct ExecutedBlock {
     var hash: Bytes32
     /// Of its encoding.
     var size: Int
-    var requests: [[UInt8]]
+    var outcome: BlockOutcome
     /// RLP.
     var witness: [UInt8]?
     var nodes: [(hash: Bytes32, encoding: [UInt8])]
-    var codes: [Code]
+
+    /// Codes that it created.
+    var codes: [Code] { outcome.changes.compactMap(\.code) }
+}
+
+extension Receipt {
+    /// What it takes in memory, in bytes, roughly.
+    fileprivate var heldSize: Int {
+        logs.reduce(320) { $0 + 96 + $1.data.count + $1.topics.count * 32 }
+    }
 }
 
 /// The tree with its base under it, as states read them.

@@ -1,4 +1,5 @@
 public import ChoraleBase
+import Crypto
 public import Execution
 
 /// A block that has become final, with what it adds to the state.
@@ -7,7 +8,10 @@ public struct FinalizedBlock: Sendable {
     public var hash: Bytes32
     /// Trie nodes by the hash of their bytes.
     public var nodes: [(hash: Bytes32, encoding: [UInt8])]
-    public var codes: [Code]
+    /// Of its transactions, in order.
+    public var receipts: [Receipt]
+    /// Against the state before it.
+    public var changes: [AccountChange]
 }
 
 /// What is final: blocks and the state after the last of them. Under an engine's tree of blocks that are
@@ -22,6 +26,13 @@ public protocol EngineBase: AnyObject, TrieNodeSource, CodeSource {
     /// the last 256 are.
     func header(at number: UInt64) throws(SourceFailure) -> (hash: Bytes32, header: Header)?
 
+    /// Receipts of a final block, in order; nil when they are not kept.
+    func receipts(at number: UInt64) throws(SourceFailure) -> [Receipt]?
+    /// Where a transaction of a final block is; nil for one that is not kept.
+    func location(of transaction: Bytes32) throws(SourceFailure) -> (number: UInt64, index: Int)?
+    /// The state after a final block; nil where it is not kept.
+    func state(after number: UInt64) throws(SourceFailure) -> (any StateReader)?
+
     /// Adds a block that follows ``head``. All of it or nothing.
     func add(_ block: FinalizedBlock) throws(SourceFailure)
 }
@@ -34,6 +45,8 @@ public final class MemoryEngineBase: EngineBase {
     private var blocks: [Bytes32: Block] = [:]
     private var hashes: [UInt64: Bytes32] = [:]
     private var headers: [UInt64: Header] = [:]
+    private var receipts: [UInt64: [Receipt]] = [:]
+    private var locations: [Bytes32: (number: UInt64, index: Int)] = [:]
     private let blockCountMax: UInt64
     public private(set) var head: Header
 
@@ -57,6 +70,10 @@ public final class MemoryEngineBase: EngineBase {
         headers[number] = block.header
         guard number >= blockCountMax, let old = hashes.removeValue(forKey: number - blockCountMax)
         else { return }
+        for transaction in blocks[old]?.transactions ?? [] {
+            locations[Keccak256.hash(transaction.encoded)] = nil
+        }
+        receipts[number - blockCountMax] = nil
         blocks[old] = nil
         headers[number - blockCountMax] = nil
     }
@@ -68,11 +85,34 @@ public final class MemoryEngineBase: EngineBase {
         return (hash, header)
     }
 
+    public func receipts(at number: UInt64) -> [Receipt]? {
+        headers[number] == nil ? nil : receipts[number] ?? []
+    }
+
+    public func location(of transaction: Bytes32) -> (number: UInt64, index: Int)? {
+        locations[transaction]
+    }
+
+    public func state(after number: UInt64) -> (any StateReader)? {
+        guard let header = headers[number] else { return nil }
+        // Nodes stay, and so all states that have a header.
+        var known: [UInt64: Bytes32] = [:]
+        for ancestor in (number < 255 ? 0 : number - 255)...number {
+            known[ancestor] = hashes[ancestor]
+        }
+        return TrieState(root: header.stateRoot, source: self, blockHashes: known, records: false)
+    }
+
     public func add(_ block: FinalizedBlock) {
         precondition(
             block.block.header.number == head.number + 1, "final blocks follow each other")
         for (hash, encoding) in block.nodes { nodes[hash] = encoding }
-        for code in block.codes { codes[code.hash.bytes32] = code }
+        for code in block.changes.compactMap(\.code) { codes[code.hash.bytes32] = code }
+        let number = block.block.header.number
+        receipts[number] = block.receipts
+        for (index, transaction) in block.block.transactions.enumerated() {
+            locations[Keccak256.hash(transaction.encoded)] = (number, index)
+        }
         keep(block.block, block.hash)
         head = block.block.header
     }

@@ -30,6 +30,15 @@ extension RPCError {
         RPCError(code: -38_006, message: "Too deep reorg: \(depth) blocks, \(limit) at most")
     }
 
+    /// The head is not for whoever calls to choose.
+    static let consensusDecides = RPCError(
+        code: -32_000, message: "Server error",
+        data: [
+            "err": .string(
+                "this node's own consensus decides its head: it verifies payloads, and follows no "
+                    + "forkchoice of others")
+        ])
+
     /// Of no fault of whoever calls.
     static func engine(_ reason: String) -> RPCError {
         RPCError(code: -32_000, message: "Server error", data: ["err": .string(reason)])

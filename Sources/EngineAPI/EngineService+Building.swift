@@ -50,8 +50,8 @@ extension EngineService {
             id: id,
             executed: ExecutedBlock(
                 block: result.block, hash: result.block.header.hash,
-                size: result.block.encoded.count, requests: result.outcome.requests,
-                witness: result.witness.rlp(), nodes: result.newNodes, codes: result.newCodes),
+                size: result.block.encoded.count, outcome: result.outcome,
+                witness: result.witness.rlp(), nodes: result.newNodes),
             value: Self.value(result), withWitness: withWitness)
         counters.builtPayloads += 1
         if built.count >= limits.builtCountMax { built.removeFirst() }
@@ -126,7 +126,8 @@ extension EngineService {
             answer["shouldOverrideBuilder"] = .bool(false)
         }
         if version.rawValue >= 4 {
-            answer["executionRequests"] = .array(payload.executed.requests.map { .data($0) })
+            answer["executionRequests"] = .array(
+                payload.executed.outcome.requests.map { .data($0) })
         }
         if payload.withWitness, let witness = payload.executed.witness {
             answer["witness"] = .data(witness)

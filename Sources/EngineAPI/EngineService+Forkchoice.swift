@@ -41,7 +41,7 @@ extension EngineService {
     }
 
     /// Moves head, safe and final block, all or none.
-    private func choose(
+    func choose(
         _ head: Bytes32, safe: Bytes32, finalized: Bytes32
     ) throws(RPCError) {
         for (name, hash) in [("safeBlockHash", safe), ("finalizedBlockHash", finalized)]
@@ -59,10 +59,13 @@ extension EngineService {
         guard depth <= limits.reorgDepthMax else {
             throw .tooDeepReorg(depth, limit: limits.reorgDepthMax)
         }
+        let change = change(to: head)
         if finalized != .zero { try finalize(finalized, head: head) }
         self.head = head
         if safe != .zero { self.safe = safe }
         if finalized != .zero { self.finalized = finalized }
+        observer?.chose(
+            head: self.head, safe: self.safe, finalized: self.finalized, change)
     }
 
     /// Blocks of the present branch that are not on that of another head.
@@ -91,12 +94,14 @@ extension EngineService {
             let addition = state.tree.addition(entry)
             try read { () throws(SourceFailure) in try state.base.add(addition) }
             state.tree.remove(entry.hash)
+            observer?.removed(entry.number, entry.hash)
         }
         // What is left and does not reach the base's head any more goes.
         let others = state.tree.entries.values.sorted { $0.number < $1.number }
         for entry in others
         where state.tree[entry.parent] == nil && entry.parent != state.base.head.hash {
             state.tree.remove(entry.hash)
+            observer?.removed(entry.number, entry.hash)
         }
         for (hash, payload) in waiting where payload.block.header.number <= last.number {
             forgetWaiting(hash)

@@ -46,59 +46,25 @@ extension EngineService {
         _ method: String, _ version: StatelessPayloadRequest.Version, _ params: JSONValue?,
         withWitness: Bool
     ) throws(RPCError) -> JSONValue {
-        let request = try StatelessPayloadRequest(version, newPayload: method, params)
-        let payload = request.payload
-        let claimed = try EngineValue(params?.array?.first ?? .null, name: "payload")["blockHash"]
-            .digest
-        let fork = rules.epoch(at: payload.timestamp).fork
-        // A structure of another fork than its time's, where the method takes more than one.
-        if version == .v2, fork <= .shanghai, (payload.withdrawals != nil) != (fork == .shanghai) {
-            throw .parameters(
-                "`payload.withdrawals` \(fork == .shanghai ? "is missing" : "does not exist") "
-                    + "at \(payload.timestamp), when \(fork) holds")
+        let payload: NewPayload
+        switch try NewPayload.read(method, version, params, rules) {
+        case .payload(let found): payload = found
+        case .refused(let status): return status.json
         }
-        guard version.covers(fork) else {
-            throw .unsupportedFork(method, fork, at: payload.timestamp)
-        }
-        try Self.checkOrder(request.requests)
-        let block: Block
-        do throws(PayloadError) {
-            block = try request.block()
-        } catch {
-            return PayloadStatus(status: .invalid, error: "\(error)").json
-        }
-        let hash = block.header.hash
-        guard hash == claimed else {
-            return PayloadStatus(
-                status: version == .v1 ? .invalidBlockHash : .invalid,
-                error: "the block's hash is 0x\(hash), not 0x\(claimed)"
-            ).json
-        }
-        let size = block.encoded.count
         var status = try validate(
-            hash, WaitingPayload(block: block, size: size, requests: request.requests),
+            payload.hash,
+            WaitingPayload(
+                block: payload.block, size: payload.size, requests: payload.requests),
             withWitness: withWitness)
         switch status.status {
         case .valid: counters.validPayloads += 1
         case .invalid: counters.invalidPayloads += 1
         default: break
         }
-        if withWitness, status.status == .valid { status.witness = try witness(of: hash) }
-        return status.json
-    }
-
-    /// Specification: "Prague", `engine_newPayloadV4`, `executionRequests`.
-    private static func checkOrder(_ requests: [[UInt8]]?) throws(RPCError) {
-        var last: UInt8?
-        for (index, request) in (requests ?? []).enumerated() {
-            guard request.count > 1 else {
-                throw .parameters("`executionRequests[\(index)]` has no data")
-            }
-            if let last, request[0] <= last {
-                throw .parameters("`executionRequests[\(index)]` is not in ascending order")
-            }
-            last = request[0]
+        if withWitness, status.status == .valid {
+            status.witness = try witness(of: payload.hash)
         }
+        return status.json
     }
 
     // MARK: Validation
@@ -203,36 +169,10 @@ extension EngineService {
         let trie = TrieState(
             root: parent.stateRoot, source: state, blockHashes: ancestors.hashes)
         counters.executions += 1
-        let outcome: BlockOutcome
-        do throws(BlockFailure) {
-            outcome = try BlockExecution.run(
-                block, size: size, after: parent, rules, reader: trie)
-        } catch {
-            switch error {
-            case .rejected(let rejection): return .failure(rejection)
-            case .state(let error): throw .engine("\(error)")
-            }
-        }
-        guard outcome.receiptsRoot == block.header.receiptsRoot else {
-            return .failure(
-                .receiptsRoot(
-                    found: block.header.receiptsRoot, expected: outcome.receiptsRoot))
-        }
         do throws(StateError) {
-            let root = try trie.apply(outcome.changes)
-            guard root == block.header.stateRoot else {
-                return .failure(.stateRoot(found: block.header.stateRoot, expected: root))
-            }
-            var executed = ExecutedBlock(
-                block: block, hash: hash, size: size, requests: outcome.requests, witness: nil,
-                nodes: [], codes: outcome.changes.compactMap(\.code))
-            if withWitness {
-                executed.witness = try trie.witness(
-                    parent: parent.number, ancestors: ancestors.encodings
-                ).rlp()
-            }
-            trie.forEachNewNode { executed.nodes.append(($0, $1)) }
-            return .success(executed)
+            return try ExecutedBlock.make(
+                block, size: size, hash, after: parent, rules, on: trie,
+                ancestors: ancestors.encodings, withWitness: withWitness)
         } catch {
             throw .engine("\(error)")
         }
@@ -267,6 +207,7 @@ extension EngineService {
                     + "\(limits.treeSizeMax) at most: nothing is accepted until some are")
         }
         state.tree.insert(executed)
+        observer?.inserted(executed.block, executed.hash)
     }
 
     /// Drops branches that nobody has chosen, lowest first.
@@ -287,6 +228,7 @@ extension EngineService {
             else { continue }
             dropped.insert(entry.hash)
             state.tree.remove(entry.hash)
+            observer?.removed(entry.number, entry.hash)
         }
     }
 

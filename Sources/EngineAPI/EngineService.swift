@@ -48,20 +48,6 @@ public final class EngineService<Base: EngineBase> {
         public init() {}
     }
 
-    /// Who this is, for `engine_getClientVersionV1`.
-    public struct ClientVersion: Hashable, Sendable {
-        public var name: String
-        public var version: String
-        /// Four bytes in hexadecimal.
-        public var commit: String
-
-        public init(name: String = "Chorale", version: String, commit: String) {
-            self.name = name
-            self.version = version
-            self.commit = commit
-        }
-    }
-
     /// Candidates for a block after a parent, best first, with their senders.
     public typealias TransactionSource =
         (_ parent: Header, _ baseFee: UInt256) -> [(transaction: Transaction, sender: Address)]
@@ -70,8 +56,10 @@ public final class EngineService<Base: EngineBase> {
     let limits: Limits
     let state: EngineState<Base>
     let transactions: TransactionSource
-    private let version: ClientVersion
+    private let version: EngineClientVersion
     public internal(set) var counters = Counters()
+    /// Told what becomes of blocks; whoever gives it keeps it.
+    public weak var observer: (any EngineObserver)?
 
     /// The canonical head; the base's head at first.
     public internal(set) var head: Bytes32
@@ -87,7 +75,7 @@ public final class EngineService<Base: EngineBase> {
     var built: [BuiltPayload] = []
 
     public init(
-        base: Base, rules: ChainRules, version: ClientVersion, limits: Limits = Limits(),
+        base: Base, rules: ChainRules, version: EngineClientVersion, limits: Limits = Limits(),
         transactions: @escaping TransactionSource = { _, _ in [] }
     ) {
         self.rules = rules
@@ -100,23 +88,8 @@ public final class EngineService<Base: EngineBase> {
 
     /// What can be called, as consensus clients are told.
     public static var capabilities: [String] {
-        var names: [String] = []
-        for number in 1...4 { names.append("engine_newPayloadV\(number)") }
-        for number in 1...3 { names.append("engine_forkchoiceUpdatedV\(number)") }
-        for number in 1...5 { names.append("engine_getPayloadV\(number)") }
-        for number in 1...4 { names.append("engine_newPayloadWithWitnessV\(number)") }
-        for number in 1...3 { names.append("engine_forkchoiceUpdatedWithWitnessV\(number)") }
-        for number in 1...4 { names.append("engine_executeStatelessPayloadV\(number)") }
-        return names + [
-            "engine_getPayloadBodiesByHashV1", "engine_getPayloadBodiesByRangeV1",
-            "engine_getClientVersionV1",
-        ]
-    }
-
-    /// Whether a method is answered here. Stateless execution is, too, by ``StatelessService``, which needs
-    /// no turn.
-    public static func isStateless(_ method: String) -> Bool {
-        StatelessPayloadRequest.Version(method: method) != nil
+        EngineMethods.newPayload + EngineMethods.forkchoice + EngineMethods.getPayload
+            + EngineMethods.stateless + EngineMethods.bodies
     }
 
     /// Answers one call.
@@ -144,13 +117,9 @@ public final class EngineService<Base: EngineBase> {
         switch method {
         case "engine_getPayloadBodiesByHashV1": return try bodiesByHash(params)
         case "engine_getPayloadBodiesByRangeV1": return try bodiesByRange(params)
-        case "engine_getClientVersionV1": return try clientVersion(params)
+        case "engine_getClientVersionV1": return try version.answer(params)
         case "engine_exchangeCapabilities":
-            guard let names = params?.array?.first?.array, names.allSatisfy({ $0.string != nil })
-            else {
-                throw .parameters("`engine_exchangeCapabilities` takes an array of names")
-            }
-            return JSONValue(Self.capabilities)
+            return try EngineMethods.exchange(params, Self.capabilities)
         case "eth_chainId": return .quantity(rules.chainID)
         case "eth_blockNumber": return .quantity(headHeader.number)
         case "eth_syncing": return .bool(false)
@@ -158,18 +127,6 @@ public final class EngineService<Base: EngineBase> {
             throw .unknownMethod(
                 method, nearest: NearestName.of(method, among: Self.capabilities))
         }
-    }
-
-    private func clientVersion(_ params: JSONValue?) throws(RPCError) -> JSONValue {
-        guard params?.array?.first?.object != nil else {
-            throw .parameters("`engine_getClientVersionV1` takes the caller's ClientVersionV1")
-        }
-        return .array([
-            .object([
-                "code": .string("CO"), "name": .string(version.name),
-                "version": .string(version.version), "commit": .string("0x" + version.commit),
-            ])
-        ])
     }
 
     // MARK: Blocks

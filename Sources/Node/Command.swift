@@ -51,6 +51,8 @@ public enum Command: Sendable {
     case watchEvents
     case backup(directory: String)
     case chainInfo
+    /// What other implementations said of the blocks of a height, or of the last heights.
+    case validations(height: UInt64?)
     /// Gives a transaction to the pool, and to others once it is there.
     case submitTransaction([UInt8])
     /// Transactions of the pool, and the nonce behind an account's that could run.
@@ -93,6 +95,8 @@ public enum Reply: Sendable {
     case event(NodeEvent)
     case backedUp(directory: String)
     case chain(ChainInfo)
+    /// The highest first.
+    case validations([ValidationReport])
     case transaction(Result<Bytes32, PoolRejection>)
     case pooled(PooledTransaction?)
     case pendingNonce(UInt64?)

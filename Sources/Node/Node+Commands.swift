@@ -93,6 +93,8 @@ extension Node {
             finish(id, .pooled(chain?.machine.pool.transaction(hash)), into: &outputs)
         case .poolQuery(.pendingNonce(let address)):
             finish(id, .pendingNonce(chain?.machine.pool.pendingNonce(of: address)), into: &outputs)
+        case .validations(let height):
+            readValidations(height, id, now: now, into: &outputs)
         case .backup(let directory):
             store(
                 .checkpoint(directory: directory), for: .backup(id, directory), into: &outputs)

@@ -12,6 +12,10 @@ struct StorageTable {
         case bodies(StoreRequestID)
         case load(Page)
         case backup(CommandID, String)
+        /// A report of cross-validation is written.
+        case validation
+        /// Such reports are read for a command.
+        case validations(CommandID)
         /// Only to see whether the store works again.
         case probe
     }
@@ -122,7 +126,9 @@ extension Node {
             loaded(page, reply, now: now, into: &outputs)
         case .bodies(let inner):
             tellBodies(.storeReplied(inner, reply), now: now, into: &outputs)
-        case .swarm, .kademlia, .probe, .backup:
+        case .validations(let command):
+            validationsRead(command, reply, into: &outputs)
+        case .swarm, .kademlia, .validation, .probe, .backup:
             break
         }
     }
@@ -205,7 +211,7 @@ extension Node {
             tellKademlia(.loaded(rows), now: now, into: &outputs)
         case .witness:
             tellBodies(.loaded(rows, isLast: isLast), now: now, into: &outputs)
-        case .meta, .chunk:
+        case .meta, .chunk, .validation:
             break
         }
     }

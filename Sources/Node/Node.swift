@@ -56,6 +56,7 @@ public struct Node: ~Copyable {
     var commands = CommandTable()
     var requests = RequestTable()
     var storage = StorageTable()
+    var validations = ValidationRows()
 
     /// Receive windows beyond their initial size, of all connections together, in bytes.
     var extraWindowInUse = 0
@@ -204,6 +205,8 @@ public struct Node: ~Copyable {
             tellChain(.answered(answer), now: now, into: &outputs)
         case .crossValidated(let id, let refusal):
             tellChain(.crossValidated(id, refusal: refusal), now: now, into: &outputs)
+        case .validationReported(let report):
+            keep(report, into: &outputs)
         case .journaled(let answer):
             tellChain(.journaled(answer), now: now, into: &outputs)
         case .commandCancelled(let id):

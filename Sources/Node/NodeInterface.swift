@@ -48,6 +48,8 @@ public enum NodeInput: Sendable {
     case processed(ChainAnswer)
     /// Answers `crossValidate`: why the block is not to be voted for, or nil.
     case crossValidated(Bytes32, refusal: String?)
+    /// What others said of a block, to be kept.
+    case validationReported(ValidationReport)
     /// Answers `journal`.
     case journaled(JournalAnswer)
     /// Whoever gave the command is gone.

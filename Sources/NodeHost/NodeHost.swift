@@ -161,6 +161,9 @@ public final class NodeHost {
         handle(.crossValidated(block, refusal: refusal))
     }
 
+    /// - Parameter report: kept in the store, for ``Command/validations(height:)``.
+    public func keep(_ report: ValidationReport) { handle(.validationReported(report)) }
+
     /// How far the chain is; nil on a network without one.
     public var chainInfo: ChainInfo? { node.chainInfo(now: loop.readClocks()) }
 

@@ -192,6 +192,7 @@ final class RocksDatabase {
         case .dht: known[2]
         case .witness: known[3]
         case .chunk: known[4]
+        case .validation: known[5]
         }
     }
 }

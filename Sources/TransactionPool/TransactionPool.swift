@@ -124,6 +124,13 @@ public struct TransactionPool: StateMachine, ~Copyable {
 
     public func transaction(_ hash: Bytes32) -> PooledTransaction? { transactions[hash] }
 
+    /// Everything that waits, in order of arrival.
+    ///
+    /// - Complexity: O(n log n).
+    public var all: [PooledTransaction] {
+        transactions.values.sorted { $0.sequence < $1.sequence }
+    }
+
     /// Whether a transaction is in the pool and could run.
     public func isPending(_ hash: Bytes32) -> Bool {
         guard let entry = transactions[hash], let slot = slots[entry.sender],

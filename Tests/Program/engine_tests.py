@@ -21,6 +21,17 @@ GENESIS = {
     "alloc": {"0x00000000000000000000000000000000000000aa": {"balance": "0x10"}},
 }
 ZERO = "0x" + 64 * "0"
+FUNDED_ACCOUNT = "0x19e7e376e7c213b7e7e7e46cc70a5dd086daff2a"
+FUNDED = {**GENESIS, "alloc": {FUNDED_ACCOUNT: {"balance": "0xde0b6b3a7640000"}}}
+# Made with eth_account and the key 0x11…11: 1 wei to 0x22…22 at most 10 gwei a gas, nonces 0 and 1.
+TRANSFERS = [
+    "0x02f86d82053980843b9aca008502540be4008252089422222222222222222222222222222222222222220180c080a0"
+    "e31f90d0b47ce4f08b957bcd80e7dff89635b07c6dacf0ce71b55e5f777ce8e5a0"
+    "5cea55e26f01d45f1ae66be06afb98b1dc713dba251e2d4f45ae56d7273bbdba",
+    "0x02f86d82053901843b9aca008502540be4008252089422222222222222222222222222222222222222220180c080a0"
+    "971cb0b207c31086b439b2fdc072804524831087f42a75981e0a7f64d00885a9a0"
+    "68194d3173bb4f50851a933f275cfaad155dd765aec5034e2de17d03b0d31099",
+]
 
 
 def token(secret, made=None, algorithm="HS256"):
@@ -32,18 +43,26 @@ def token(secret, made=None, algorithm="HS256"):
     return (signed + b"." + part(hmac.new(secret, signed, hashlib.sha256).digest())).decode()
 
 
-class Engine:
-    def __init__(self, *arguments):
-        self.process = subprocess.Popen(
-            [harness.binary, "engine", *arguments, "--authrpc.port", "0", "--json"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            env=harness.environment())
-        self.ready = json.loads(self.process.stdout.readline())
-        with open(self.ready["jwtsecret"], encoding="ascii") as file:
-            self.secret = bytes.fromhex(file.read().strip())
+def wish(number, time=None, **fields):
+    """Payload attributes of Cancun."""
+    return {
+        "timestamp": hex(time or 0x6553F100 + 12 * number), "prevRandao": ZERO,
+        "suggestedFeeRecipient": "0x" + 40 * "1", "withdrawals": [], "parentBeaconBlockRoot": ZERO,
+        **fields}
+
+
+def choice(head, safe=ZERO, finalized=ZERO):
+    return {"headBlockHash": head, "safeBlockHash": safe, "finalizedBlockHash": finalized}
+
+
+class Caller:
+    """Somebody who has the secret of an engine port."""
+
+    def __init__(self, address, secret):
+        self.address, self.secret = address, secret
 
     def post(self, body, bearer=None, **fields):
-        host = self.ready["address"].removeprefix("http://")
+        host = self.address.removeprefix("http://")
         connection = http.client.HTTPConnection(host, timeout=harness.LIMIT)
         headers = {"Content-Type": "application/json", **fields}
         if bearer:
@@ -57,9 +76,52 @@ class Engine:
     def call(self, method, *params):
         status, text = self.post(
             {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)},
-            token(self.secret))
+            token(self.secret) if self.secret else None)
         assert status == 200, text
         return json.loads(text)
+
+    def result(self, method, *params):
+        answer = self.call(method, *params)
+        assert "result" in answer, f"{method}: {answer}"
+        return answer["result"]
+
+    def code(self, method, *params):
+        """The code of the error that a call must have."""
+        answer = self.call(method, *params)
+        assert "error" in answer, f"{method}: {answer}"
+        assert answer["error"]["message"], answer
+        return answer["error"]["code"]
+
+    def build(self, head, number, **fields):
+        """Builds on a head and takes what was built; the payload and its witness."""
+        chosen = self.result("engine_forkchoiceUpdatedWithWitnessV3", choice(head), wish(number, **fields))
+        assert chosen["payloadStatus"]["status"] == "VALID", chosen
+        built = self.result("engine_getPayloadV3", chosen["payloadId"])
+        payload = built["executionPayload"]
+        taken = self.result("engine_newPayloadV3", payload, [], ZERO)
+        assert taken["status"] == "VALID", taken
+        return payload, built["witness"]
+
+    def choose(self, head, safe=ZERO, finalized=ZERO):
+        chosen = self.result("engine_forkchoiceUpdatedV3", choice(head, safe, finalized), None)
+        assert chosen["payloadStatus"]["status"] == "VALID", chosen
+
+
+class Engine(Caller):
+    def __init__(self, *arguments):
+        self.process = subprocess.Popen(
+            [harness.binary, "engine", *arguments, "--authrpc.port", "0", "--json"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            env=harness.environment())
+        self.ready = json.loads(self.process.stdout.readline())
+        with open(self.ready["jwtsecret"], encoding="ascii") as file:
+            super().__init__(self.ready["address"], bytes.fromhex(file.read().strip()))
+        self.wallet = Caller(self.ready["http"], None) if "http" in self.ready else None
+
+    def kill(self):
+        self.process.kill()
+        self.process.stdout.close()
+        self.process.wait()
 
     def end(self):
         self.process.send_signal(signal.SIGTERM)
@@ -141,7 +203,7 @@ class EngineTests(ProgramTest):
         outcome = chorale("engine", "--genesis", self.path("none.json"))
         self.assertFails(outcome, 1, "none.json")
         empty = self.file("empty.json", "{}")
-        self.assertFails(chorale("engine", "--genesis", empty), 1, "empty.json", "config")
+        self.assertFails(chorale("engine", "--genesis", empty), 1, "empty.json", "alloc")
         bad = self.file("jwt.hex", "0x12")
         outcome = chorale(
             "engine", "--genesis", self.path("genesis.json"), "--authrpc.jwtsecret", bad)
@@ -151,6 +213,266 @@ class EngineTests(ProgramTest):
             "engine", "--genesis", self.path("genesis.json"), "--data-dir", self.path("other"),
             "--authrpc.port", port)
         self.assertFails(outcome, 1, port, "in use")
+
+
+class EngineErrorTests(ProgramTest):
+    """Every code of the specification, through HTTP."""
+
+    def setUp(self):
+        super().setUp()
+        self.engine = Engine(
+            "--genesis", self.file("genesis.json", json.dumps(GENESIS)), "--authrpc.jwtsecret",
+            self.path("jwt.hex"))
+        self.genesis = self.engine.ready["genesisHash"]
+
+    def tearDown(self):
+        self.engine.kill()
+        super().tearDown()
+
+    def error(self, body):
+        status, text = self.engine.post(body, token(self.engine.secret))
+        self.assertEqual(status, 200)
+        return json.loads(text)["error"]["code"]
+
+    def test_codes_of_json_rpc(self):
+        self.assertEqual(self.error("{"), -32700)
+        self.assertEqual(self.error({"id": 1}), -32600)
+        self.assertEqual(self.engine.code("engine_newPayloadV9"), -32601)
+        self.assertEqual(self.engine.code("engine_newPayloadV3", 1), -32602)
+        payload, _ = self.engine.build(self.genesis, 1)
+        # A structure of another version.
+        self.assertEqual(self.engine.code("engine_newPayloadV2", payload), -32602)
+
+    def test_codes_of_the_engine(self):
+        engine = self.engine
+        payload, _ = engine.build(self.genesis, 1)
+        self.assertEqual(engine.code("engine_getPayloadV3", "0x0123456789abcdef"), -38001)
+        for bad in (choice(ZERO), choice(self.genesis, safe="0x" + 64 * "7"),
+                    choice(self.genesis, finalized=payload["blockHash"])):
+            self.assertEqual(engine.code("engine_forkchoiceUpdatedV3", bad, None), -38002, bad)
+        for bad in (wish(1, time=0x6553F100), {**wish(1), "prevRandao": "0x1"},
+                    {name: value for name, value in wish(1).items() if name != "withdrawals"}):
+            self.assertEqual(
+                engine.code("engine_forkchoiceUpdatedV3", choice(self.genesis), bad), -38003, bad)
+        hashes = [self.genesis] * 1025
+        self.assertEqual(engine.code("engine_getPayloadBodiesByHashV1", hashes), -38004)
+        self.assertEqual(
+            engine.code("engine_getPayloadBodiesByRangeV1", "0x1", "0x401"), -38004)
+        self.assertEqual(engine.code("engine_newPayloadV4", payload, [], ZERO, []), -38005)
+        self.assertEqual(engine.code("engine_getPayloadV4", engine.result(
+            "engine_forkchoiceUpdatedV3", choice(self.genesis), wish(2))["payloadId"]), -38005)
+        self.assertEqual(engine.code(
+            "engine_executeStatelessPayloadV4", payload, [], ZERO, [], "0x"), -38005)
+
+    def test_a_reorg_that_is_too_deep(self):
+        engine, head = self.engine, self.genesis
+        for number in range(1, 130):
+            payload, _ = engine.build(head, number)
+            head = payload["blockHash"]
+        engine.choose(head)
+        self.assertEqual(
+            engine.code("engine_forkchoiceUpdatedV3", choice(self.genesis), None), -38006)
+        # One less is allowed, and the one that was left can be chosen again.
+        engine.choose(engine.result("eth_getBlockByNumber", "0x1", False)["hash"])
+        engine.choose(head)
+
+    def test_an_error_leaves_the_forkchoice(self):
+        """An error of attributes comes after the head was chosen, as the specification has it."""
+        payload, _ = self.engine.build(self.genesis, 1)
+        head = payload["blockHash"]
+        bad = wish(1, time=1)
+        self.assertEqual(
+            self.engine.code("engine_forkchoiceUpdatedV3", choice(head), bad), -38003)
+        self.assertEqual(self.engine.result("eth_blockNumber"), "0x1")
+
+
+class EngineOnDiskTests(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        self.genesis_file = self.file("genesis.json", json.dumps(FUNDED))
+        self.engine = None
+
+    def tearDown(self):
+        if self.engine:
+            self.engine.kill()
+        super().tearDown()
+
+    def start(self):
+        if self.engine:
+            self.engine.kill()
+        self.engine = Engine("--genesis", self.genesis_file, "--data-dir", self.path("engine"),
+                             "--http.port", "0")
+        return self.engine
+
+    def test_kill_loses_nothing(self):
+        engine = self.start()
+        self.assertEqual(engine.ready["state"], "disk")
+        head, hashes = engine.ready["genesisHash"], []
+        for number in range(1, 7):
+            head = engine.build(head, number)[0]["blockHash"]
+            hashes.append(head)
+        # Two of the six are final; then another branch from the fourth on is chosen.
+        engine.choose(head, hashes[3], hashes[1])
+        side = engine.build(hashes[3], 5, suggestedFeeRecipient="0x" + 40 * "9")[0]["blockHash"]
+        engine.choose(side, hashes[3], hashes[1])
+        for _ in range(2):
+            engine = self.start()
+            self.assertEqual(engine.wallet.result("eth_getBlockByNumber", "latest", False)["hash"], side)
+            self.assertEqual(engine.wallet.result("eth_getBlockByNumber", "safe", False)["number"], "0x4")
+            self.assertEqual(
+                engine.wallet.result("eth_getBlockByNumber", "finalized", False)["number"], "0x2")
+        # The branch that was left is there, too, and what is final is in the database.
+        engine.choose(head, hashes[3], hashes[3])
+        self.assertEqual(engine.wallet.result("eth_getBlockByNumber", "0x3", False)["hash"], hashes[2])
+        engine = self.start()
+        self.assertEqual(engine.result("eth_blockNumber"), "0x6")
+        files = os.listdir(self.path("engine", "unfinal"))
+        # Blocks 5 and 6 of the one branch and 5 of the other.
+        self.assertEqual(len(files), 3, files)
+
+    def test_a_torn_file_is_no_block(self):
+        engine = self.start()
+        head = engine.ready["genesisHash"]
+        for number in range(1, 4):
+            head = engine.build(head, number)[0]["blockHash"]
+        engine.choose(head)
+        engine.kill()
+        self.engine = None
+        name = sorted(os.listdir(self.path("engine", "unfinal")))[2]
+        path = self.path("engine", "unfinal", name)
+        with open(path, "rb+") as file:
+            file.truncate(100)
+        engine = self.start()
+        # Its head is not there, so it begins with what is final, and has the blocks before.
+        self.assertEqual(engine.result("eth_blockNumber"), "0x0")
+        self.assertFalse(os.path.exists(path))
+        self.assertEqual(
+            engine.result("engine_forkchoiceUpdatedV3", choice(head), None)["payloadStatus"]["status"],
+            "SYNCING")
+
+    def test_another_genesis_is_refused(self):
+        self.start().kill()
+        self.engine = None
+        other = self.file("other.json", json.dumps({**FUNDED, "extraData": "0x01"}))
+        outcome = chorale("engine", "--genesis", other, "--data-dir", self.path("engine"),
+                          "--authrpc.port", "0")
+        self.assertFails(outcome, 1, "chain", "another network")
+
+    def test_transactions_wait_for_the_next_payload(self):
+        engine = self.start()
+        genesis = engine.ready["genesisHash"]
+        # Signed by the funded account: 1 wei to 0x22…, nonces 0 and 1.
+        hashes = [engine.wallet.result("eth_sendRawTransaction", raw) for raw in TRANSFERS]
+        self.assertEqual(
+            engine.wallet.result("eth_getTransactionCount", FUNDED_ACCOUNT, "pending"), "0x2")
+        first, _ = engine.build(genesis, 1)
+        self.assertEqual(first["transactions"], TRANSFERS)
+        engine.choose(first["blockHash"])
+        receipt = engine.wallet.result("eth_getTransactionReceipt", hashes[1])
+        self.assertEqual((receipt["status"], receipt["blockNumber"]), ("0x1", "0x1"))
+        self.assertEqual(engine.wallet.result("eth_getBalance", "0x" + 40 * "2", "latest"), "0x2")
+        self.assertEqual(engine.build(first["blockHash"], 2)[0]["transactions"], [])
+        # A branch without them: they wait again.
+        empty = self.empty_block(engine, genesis)
+        engine.choose(empty)
+        self.assertIsNone(engine.wallet.result("eth_getTransactionReceipt", hashes[1]))
+        again, _ = engine.build(empty, 2)
+        self.assertEqual(again["transactions"], TRANSFERS)
+        # And after all that, the first branch, where they are included already.
+        engine.choose(first["blockHash"])
+        self.assertEqual(engine.build(first["blockHash"], 3)[0]["transactions"], [])
+        self.assertLess(
+            engine.wallet.call("eth_sendRawTransaction", TRANSFERS[0])["error"]["code"], 0)
+
+    def empty_block(self, engine, parent):
+        """A block that another engine has built, without transactions."""
+        other = Engine("--genesis", self.genesis_file, "--authrpc.jwtsecret", self.path("other.hex"))
+        try:
+            payload, _ = other.build(parent, 1)
+        finally:
+            other.kill()
+        self.assertEqual(payload["transactions"], [])
+        taken = engine.result("engine_newPayloadV3", payload, [], ZERO)
+        self.assertEqual(taken["status"], "VALID")
+        return payload["blockHash"]
+
+
+class UseCaseTests(ProgramTest):
+    """What cross-validation is for, each with processes of its own (row by row of the design)."""
+
+    def setUp(self):
+        super().setUp()
+        genesis = self.file("genesis.json", json.dumps(FUNDED))
+        self.builder = Engine("--genesis", genesis, "--authrpc.jwtsecret", self.path("a.hex"),
+                              "--http.port", "0")
+        self.other = Engine("--genesis", genesis, "--authrpc.jwtsecret", self.path("b.hex"))
+        self.genesis = self.builder.ready["genesisHash"]
+        for raw in TRANSFERS:
+            self.builder.wallet.result("eth_sendRawTransaction", raw)
+
+    def tearDown(self):
+        self.builder.kill()
+        self.other.kill()
+        super().tearDown()
+
+    @staticmethod
+    def stateless(engine, payload, witness):
+        withheld = {**payload, "stateRoot": ZERO, "receiptsRoot": ZERO}
+        return engine.result("engine_executeStatelessPayloadV3", withheld, [], ZERO, witness)
+
+    def assertSame(self, verdict, payload):
+        self.assertEqual(verdict, {
+            "status": "VALID", "stateRoot": payload["stateRoot"],
+            "receiptsRoot": payload["receiptsRoot"], "validationError": None})
+
+    def test_a_builder_checks_its_own_block_before_it_is_published(self):
+        chosen = self.builder.result(
+            "engine_forkchoiceUpdatedWithWitnessV3", choice(self.genesis), wish(1))
+        built = self.builder.result("engine_getPayloadV3", chosen["payloadId"])
+        payload = built["executionPayload"]
+        self.assertEqual(payload["transactions"], TRANSFERS)
+        self.assertSame(self.stateless(self.other, payload, built["witness"]), payload)
+
+    def test_a_block_of_somebody_else_is_checked_after_it_was_processed(self):
+        payload, _ = self.builder.build(self.genesis, 1)
+        # Another engine processes it, its witness is from that, and the first one checks.
+        taken = self.other.result("engine_newPayloadWithWitnessV3", payload, [], ZERO)
+        self.assertEqual(taken["status"], "VALID")
+        self.assertSame(self.stateless(self.builder, payload, taken["witness"]), payload)
+        # One that lies about its result is found out by both.
+        wrong = {**payload, "gasUsed": "0x5208"}
+        verdict = self.stateless(self.builder, wrong, taken["witness"])
+        self.assertEqual((verdict["status"], verdict["stateRoot"]), ("INVALID", ZERO))
+        self.assertIn("gas", verdict["validationError"])
+
+    def test_stateless_clients_are_fed(self):
+        """A full engine gives block and witness; a client with neither state nor genesis executes them."""
+        payload, _ = self.builder.build(self.genesis, 1)
+        self.builder.choose(payload["blockHash"])
+        block = self.builder.wallet.result("debug_executionWitness", "latest")
+        self.assertTrue(block["state"])
+        taken = self.other.result("engine_newPayloadWithWitnessV3", payload, [], ZERO)
+        witness = taken["witness"]
+        self.assertSame(self.stateless(self.other, payload, witness), payload)
+        # Half of the witness is not enough, and that is said.
+        verdict = self.stateless(self.other, payload, witness[:len(witness) // 4 * 2])
+        self.assertEqual(verdict["status"], "INVALID")
+        self.assertTrue(verdict["validationError"])
+
+    def test_a_stateless_validator_follows_blocks_by_their_witnesses(self):
+        """A chain of blocks is judged in turn, each from nothing but its witness and the header before it."""
+        head, payloads = self.genesis, []
+        for number in range(1, 5):
+            payload, witness = self.builder.build(head, number)
+            payloads.append((payload, witness))
+            head = payload["blockHash"]
+        for payload, witness in payloads:
+            self.assertSame(self.stateless(self.other, payload, witness), payload)
+        # Another block's witness proves nothing of this one.
+        verdict = self.stateless(self.other, payloads[1][0], payloads[2][1])
+        self.assertEqual(verdict["status"], "INVALID")
+        # The validator that was fed has no state and no chain of these blocks.
+        self.assertEqual(self.other.result("eth_blockNumber"), "0x0")
 
 
 class CompareTests(FixtureTest):

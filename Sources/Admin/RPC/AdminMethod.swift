@@ -96,6 +96,14 @@ struct AdminMethod: Sendable {
         plain("chorale_dht", "routing table and records", .dht),
         plain(
             "chorale_chain", "how far the chain is: height, round, tags, sync, pool", .chainInfo),
+        AdminMethod(
+            name: "chorale_validations", parameters: ["height?"],
+            summary: "what other implementations said of blocks, the highest first"
+        ) { parameters throws(RPCError) in
+            guard parameters["height"] != nil else { return .command(.validations(height: nil)) }
+            let height = try parameters.integer("height", in: 0...Int.max, default: 0)
+            return .command(.validations(height: UInt64(height)))
+        },
         plain("chorale_limits", "limits with their use and refusals", .limits),
         plain("chorale_counters", "everything that is counted", .counters),
         AdminMethod(

@@ -75,6 +75,9 @@ enum ReplyJSON {
             ])
         case .event(let event): return .object(event.json)
         case .chain(let info): return .object(object(info))
+        case .validations(let reports):
+            // Whoever wrote them wrote JSON; a row that is damaged is left out.
+            return .array(reports.compactMap { try? JSONValue(parsing: $0.text) })
         case .transaction(.success(let hash)): return .string("0x\(hash)")
         case .transaction(.failure(let rejection)):
             throw RPCError(CommandFailure(.refused, "\(rejection)"))

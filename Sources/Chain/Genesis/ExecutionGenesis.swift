@@ -1,5 +1,5 @@
 public import ChoraleBase
-import Codec
+public import Codec
 public import Execution
 
 /// What execution starts from: a genesis file in geth's form.
@@ -12,6 +12,8 @@ public struct ExecutionGenesis: Sendable {
     /// Who owns what.
     public let accounts: GenesisAccounts
     public let rules: ChainRules
+    /// The member `config`, which gives ``rules``, for whoever must be told them.
+    public let config: JSONValue
     /// Of block 0.
     public let header: Header
     /// Of ``header``.
@@ -65,6 +67,7 @@ public struct ExecutionGenesis: Sendable {
         guard let config = members["config"] else {
             throw GenesisError(.genesis, .file, .nameMissing("config"))
         }
+        self.config = config
         do throws(GenesisConfigError) {
             rules = try ChainRules(genesis: .object(["config": config]))
         } catch {

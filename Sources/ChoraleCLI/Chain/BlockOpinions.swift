@@ -5,6 +5,7 @@ import Codec
 import CrossValidation
 import DriverUV
 import Execution
+import Node
 import NodeHost
 import RPCServer
 import Telemetry
@@ -18,6 +19,19 @@ final class BlockOpinions {
     private let policy: UnreachablePolicy
     private let log: Logger
     private let mailbox: Mailbox<Opinion>
+    private let counts: Counts
+
+    /// Changed by the mailbox's callback, which is on the loop as everything here.
+    private final class Counts {
+        var counters: CrossValidationCounters
+
+        init(_ verifiers: [Verifier]) { counters = CrossValidationCounters(verifiers) }
+
+        func count(_ report: CrossValidationReport?) { counters.count(report) }
+    }
+
+    /// What has been said so far.
+    var counters: CrossValidationCounters { counts.counters }
 
     private struct Opinion: Sendable {
         let block: Bytes32
@@ -46,11 +60,21 @@ final class BlockOpinions {
         self.log = log
         policy = settings.whenUnreachable
         validator = CrossValidator(options)
+        let counts = Counts(settings.verifiers)
+        self.counts = counts
         do throws(SystemError) {
             let policy = policy
             mailbox = try Mailbox(loop: loop, capacity: 64) { opinions in
                 for opinion in opinions {
-                    if let report = opinion.report { Self.tell(report, log) }
+                    counts.count(opinion.report)
+                    if let report = opinion.report {
+                        Self.tell(report, log)
+                        // Before the vote, which is the reason for asking.
+                        host.keep(
+                            ValidationReport(
+                                height: report.blockNumber, block: report.blockHash,
+                                text: report.json.encoded))
+                    }
                     host.crossValidated(
                         opinion.block, refusal: Self.refusal(opinion.report, policy))
                 }
@@ -80,7 +104,8 @@ final class BlockOpinions {
                 stateRoot: header.stateRoot, receiptsRoot: header.receiptsRoot,
                 gasUsed: header.gasUsed),
             requests: requests, chainID: genesis.rules.chainID,
-            fork: genesis.rules.epoch(at: header.timestamp).fork)
+            fork: genesis.rules.epoch(at: header.timestamp).fork,
+            config: genesis.execution.config)
         let id = contents.block.id
         let isAsked = validator.ask(item) { [mailbox] report in
             _ = mailbox.send(Opinion(block: id, report: report))

@@ -34,6 +34,7 @@ final class ChainService {
     private let board = ChainBoard()
     private var calls: NodeCalls?
     private var server: RPCServer?
+    private var engine: NodeEngine?
     private var opinions: BlockOpinions?
 
     /// The chain's thread is the only one that touches the processor.
@@ -160,25 +161,10 @@ final class ChainService {
     private static func importState(
         _ accounts: GenesisAccounts, into database: ChainDatabase, _ log: Logger
     ) throws(StoreFailure) {
-        let state = try database.importState()
-        var part: [(address: Address, entry: StateStore.Entry)] = []
-        var count = 0
-        for account in accounts {
-            part.append((account.address, account.entry))
-            count += 1
-            guard part.count == 4096 else { continue }
-            try state.add(part)
-            part = []
-            if count.isMultiple(of: 1 << 16) {
-                log.info(
-                    "writing the genesis",
-                    [.count: LogValue(count), .limit: LogValue(accounts.count)])
-            }
-        }
-        try state.add(part)
-        let root = try state.finish()
-        guard root == accounts.stateRoot else {
-            throw .corrupt("the genesis state has root 0x\(root), not 0x\(accounts.stateRoot)")
+        try GenesisImport.run(accounts, into: database) { count in
+            log.info(
+                "writing the genesis",
+                [.count: LogValue(count), .limit: LogValue(accounts.count)])
         }
     }
 
@@ -235,10 +221,42 @@ final class ChainService {
         } catch {
             throw Failure("cannot start: \(error)")
         }
-        guard let address = settings.rpcAddress, let calls else { return }
-        let workers = RPCWorkers(
+        guard let calls else { return }
+        try serveWallets(calls, log)
+        try serveEngine(calls, log)
+    }
+
+    private func workers(_ calls: NodeCalls) -> RPCWorkers {
+        RPCWorkers(
             rules: genesis.rules, version: Version.client, database: database, calls: calls,
             board: board)
+    }
+
+    private func serveEngine(_ calls: NodeCalls, _ log: Logger) throws(Failure) {
+        guard let address = settings.engineAddress else { return }
+        let secret: (secret: SecretBytes, isNew: Bool)
+        do throws(TokenSecretError) {
+            secret = try TokenSecretFile.open(settings.jwtSecretPath)
+        } catch {
+            throw Failure("\(error)")
+        }
+        if secret.isNew { log.info("made a secret", [.path: LogValue(settings.jwtSecretPath)]) }
+        do throws(HTTPServerError) {
+            engine = try NodeEngine(
+                address: address.description, secret: secret.secret,
+                virtualHosts: settings.engineHosts, rules: genesis.rules, database: database,
+                wallets: workers(calls))
+        } catch {
+            throw Failure(
+                "cannot serve the engine API: \(error)"
+                    + PortHolder.advice(port: address.port, .engineAddress))
+        }
+        log.info("serving the engine API", [.address: LogValue(engine?.address ?? "")])
+    }
+
+    private func serveWallets(_ calls: NodeCalls, _ log: Logger) throws(Failure) {
+        guard let address = settings.rpcAddress else { return }
+        let workers = workers(calls)
         var options = RPCServer.Options()
         options.virtualHosts = settings.rpcHosts
         options.corsOrigins = settings.rpcOrigins
@@ -257,6 +275,9 @@ final class ChainService {
     /// A reply of the node. Returns whether it was for a call of a wallet.
     func take(_ id: CommandID, _ reply: Reply) -> Bool { calls?.take(id, reply) ?? false }
 
+    /// What other implementations said so far; nil where nobody is asked.
+    var opinionCounters: CrossValidationCounters? { opinions?.counters }
+
     func publish(_ info: ChainInfo?, peerCount: Int, isListening: Bool) {
         var reading = ChainBoard.Reading()
         reading.peerCount = peerCount
@@ -272,6 +293,7 @@ final class ChainService {
     func stopServing() {
         calls?.close()
         server?.stop()
+        engine?.stop()
         opinions?.stop()
     }
 
@@ -280,7 +302,7 @@ final class ChainService {
 }
 
 /// Services for the workers of an RPC server: each answers one call at a time.
-private final class RPCWorkers: Sendable {
+final class RPCWorkers: Sendable {
     private struct Idle: @unchecked Sendable {
         // @unchecked: a service is taken by one thread and put back by it.
         var services: [EthereumService] = []

@@ -15,7 +15,7 @@ struct AdminCommand: ParsableCommand {
         subcommands: [
             Info.self, Peers.self, AddPeer.self, RemovePeer.self, Mesh.self, Scores.self,
             DHT.self, Limits.self, Counters.self, Events.self, Backup.self, PublishProver.self,
-            FindProver.self, Chain.self,
+            FindProver.self, Chain.self, Validations.self,
         ])
 
     struct Info: WatchedQuery {

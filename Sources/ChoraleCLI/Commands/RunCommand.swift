@@ -113,6 +113,22 @@ struct SettingOptions: ParsableArguments {
     @Option(help: "Origins of web pages that may use JSON-RPC, or *. (default: none)")
     var rpcCors: [String] = []
 
+    @Option(
+        help: """
+            HOST:PORT of the engine API, which verifies payloads for others, or off. The usual port \
+            is 8551. (default: off)
+            """)
+    var engineAddress: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The secret of the engine API's callers, made if it is not there. (default: jwt.hex in the data directory)",
+            valueName: "file"))
+    var jwtSecret: String?
+
+    @Option(help: "Host names that the engine API is asked by, or *. (default: localhost)")
+    var engineVhosts: [String] = []
+
     @Flag(
         inversion: .prefixedNo,
         help: "Keep blocks and no state: blocks are judged by their witnesses. (default: keep it)")
@@ -172,6 +188,9 @@ struct SettingOptions: ParsableArguments {
             case .rpcAddress: texts = rpcAddress.map { [$0] } ?? []
             case .rpcHosts: texts = rpcVhosts
             case .rpcOrigins: texts = rpcCors
+            case .engineAddress: texts = engineAddress.map { [$0] } ?? []
+            case .jwtSecret: texts = jwtSecret.map { [$0] } ?? []
+            case .engineHosts: texts = engineVhosts
             case .stateless: texts = stateless.map { ["\($0)"] } ?? []
             case .crossValidate: texts = crossValidate
             case .whenUnreachable: texts = crossValidationUnreachable.map { [$0] } ?? []

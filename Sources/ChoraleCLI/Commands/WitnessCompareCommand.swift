@@ -3,9 +3,7 @@ import ChoraleBase
 import Codec
 import CrossValidation
 import Execution
-import Glibc
 import RPCServer
-import Synchronization
 
 struct WitnessCompareCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -61,12 +59,9 @@ struct WitnessCompareCommand: ParsableCommand {
         options.whenUnreachable = UnreachablePolicy(rawValue: unreachable) ?? .accept
         options.incidentDirectory = incidents
         let item = try executed(try WitnessInput(files, chain, needsBlock: true))
-        let answer = Answer()
-        let validator = CrossValidator(options)
-        guard validator.ask(item, { answer.set($0) }) else { throw Failure("there are no threads") }
-        while answer.report == nil { usleep(1000) }
-        validator.stop()
-        guard let report = answer.report else { return }
+        guard let report = CrossValidator(options).report(item) else {
+            preconditionFailure("it is the first question, and nobody stops it")
+        }
         if json {
             Console.print(report.json)
         } else {
@@ -132,12 +127,5 @@ struct WitnessCompareCommand: ParsableCommand {
         if let incident = report.incident { lines.append("kept in \(incident)") }
         if let failure = report.incidentFailure { lines.append("not kept: \(failure)") }
         return lines
-    }
-
-    private final class Answer: Sendable {
-        private let value = Mutex<CrossValidationReport?>(nil)
-
-        var report: CrossValidationReport? { value.withLock { $0 } }
-        func set(_ report: CrossValidationReport) { value.withLock { $0 = report } }
     }
 }

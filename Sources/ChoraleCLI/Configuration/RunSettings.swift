@@ -49,6 +49,11 @@ package struct RunSettings {
     var rpcAddress: HostPort?
     var rpcHosts: [String]
     var rpcOrigins: [String]
+    /// Nil: no engine API is served.
+    var engineAddress: HostPort?
+    var engineHosts: [String]
+    /// The secret that callers of the engine API need.
+    var jwtSecretPath: String
     /// Whether blocks are kept without the state after them.
     var isStateless: Bool
     /// Whom to ask about a block before voting for it.
@@ -66,8 +71,10 @@ package struct RunSettings {
 
     static let configFile = "config.yaml"
     static let keyFile = "identity.key"
+    static let jwtSecretFile = "jwt.hex"
     static let socketFile = "chorale.ipc"
     static let defaultListen = "/ip4/0.0.0.0/tcp/4001"
+    static let verifierCountMax = 32
     static let maxPeersRange = 1...10_000
     static let maxPeersDefault = 160
 
@@ -142,6 +149,10 @@ package struct RunSettings {
         rpcAddress = try reader.hostPort(.rpcAddress)
         rpcHosts = values[.rpcHosts]?.texts ?? ["localhost"]
         rpcOrigins = values[.rpcOrigins]?.texts ?? []
+        engineAddress = try reader.hostPort(.engineAddress)
+        engineHosts = values[.engineHosts]?.texts ?? ["localhost"]
+        jwtSecretPath =
+            values[.jwtSecret]?.texts.first ?? Files.join(directory, Self.jwtSecretFile)
         isStateless = try reader.choice(
             .stateless, [("true", true), ("false", false)], default: false)
         verifiers = try reader.verifiers()
@@ -157,7 +168,7 @@ package struct RunSettings {
         }
         for (setting, isGiven) in [
             (Setting.rpcAddress, rpcAddress != nil), (.crossValidate, !verifiers.isEmpty),
-            (.stateless, isStateless),
+            (.stateless, isStateless), (.engineAddress, engineAddress != nil),
         ] where isGiven && genesis == nil {
             throw .usage(
                 "--\(setting.name) needs a network with a chain: give --network DIR, whose "
@@ -305,6 +316,13 @@ struct SettingReader {
 
     func verifiers() throws(Failure) -> [Verifier] {
         var verifiers: [Verifier] = []
+        // Each has a thread and a copy of the witness for every block that is asked about.
+        let given = values[.crossValidate]
+        if let given, given.texts.count > RunSettings.verifierCountMax {
+            throw .usage(
+                "\(given.origin): \(given.texts.count) verifiers, "
+                    + "\(RunSettings.verifierCountMax) at most")
+        }
         for text in values[.crossValidate]?.texts ?? [] {
             do throws(Verifier.ParseError) {
                 verifiers.append(try Verifier(text))

@@ -27,6 +27,9 @@ package enum Setting: String, CaseIterable, Hashable {
     case rpcAddress = "rpc-address"
     case rpcHosts = "rpc-vhosts"
     case rpcOrigins = "rpc-cors"
+    case engineAddress = "engine-address"
+    case jwtSecret = "jwt-secret"
+    case engineHosts = "engine-vhosts"
     case stateless
     case crossValidate = "cross-validate"
     case whenUnreachable = "cross-validation-unreachable"
@@ -49,7 +52,7 @@ package enum Setting: String, CaseIterable, Hashable {
     package var isList: Bool {
         switch self {
         case .bootnodes, .directPeers, .role, .listen, .externalAddress, .gossipTopics, .rpcHosts,
-            .rpcOrigins, .crossValidate:
+            .rpcOrigins, .engineHosts, .crossValidate:
             true
         default: false
         }
@@ -58,7 +61,7 @@ package enum Setting: String, CaseIterable, Hashable {
     /// Relative paths in a file are meant from the file's directory.
     package var isPath: Bool {
         switch self {
-        case .dataDirectory, .network, .nodeKey, .adminSocket: true
+        case .dataDirectory, .network, .nodeKey, .adminSocket, .jwtSecret: true
         default: false
         }
     }

@@ -2,6 +2,7 @@ import Admin
 import Chain
 import ChoraleBase
 import Consensus
+import CrossValidation
 import DriverUV
 import Node
 import Store
@@ -17,6 +18,8 @@ struct MetricsReading {
     var store: StoreCounters
     /// nil on a network without a chain.
     var chain: ChainInfo?
+    /// Zeros where nobody is asked about blocks.
+    var opinions = CrossValidationCounters([])
 }
 
 /// What `/metrics` shows of a node. docs/metrics.md lists all of it, and a test compares the two.
@@ -27,6 +30,7 @@ enum NodeMetricsPage {
         addChain(reading.chain, to: &page)
         addLimits(reading.node.limits, to: &page)
         addCounters(reading.node.counters, to: &page)
+        addOpinions(reading.opinions, to: &page)
         addProgram(reading, to: &page)
         return page
     }
@@ -123,6 +127,41 @@ enum NodeMetricsPage {
                         MetricLabel("reason", name), value: .integer(counter.value))
                 })
         }
+    }
+
+    /// Families are those that the operator has named, and this one.
+    private static func addOpinions(
+        _ counters: CrossValidationCounters, to page: inout MetricsSnapshot
+    ) {
+        let byFamily = { (value: (CrossValidationCounters.Family) -> UInt64) in
+            counters.families.map { family in
+                MetricSample(
+                    MetricLabel("family", CaseName(rawValue: family.name)),
+                    value: .integer(value(family)))
+            }
+        }
+        page.counter(
+            "chorale_validation_agreements_total", "Blocks that an implementation found valid",
+            byFamily(\.agreements))
+        page.counter(
+            "chorale_validation_disagreements_total",
+            "Blocks of which an implementation found something else than this node",
+            byFamily(\.disagreements))
+        page.counter(
+            "chorale_validation_silences_total",
+            "Blocks about which an implementation said nothing in time", byFamily(\.silences))
+        page.counter(
+            "chorale_validation_blocks_total",
+            "Blocks about which others were asked, by what followed",
+            counters.decisions.map { decision in
+                MetricSample(
+                    MetricLabel("decision", CaseName(rawValue: decision.name)),
+                    value: .integer(decision.count))
+            })
+        page.counter(
+            "chorale_validation_unasked_total",
+            "Blocks about which nobody was asked, because too many were open",
+            counters.unasked)
     }
 
     private static func addProgram(_ reading: MetricsReading, to page: inout MetricsSnapshot) {

@@ -2,6 +2,7 @@ import Admin
 import ChoraleBase
 import ChoraleTypes
 import Codec
+import CrossValidation
 import DriverUV
 import Glibc
 import HTTP
@@ -235,7 +236,7 @@ final class NodeProcess {
             requests: admin?.requestCounters ?? AdminDispatcher.Counters(),
             admin: admin?.counters ?? AdminServer.Counters(),
             adminConnectionCount: admin?.connectionCount ?? 0, store: store.counters,
-            chain: host.chainInfo)
+            chain: host.chainInfo, opinions: chain?.opinionCounters ?? .init([]))
         board.publish(
             NodeMetricsPage.snapshot(reading),
             health: isDraining ? .unhealthy(reason: "the node is stopping") : health.report,
