@@ -130,7 +130,7 @@ class Run:
              str(chosen.base_port), "--block-time", str(chosen.block_time), "--genesis-time", "+2", "--json"],
             capture_output=True, text=True, check=True)
         genesis = json.loads(made.stdout)
-        homes = [entry["dataDirectory"] if "dataDirectory" in entry else entry["directory"] for entry in genesis["nodes"]]
+        homes = [entry["dataDir"] for entry in genesis["nodes"]]
         self.nodes = [Validator(self.binary, directory / "net" / home, index) for index, home in enumerate(homes)]
 
     @property
@@ -213,10 +213,8 @@ class Run:
         report = self.reports("refuse_disagreement", 2)[0]
         assert (report["agree"], report["disagree"]) == (3, 2), report
         # It votes for none of them: each is refused, for this reason.
-        refused = until("blocks refused", lambda: sum(
-            counter["value"] if isinstance(counter, dict) else counter
-            for name, counter in (self.asking.admin("counters") or {}).items()
-            if "cross" in name.lower() and "valid" in name.lower()))
+        name = 'chorale_chain_blocks_invalid_total{reason="cross_validation"}'
+        refused = until("blocks refused", lambda: (m := self.asking.metrics()) and int(m.get(name, 0)))
         # The other three are more than two thirds, and it follows them.
         height = self.nodes[1].height()
         until("the chain goes on", lambda: min(node.height() for node in self.nodes) >= height + 2)

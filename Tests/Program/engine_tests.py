@@ -356,7 +356,7 @@ class EngineOnDiskTests(ProgramTest):
         other = self.file("other.json", json.dumps({**FUNDED, "extraData": "0x01"}))
         outcome = chorale("engine", "--genesis", other, "--data-dir", self.path("engine"),
                           "--authrpc.port", "0")
-        self.assertFails(outcome, 1, "chain", "another network")
+        self.assertFails(outcome, 1, "chain belongs to the network", "another data directory")
 
     def test_transactions_wait_for_the_next_payload(self):
         engine = self.start()

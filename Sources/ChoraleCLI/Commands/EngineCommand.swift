@@ -129,12 +129,26 @@ struct EngineCommand: ParsableCommand {
         _ start: ExecutionGenesis, _ path: String
     ) throws(Failure) -> (EngineServer, close: () -> Void) {
         let (key, isNew) = try key(path)
-        if isNew { Console.error("made the secret \(path)") }
-        let ports = EngineServer.Ports(
-            address: Self.join(address, port), secret: key,
-            virtualHosts: hosts.split(separator: ",").map(String.init),
-            walletAddress: walletPort.map { Self.join(walletAddress, $0) },
-            walletHosts: walletHosts.split(separator: ",").map(String.init))
+        let (engine, close) = try engine(start)
+        do throws(Failure) {
+            let server = try EngineServer(
+                engine,
+                EngineServer.Ports(
+                    address: Self.join(address, port), secret: key,
+                    virtualHosts: hosts.split(separator: ",").map(String.init),
+                    walletAddress: walletPort.map { Self.join(walletAddress, $0) },
+                    walletHosts: walletHosts.split(separator: ",").map(String.init)))
+            if isNew { Console.error("made the secret \(path)") }
+            return (server, close)
+        } catch {
+            close()
+            throw error
+        }
+    }
+
+    private func engine(
+        _ start: ExecutionGenesis
+    ) throws(Failure) -> (any ServedEngine, close: () -> Void) {
         guard let dataDir else {
             var entries: [Address: StateStore.Entry] = [:]
             for account in start.accounts { entries[account.address] = account.entry }
@@ -144,14 +158,13 @@ struct EngineCommand: ParsableCommand {
             } catch {
                 throw Failure("\(genesis): \(error)")
             }
-            let engine = try Engine(
-                MemoryEngineBase(genesis: start.header, state: store), start.rules, files: nil)
-            return (try EngineServer(engine, ports), {})
+            let base = MemoryEngineBase(genesis: start.header, state: store)
+            return (try Engine(base, start.rules, files: nil), {})
         }
         let base = try DiskEngineBase(directory: Files.join(dataDir, "chain"), start)
         do throws(Failure) {
             let engine = try Engine(base, start.rules, files: EngineFiles(dataDir))
-            return (try EngineServer(engine, ports), { base.close() })
+            return (engine, { base.close() })
         } catch {
             base.close()
             throw error
