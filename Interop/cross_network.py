@@ -89,12 +89,15 @@ class Validator:
         return int(told["latest"]) if told else 0
 
     def block_hash(self, height: int) -> str:
-        body = {"jsonrpc": "2.0", "id": 1, "method": "eth_getBlockByNumber", "params": [hex(height), False]}
+        return self.rpc("eth_getBlockByNumber", hex(height), False)["hash"]
+
+    def rpc(self, method: str, *params: Any) -> Any:
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         request = urllib.request.Request(
             f"http://{self.address('serving JSON-RPC')}", json.dumps(body).encode(),
             {"content-type": "application/json"})
         with urllib.request.urlopen(request, timeout=10) as answer:
-            return json.load(answer)["result"]["hash"]
+            return json.load(answer)["result"]
 
     def metrics(self) -> Dict[str, float]:
         with urllib.request.urlopen(f"http://{self.address('serving HTTP')}/metrics", timeout=10) as answer:
@@ -122,12 +125,15 @@ def until(what: str, condition: Callable[[], Any], limit: float = 45) -> Any:
 
 
 class Run:
+    #: In gwei, of who joins.
+    STAKE = 3_000_000_007
+
     def __init__(self, chosen: argparse.Namespace, directory: Path) -> None:
         self.binary = program(chosen.chorale)
         self.directory = directory
         made = subprocess.run(
             [self.binary, "genesis", "--validators", "4", "--output", directory / "net", "--base-port",
-             str(chosen.base_port), "--block-time", str(chosen.block_time), "--genesis-time", "+2", "--json"],
+             str(chosen.base_port), "--block-time", str(chosen.block_time), "--epoch-blocks", "4", "--genesis-time", "+2", "--json"],
             capture_output=True, text=True, check=True)
         genesis = json.loads(made.stdout)
         homes = [entry["dataDir"] for entry in genesis["nodes"]]
@@ -144,12 +150,12 @@ class Run:
         self.asking.start("--metrics-address", "127.0.0.1:0", *flags)
 
     def reports(self, decision: str, count: int) -> List[Dict[str, Any]]:
-        """So many reports with a decision, from blocks after now."""
+        """So many reports with a decision to which everybody answered in time, from blocks after now."""
         first = self.nodes[1].height() + 1
 
         def found() -> Optional[List[Dict[str, Any]]]:
             reports = [report for report in self.asking.admin("validations") or []
-                       if report["blockNumber"] >= first and report["decision"] == decision]
+                       if report["blockNumber"] >= first and report["decision"] == decision and not report["silent"]]
             return reports if len(reports) >= count else None
         try:
             return until(f"{count} reports that say {decision}", found)
@@ -172,15 +178,48 @@ class Run:
         until("three blocks", lambda: min(node.height() for node in self.nodes) >= 3)
         return f"height {self.asking.height()}"
 
-    def web3(self) -> str:
+    def wallet(self, *arguments: str, given: Optional[str] = None) -> str:
         accounts = (self.directory / "net/accounts.yaml").read_text()
         key = re.search(r"privateKey:\s*\"?(0x)?([0-9a-fA-F]{64})", accounts)
         assert key, "accounts.yaml has no key"
         done = subprocess.run(
             [sys.executable, HERE / "web3_chain.py", "--rpc", f"http://{self.asking.address('serving JSON-RPC')}",
-             "--key", "0x" + key.group(2)], capture_output=True, text=True, timeout=60, check=False)
+             "--key", "0x" + key.group(2), *arguments], input=given, capture_output=True, text=True, timeout=60,
+            check=False)
         assert done.returncode == 0, done.stdout + done.stderr
-        return f"{len(done.stdout.splitlines())} steps ok"
+        return done.stdout
+
+    def web3(self) -> str:
+        return f"{len(self.wallet().splitlines())} steps ok"
+
+    def program_says(self, *arguments: Any) -> str:
+        return subprocess.run([self.binary, *arguments], capture_output=True, text=True, check=True).stdout
+
+    def balance(self, address: str) -> int:
+        return int(self.nodes[1].rpc("eth_getBalance", address, "latest"), 16)
+
+    def stake(self) -> str:
+        """A deposit as the program prints it and a wallet sends it makes a validator, and an exit takes it out."""
+        accounts = (self.directory / "net/accounts.yaml").read_text()
+        address = re.search(r"address:\s*\"?(0x[0-9a-fA-F]{40})", accounts)
+        assert address, "accounts.yaml has no address"
+        self.owner, key = address.group(1), self.directory / "fifth.key"
+        self.program_says("key", "generate", key)
+        deposit = self.program_says(
+            "validator", "deposit", key, "--network", self.directory / "net", "--to", self.owner, "--gwei",
+            str(self.STAKE), "--json")
+        self.wallet("--send", "-", given=deposit)
+        until("five validators", lambda: self.nodes[1].admin("chain")["validatorCount"] == 5)
+        self.wallet("--send", "-", given=self.program_says("validator", "exit", key, "--json"))
+        until("four validators", lambda: self.nodes[1].admin("chain")["validatorCount"] == 4)
+        self.without_stake = self.balance(self.owner)
+        return f"in at an epoch's end, out at another, height {self.nodes[1].height()}"
+
+    def paid(self) -> str:
+        """The stake comes back by a withdrawal, which costs nobody anything."""
+        wei = self.STAKE * 10**9
+        until("the stake", lambda: self.balance(self.owner) == self.without_stake + wei)
+        return f"{wei} wei"
 
     def one_disagrees(self) -> str:
         report = self.reports("accept_alarm_disagreement", 2)[0]
@@ -255,13 +294,15 @@ def main() -> int:
         try:
             for name, step in (
                     ("four validators make blocks", run.begin), ("web3.py drives the chain", run.web3),
+                    ("a stranger's stake comes and goes", run.stake),
                     ("one of four families disagrees", run.one_disagrees),
                     ("two of five families disagree", run.two_disagree), ("answers are counted", run.counted),
+                    ("the stake is paid back", run.paid),
                     ("reports are kept", run.kept)):
                 try:
-                    print(f"{name:32} ok      {step()}  ({time.monotonic() - begin:.0f} s)", flush=True)
+                    print(f"{name:34} ok      {step()}  ({time.monotonic() - begin:.0f} s)", flush=True)
                 except Exception as error:  # noqa: BLE001  (whatever it is, it is the result)
-                    print(f"{name:32} FAILED  {type(error).__name__}: {error}", flush=True)
+                    print(f"{name:34} FAILED  {type(error).__name__}: {error}", flush=True)
                     for path in glob.glob(f"{directory}/net/*.log"):
                         print(f"--- {path}\n" + Path(path).read_text(errors="replace")[-1500:])
                     return 1

@@ -1,6 +1,7 @@
 """Drives a chain through JSON-RPC as scripts do, with web3.py: transfer, deploy, call, logs.
 
     python3 Interop/web3_chain.py --rpc http://127.0.0.1:8545 --key 0x…
+    chorale validator deposit … --json | python3 Interop/web3_chain.py --rpc … --key … --send -
 
 Needs web3.py (Interop/requirements-web3.txt) and an account with funds. Exit status 0 when all is as it must be.
 """
@@ -8,6 +9,7 @@ Needs web3.py (Interop/requirements-web3.txt) and an account with funds. Exit st
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from typing import Any
 
@@ -104,6 +106,14 @@ class Script:
         assert not self.eth.get_logs({**wanted, "topics": [word(0xAB)]})
         return "one log, by address and topics"
 
+    def given(self, file: str) -> str:
+        """Sends a transaction that somebody wrote down: receiver, value and call data."""
+        with (sys.stdin if file == "-" else open(file)) as source:
+            told = json.load(source)
+        receipt = self.send(to=Web3.to_checksum_address(told["to"]), value=int(told["value"], 0), data=told["data"])
+        assert receipt["status"] == 1, f"it failed, with {receipt['gasUsed']} gas used"
+        return f"in block {receipt['blockNumber']}"
+
     def tags(self) -> str:
         numbers = {tag: self.eth.get_block(tag)["number"] for tag in ("latest", "safe", "finalized")}
         assert numbers["finalized"] <= numbers["safe"] <= numbers["latest"], numbers
@@ -116,8 +126,12 @@ def main() -> int:
     parser.add_argument("--rpc", required=True, metavar="URL")
     parser.add_argument("--key", required=True, metavar="HEX", help="private key of an account with funds")
     parser.add_argument("--patience", type=float, default=60, metavar="SECONDS")
+    parser.add_argument("--send", metavar="FILE", help="send only this: JSON with to, value and data; - is standard input")
     chosen = parser.parse_args()
     script = Script(chosen.rpc, chosen.key, chosen.patience)
+    if chosen.send:
+        print(f"send      ok      {script.given(chosen.send)}", flush=True)
+        return 0
     for step in (script.transfer, script.deploy, script.call, script.logs, script.tags):
         try:
             print(f"{step.__name__:9} ok      {step()}", flush=True)
