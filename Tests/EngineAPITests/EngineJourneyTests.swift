@@ -25,7 +25,7 @@ import Testing
         init(_ engine: TestEngine) { self.engine = engine }
 
         func answer(_ request: RPCRequest) throws(RPCError) -> JSONValue {
-            if EngineService<MemoryEngineBase>.isStateless(request.method) {
+            if EngineCalls.isStateless(request.method) {
                 return try StatelessService(StatelessExecution(rules: engine.rules)).answer(request)
             }
             return try lock.withLock { _ throws(RPCError) in try engine.service.answer(request) }

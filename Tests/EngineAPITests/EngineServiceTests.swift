@@ -544,7 +544,7 @@ import Testing
         #expect(!names.contains(.string("engine_exchangeCapabilities")))
         #expect(Set(names).count == names.count)
         for name in names.compactMap(\.string) {
-            if EngineService<MemoryEngineBase>.isStateless(name) { continue }
+            if EngineCalls.isStateless(name) { continue }
             let error = try engine.error(name, [])
             #expect(error.code == -32_602, "\(name)")
         }
