@@ -15,20 +15,23 @@ extension FuzzTarget {
                     [0] + ChainMessage.status(status).sszEncoded(),
                     [5] + BlockRangeRequest(first: 3, count: 32).sszEncoded(),
                     [6, 0, 1], [6, 0, 2],
+                    [8] + (BuiltPayload(payload: [0xC0], witness: [0, 1])?.sszEncoded() ?? []),
                 ]
             }, run: sszChain)
     ]
 
     private static func sszChain(_ input: [UInt8], _ findings: inout Findings) {
         let bytes = Array(input.dropFirst())
-        switch (input.first ?? 0) % 7 {
+        switch (input.first ?? 0) % 9 {
         case 0: canonical(ChainMessage.self, bytes, &findings, "message")
         case 1: canonical(BlockContents.self, bytes, &findings, "contents")
         case 2: canonical(ProposedBlock.self, bytes, &findings, "proposed")
         case 3: canonical(CommittedBlock.self, bytes, &findings, "committed")
         case 4: canonical(ChainHead.self, bytes, &findings, "head")
         case 5: canonical(BlockRangeRequest.self, bytes, &findings, "range")
-        default: witnessBody(bytes, &findings)
+        case 6: witnessBody(bytes, &findings)
+        case 7: canonical(PayloadOrder.self, bytes, &findings, "order")
+        default: canonical(BuiltPayload.self, bytes, &findings, "payload")
         }
     }
 

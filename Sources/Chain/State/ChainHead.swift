@@ -226,6 +226,9 @@ extension ValidatorRegistry: SSZContainer {
                 SigningKeyBytes(scheme: .ed25519, bytes: $0.bytes)
             }, payments: payments.elements, paidCount: paidCount,
             registeredCount: registeredCount)
+        guard self.entries.count == entries.elements.count,
+            self.slashed.count == slashed.elements.count
+        else { throw .invalidValue("a validator is registered or slashed twice") }
     }
 }
 
