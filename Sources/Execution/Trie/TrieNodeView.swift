@@ -28,6 +28,14 @@ public struct TrieNodeView: Sendable {
             throw .wrongSize(found: encoding.count, expected: Int(UInt16.max))
         }
         let span = encoding.span
+        if Self.findHashes(of: span, &starts, &sizes) {
+            kind = .branch
+            path = []
+            bytes = encoding
+            return
+        }
+        starts = [16 of UInt16](repeating: 0)
+        sizes = [16 of UInt16](repeating: 0)
         let list = try RLPReader.item(span)
         var items = try list.list(itemCountMax: 17)
         let first = try items.required(in: span)
@@ -38,8 +46,12 @@ public struct TrieNodeView: Sendable {
             let flag = encoding[compact.lowerBound] >> 4
             kind = flag >= 2 ? .leaf : .extension
             var nibbles: [UInt8] = []
+            nibbles.reserveCapacity(2 * compact.count)
             if flag & 1 == 1 { nibbles.append(encoding[compact.lowerBound] & 15) }
-            for byte in encoding[compact.dropFirst()] { nibbles += [byte >> 4, byte & 15] }
+            for index in compact.dropFirst() {
+                nibbles.append(span[index] >> 4)
+                nibbles.append(span[index] & 15)
+            }
             path = nibbles
             let item = kind == .leaf ? second.payload : Self.range(second)
             // As the trie's own reading: no extension of nothing or to nothing, no leaf without a value.
@@ -63,6 +75,38 @@ public struct TrieNodeView: Sendable {
             try items.finish()
         }
         bytes = encoding
+    }
+
+    /// Finds the children of a branch that are all hashes or nothing, and that has no value: most nodes of a
+    /// state are that. False for others, and for what is no node.
+    private static func findHashes(
+        of span: Span<UInt8>, _ starts: inout [16 of UInt16], _ sizes: inout [16 of UInt16]
+    ) -> Bool {
+        // Two hashes are more than a short list holds.
+        guard span.count > 57 else { return false }
+        var position: Int
+        switch span[0] {
+        case 0xF8:
+            guard span.count == 2 + Int(span[1]) else { return false }
+            position = 2
+        case 0xF9:
+            guard span[1] > 0, span.count == 3 + (Int(span[1]) << 8 | Int(span[2])) else {
+                return false
+            }
+            position = 3
+        default: return false
+        }
+        for index in 0..<16 {
+            guard position < span.count else { return false }
+            switch span[position] {
+            case 0x80: sizes[index] = 0
+            case 0xA0: sizes[index] = 32
+            default: return false
+            }
+            starts[index] = UInt16(position + 1)
+            position += 1 + Int(sizes[index])
+        }
+        return position == span.count - 1 && span[position] == 0x80
     }
 
     /// Of a reference: its 32 bytes, or the whole encoding of a node inside.
@@ -99,6 +143,12 @@ public struct TrieNodeView: Sendable {
         if range.isEmpty { return .nothing }
         if let hash = Bytes32(bytes.span.extracting(range)) { return .hash(hash) }
         return .node(try TrieNodeView(Array(bytes[range])))
+    }
+
+    /// What lies under a nibble of a branch, if it is a node by its hash.
+    public func hash(at nibble: Int) -> Bytes32? {
+        guard kind == .branch, sizes[nibble] == 32 else { return nil }
+        return Bytes32(bytes.span.extracting(range(nibble)))
     }
 
     /// Whether two branches have the same at a nibble.

@@ -45,7 +45,7 @@ extension ChainDatabase {
 
         let batch = TableBatch()
         put(write.block, in: batch, of: files)
-        var births: [(hash: Bytes32, encoding: [UInt8], birth: UInt64)] = []
+        var births: [TrieDifference.Birth] = []
         if let execution = write.execution {
             births = try put(execution, height, &next, in: batch, of: files)
         }
@@ -63,11 +63,12 @@ extension ChainDatabase {
         }
         // Not before: invariant 3.
         var row: [UInt8] = []
-        for (hash, encoding, birth) in births {
+        let firstBirth = next.nextBirth - UInt64(births.count)
+        for (index, node) in births.enumerated() {
             row.removeAll(keepingCapacity: true)
-            row += encoding
-            row.appendBigEndian(birth)
-            nodes.update(hash, row.span)
+            row += node.encoding
+            row.appendBigEndian(firstBirth + UInt64(index))
+            nodes.update(node.hash, row.span)
         }
         last = next
         candidateList = []
@@ -162,11 +163,12 @@ extension ChainDatabase {
         files.put(.name, ChainKey.blockID(block.blockID).span, height, in: batch)
     }
 
-    /// Puts what executing a block has given. Returns the rows of nodes, for the cache.
+    /// Puts what executing a block has given. Returns the nodes that were born, the last one before
+    /// `next.nextBirth`, for the cache.
     private func put(
         _ execution: ExecutionWrite, _ height: UInt64, _ next: inout ChainHead,
         in batch: borrowing TableBatch, of files: ChainFiles
-    ) throws(StoreFailure) -> [(hash: Bytes32, encoding: [UInt8], birth: UInt64)] {
+    ) throws(StoreFailure) -> [TrieDifference.Birth] {
         let header = execution.header.encoded
         files.put(.block, ChainKey.block(height, .header).span, header, in: batch)
         let receipts = Receipt.stored(execution.receipts)
@@ -196,27 +198,26 @@ extension ChainDatabase {
         }
         let difference = try difference(execution, height, from: before ?? Trie.emptyRoot)
         putFlat(difference, height, in: batch, of: files)
-        var rows: [(hash: Bytes32, encoding: [UInt8], birth: UInt64)] = []
-        rows.reserveCapacity(difference.births.count)
-        for (hash, encoding) in difference.births {
-            let birth = next.nextBirth
+        for node in difference.births {
+            let key = ChainKey.node(node.hash, next.nextBirth)
             next.nextBirth += 1
-            files.put(.node, ChainKey.node(hash, birth).span, encoding, in: batch)
-            rows.append((hash, encoding, birth))
+            files.put(.node, key.span, node.encoding, in: batch)
         }
         if last != nil {
             let deaths = difference.deaths.bytes
             files.put(.journal, ChainKey.journal(.deaths, height).span, deaths, in: batch)
         }
-        return rows
+        return difference.births
     }
 
     private func difference(
         _ execution: ExecutionWrite, _ height: UInt64, from before: Bytes32
     ) throws(StoreFailure) -> TrieDifference {
-        var newNodes: [Bytes32: Int] = [:]
+        var newNodes: [NodeKey: [UInt8]] = [:]
         newNodes.reserveCapacity(execution.newNodes.count)
-        for (index, node) in execution.newNodes.enumerated() { newNodes[node.hash] = index }
+        for index in execution.newNodes.indices {
+            newNodes[NodeKey(execution.newNodes[index].hash)] = execution.newNodes[index].encoding
+        }
         let cleared = Set(
             execution.changes.filter { $0.isStorageCleared && $0.account != nil }.map {
                 Keccak256.hash($0.address.storage.span)
@@ -224,7 +225,7 @@ extension ChainDatabase {
         let source = TrieDifference.Source(
             old: { [unowned self] (hash) throws(StoreFailure) in try node(hash) },
             new: { [unowned self] (hash) throws(StoreFailure) in
-                if let index = newNodes[hash] { return execution.newNodes[index].encoding }
+                if let encoding = newNodes[NodeKey(hash)] { return encoding }
                 // It came back from where it stands elsewhere.
                 return try node(hash).encoding
             })

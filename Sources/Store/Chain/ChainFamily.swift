@@ -41,9 +41,16 @@ enum ChainFamily: String, TableFamily {
     var tuning: TableSettings.Tuning {
         switch self {
         case .node:
-            .init(isCompressed: false, bufferShare: 2, prefixSize: 32, expectsHits: true)
-        case .account, .slot, .history: .init(expectsHits: false)
-        case .transaction, .name, .journal: .init(isCompressed: false, expectsHits: false)
+            .init(
+                isCompressed: false, bufferShare: 2, prefixSize: 32, expectsHits: true,
+                isHashed: true)
+        // An account's hash: what is looked for is the first row of a key from a height on.
+        case .history: .init(prefixSize: 33, expectsHits: false, isHashed: true)
+        case .transaction:
+            .init(isCompressed: false, prefixSize: 32, expectsHits: false, isHashed: true)
+        // In order, for whoever takes a range of them.
+        case .account, .slot: .init(expectsHits: false)
+        case .name, .journal: .init(isCompressed: false, expectsHits: false)
         case .meta, .block, .code: .init()
         }
     }

@@ -88,7 +88,7 @@ struct ChainRows {
     ) throws(RocksError) -> [UInt8]? {
         if height < head {
             // The first change above the height knows what was there before it.
-            let cursor = files.cursor(.history, read)
+            let cursor = files.cursor(.history, readPrefix)
             let from = ChainKey.history(key, height + 1)
             if try cursor.seek(from.span), cursor.key.count == from.count,
                 cursor.key.prefix(from.count - 8).elementsEqual(from.prefix(from.count - 8))

@@ -18,6 +18,11 @@ struct TrieDifference {
         let new: (Bytes32) throws(StoreFailure) -> [UInt8]
     }
 
+    struct Birth {
+        let hash: Bytes32
+        let encoding: [UInt8]
+    }
+
     struct AccountEntry {
         let key: Bytes32
         /// As the trie holds it; nil for none.
@@ -38,7 +43,7 @@ struct TrieDifference {
     }
 
     /// Nodes that stand somewhere where they did not, one for each place.
-    private(set) var births: [(hash: Bytes32, encoding: [UInt8])] = []
+    private(set) var births: [Birth] = []
     private(set) var deaths = NodeDeaths()
     private(set) var accounts: [AccountEntry] = []
     private(set) var slots: [SlotEntry] = []
@@ -74,30 +79,44 @@ struct TrieDifference {
     private mutating func compare(
         _ old: TrieNodeView.Child, _ new: TrieNodeView.Child
     ) throws(StoreFailure) {
-        if case .hash(let first) = old, case .hash(let second) = new, first == second { return }
+        if case .hash(let first) = old, case .hash(let second) = new {
+            return try compare(first, second)
+        }
         let before: TrieNodeView?
         switch old {
         case .nothing: before = nil
         case .node(let view): before = view
-        case .hash(let hash):
-            let (encoding, birth) = try source.old(hash)
-            if storage == nil {
-                deaths.accountNodes.append((hash, birth))
-            } else {
-                deaths.storageNodes.append(hash)
-            }
-            before = try Self.view(encoding, hash)
+        case .hash(let hash): before = try death(hash)
         }
         let after: TrieNodeView?
         switch new {
         case .nothing: after = nil
         case .node(let view): after = view
-        case .hash(let hash):
-            let encoding = try source.new(hash)
-            births.append((hash, encoding))
-            after = try Self.view(encoding, hash)
+        case .hash(let hash): after = try birth(hash)
         }
         try compare(before, after)
+    }
+
+    private mutating func compare(_ old: Bytes32, _ new: Bytes32) throws(StoreFailure) {
+        guard old != new else { return }
+        let before = try death(old)
+        try compare(before, birth(new))
+    }
+
+    private mutating func death(_ hash: Bytes32) throws(StoreFailure) -> TrieNodeView {
+        let (encoding, birth) = try source.old(hash)
+        if storage == nil {
+            deaths.accountNodes.append((hash, birth))
+        } else {
+            deaths.storageNodes.append(hash)
+        }
+        return try Self.view(encoding, hash)
+    }
+
+    private mutating func birth(_ hash: Bytes32) throws(StoreFailure) -> TrieNodeView {
+        let encoding = try source.new(hash)
+        births.append(Birth(hash: hash, encoding: encoding))
+        return try Self.view(encoding, hash)
     }
 
     private static func view(
@@ -122,7 +141,16 @@ struct TrieDifference {
         // A path that is not used up has one way to go on.
         let only = (old == nil ? new : new == nil ? old : nil)?.onlyNibble
         for nibble in 0..<16 where only == nil || nibble == only {
-            if let old, let new, old.isEqual(to: new, at: nibble) { continue }
+            if let old, let new {
+                if old.isEqual(to: new, at: nibble) { continue }
+                // Nearly all there is, without a copy of either node.
+                if let first = old.hash(at: nibble), let second = new.hash(at: nibble) {
+                    path.append(UInt8(nibble))
+                    try compare(first, second)
+                    path.removeLast()
+                    continue
+                }
+            }
             let (before, after) = try Self.children(old, new, nibble)
             if case (.nothing, .nothing) = (before, after) { continue }
             path.append(UInt8(nibble))
@@ -146,10 +174,18 @@ struct TrieDifference {
         _ rest: ArraySlice<UInt8>, _ old: [UInt8]?, _ new: [UInt8]?
     ) throws(StoreFailure) {
         guard old != new else { return }
-        let nibbles = path + rest
-        guard nibbles.count == 64,
-            let key = Bytes32((0..<32).map { nibbles[2 * $0] << 4 | nibbles[2 * $0 + 1] })
-        else { throw .corrupt("a key of a state's trie has \(nibbles.count) nibbles, not 64") }
+        guard path.count + rest.count == 64 else {
+            let count = path.count + rest.count
+            throw .corrupt("a key of a state's trie has \(count) nibbles, not 64")
+        }
+        var bytes = [32 of UInt8](repeating: 0)
+        for (index, nibble) in path.enumerated() {
+            bytes[index / 2] |= nibble << (index & 1 == 0 ? 4 : 0)
+        }
+        for (index, nibble) in zip(path.count..<64, rest) {
+            bytes[index / 2] |= nibble << (index & 1 == 0 ? 4 : 0)
+        }
+        let key = Bytes32(storage: bytes)
         if let storage {
             slots.append(
                 SlotEntry(

@@ -10,7 +10,7 @@ import ChoraleBase
 /// Whoever chooses what is read cannot choose where it lies: `Dictionary` is seeded by the process.
 struct NodeCache {
     private struct Generation {
-        var places: [Bytes32: Place] = [:]
+        var places: [NodeKey: Place] = [:]
         var bytes: [UInt8] = []
         /// What counts against the limit.
         var size = 0
@@ -50,27 +50,34 @@ struct NodeCache {
 
     /// Appends a node; false when it is not here.
     mutating func append(_ hash: Bytes32, to output: inout [UInt8]) -> Bool {
-        if let place = young.places[hash] {
+        let key = NodeKey(hash)
+        if let place = young.places[key] {
             output.append(contentsOf: young.bytes.span.extracting(place.range))
             return true
         }
-        guard let place = old.places[hash] else { return false }
+        guard let place = old.places[key] else { return false }
         let start = output.count
         output.append(contentsOf: old.bytes.span.extracting(place.range))
         // It is in both then, until the older one goes.
-        insert(hash, output.span.extracting(start..<output.count))
+        insert(key, output.span.extracting(start..<output.count))
         return true
     }
 
     /// Keeps a node, if it is not larger than all that may be kept.
     mutating func insert(_ hash: Bytes32, _ node: Span<UInt8>) {
+        let key = NodeKey(hash)
+        if young.places[key] == nil { insert(key, node) }
+    }
+
+    /// Keeps a node that is not in the younger generation.
+    private mutating func insert(_ key: NodeKey, _ node: Span<UInt8>) {
         let size = node.count + Self.entrySize
-        guard size <= generationSizeMax, young.places[hash] == nil else { return }
+        guard size <= generationSizeMax else { return }
         if young.size + size > generationSizeMax {
             swap(&young, &old)
             young.removeAll()
         }
-        young.places[hash] = Place(
+        young.places[key] = Place(
             start: UInt32(young.bytes.count), count: UInt32(node.count))
         young.bytes.append(contentsOf: node)
         young.size += size
@@ -78,8 +85,10 @@ struct NodeCache {
 
     /// Keeps bytes in place of those with the same key and as many, if there are any.
     mutating func update(_ hash: Bytes32, _ node: Span<UInt8>) {
-        guard let place = young.places[hash] else { return insert(hash, node) }
+        let key = NodeKey(hash)
+        guard let place = young.places[key] else { return insert(key, node) }
         precondition(Int(place.count) == node.count, "a node has one size")
-        for index in 0..<node.count { young.bytes[Int(place.start) + index] = node[index] }
+        var bytes = young.bytes.mutableSpan
+        for index in 0..<node.count { bytes[Int(place.start) + index] = node[index] }
     }
 }
