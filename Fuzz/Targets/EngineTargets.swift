@@ -21,6 +21,11 @@ extension FuzzTarget {
             "the body of an engine call, or a batch; answered once each, and the engine's state moves by "
                 + "valid blocks only", sizeMax: 4096,
             seeds: { EngineFuzz.bodies }, run: engineBody),
+        FuzzTarget(
+            "verifier-body",
+            "the same of a node whose own consensus decides; it agrees with an engine about payloads, and "
+                + "nothing moves", sizeMax: 4096,
+            seeds: { EngineFuzz.bodies }, run: verifierBody),
     ]
 
     private static func token(_ input: [UInt8], _ findings: inout Findings) {
@@ -34,6 +39,39 @@ extension FuzzTarget {
         } catch {
             findings.note("token", error)
         }
+    }
+
+    private static func verifierBody(_ input: [UInt8], _ findings: inout Findings) {
+        let chain = EngineFuzz.Chain()
+        let verifier = VerifierService(
+            chain, rules: EngineFuzz.rules, version: .init(version: "0", commit: "00"))
+        let engine = EngineFuzz.engine()
+        let body = RPCBody(
+            limits: RPCBody.Limits(batchCountMax: 8, batchSizeMax: 1 << 16, answerSizeMax: 1 << 20))
+        let answer = body.answer(input) { (request) throws(RPCError) in
+            do throws(RPCError) {
+                let value = try verifier.answer(request)
+                // An engine on the genesis knows no more than this chain does, unless it was given blocks
+                // before; a verdict is the same then.
+                if request.method.hasPrefix("engine_newPayloadV"),
+                    let status = value["status"]?.string, status != "SYNCING"
+                {
+                    let own = try? engine.answer(request)["status"]?.string
+                    require(own == status, "a verifier and an engine differ")
+                    findings.note("status", status)
+                }
+                return value
+            } catch {
+                let known = [-32_601, -32_602, -32_000, -38_004, -38_005]
+                require(known.contains(error.code), "an error that nobody knows")
+                findings.note("error", error.code)
+                throw error
+            }
+        }
+        if let answer {
+            require((try? JSONValue(parsing: answer)) != nil, "an answer that is not JSON")
+        }
+        require(chain.base.head.number == 0, "a verifier has moved the chain")
     }
 
     private static func engineBody(_ input: [UInt8], _ findings: inout Findings) {
@@ -84,10 +122,31 @@ private enum EngineFuzz {
         }
     }()
 
+    static let rules = ChainRules.always(.cancun, blobs: .cancun)
+
     static func engine() -> EngineService<MemoryEngineBase> {
         EngineService(
-            base: MemoryEngineBase(genesis: genesis, state: StateStore()),
-            rules: .always(.cancun, blobs: .cancun), version: .init(version: "0", commit: "00"))
+            base: MemoryEngineBase(genesis: genesis, state: StateStore()), rules: rules,
+            version: .init(version: "0", commit: "00"))
+    }
+
+    /// The genesis block as a chain that others decide.
+    final class Chain: CommittedChain {
+        let base = MemoryEngineBase(genesis: genesis, state: StateStore())
+
+        func height() -> UInt64 { base.head.number }
+        func number(of hash: Bytes32) -> UInt64? { base.block(hash)?.header.number }
+        func header(at number: UInt64) -> (header: Header, hash: Bytes32)? {
+            base.header(at: number).map { ($0.header, $0.hash) }
+        }
+        func block(at number: UInt64) -> (block: Block, hash: Bytes32)? {
+            guard let (hash, _) = base.header(at: number), let block = base.block(hash) else {
+                return nil
+            }
+            return (block, hash)
+        }
+        func tries(after number: UInt64) -> MemoryEngineBase? { base }
+        func witness(of number: UInt64) -> Witness? { nil }
     }
 
     /// One call of each kind, on the genesis block and on a payload that was built on it.
