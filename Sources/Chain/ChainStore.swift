@@ -92,6 +92,9 @@ public protocol ChainStore: AnyObject, TrieNodeSource, CodeSource {
     /// - Precondition: `block.height` is one above the last, or anything in an empty store.
     func write(_ write: BlockWrite, sync: Bool) throws(StoreFailure)
 
+    /// Brings to the disk whatever was written without a sync.
+    func sync() throws(StoreFailure)
+
     /// Keeps a block that was found valid and may yet become final, at once on the disk: whoever votes for it has
     /// it after any crash, and so somebody has it whatever happens to all.
     ///

@@ -101,6 +101,55 @@ func wire(_ code: UInt8, _ payload: [UInt8]) -> [UInt8] {
             outputs { $0.timeout(now: at(1000), into: &$1) } == [.failed(.firstByteTimeout)])
     }
 
+    /// Both ends of a request that is a message: what the server writes lets the client end.
+    @Test func aMessageIsTakenAndNothingComesBack() {
+        let message: [UInt8] = [7, 8, 9]
+        func exchange(
+            _ act: (inout RequestServer, [UInt8], inout [RequestServer.Output]) -> Void
+        ) -> (server: [RequestServer.Output], client: [RequestClient.Output]) {
+            var sent: [RequestClient.Output] = []
+            var client = RequestClient(.consensus)
+            client.start(message.span, now: at(0), into: &sent)
+            guard case .sendAndEnd(let bytes)? = sent.first else { return ([], sent) }
+            var answered: [RequestServer.Output] = []
+            var server = RequestServer(.consensus, now: at(0))
+            act(&server, bytes, &answered)
+            var outcome: [RequestClient.Output] = []
+            for case .sendAndEnd(let answer) in answered {
+                client.receive(answer.span, now: at(1), into: &outcome)
+                client.end(into: &outcome)
+            }
+            return (answered, outcome)
+        }
+        let taken = exchange { server, bytes, outputs in
+            server.receive(bytes.span, into: &outputs)
+            server.end(into: &outputs)
+            server.finish(into: &outputs)
+        }
+        #expect(taken.server == [.request(message), .sendAndEnd([])])
+        #expect(taken.client == [.completed(chunkCount: 0)])
+        // A peer that takes no more says so, and is believed.
+        let refused = exchange { server, bytes, outputs in
+            server.receive(bytes.span, into: &outputs)
+            server.refuse(.rateLimited, text: "enough", into: &outputs)
+        }
+        #expect(refused.client == [.refused(.rateLimited, text: "enough")])
+        let broken = exchange { server, bytes, outputs in
+            server.receive((bytes + [0]).span, into: &outputs)
+            server.finish(into: &outputs)
+        }
+        #expect(broken.server.last == .failed(.trailingBytes))
+        #expect(
+            broken.client.contains {
+                if case .refused(.invalidRequest, _) = $0 { true } else { false }
+            })
+        let early = exchange { server, bytes, outputs in
+            server.receive(Array(bytes.dropLast()).span, into: &outputs)
+            server.end(into: &outputs)
+        }
+        #expect(early.server.last == .failed(.endedEarly))
+    }
+
     @Test func chunksSplitAtEveryByte() {
         let stream = wire(0, [1, 2, 3]) + wire(0, []) + wire(0, [UInt8](repeating: 5, count: 200))
         let expected: [RequestClient.Output] = [

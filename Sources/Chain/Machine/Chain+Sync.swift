@@ -106,9 +106,10 @@ extension Chain {
     /// Looks whether blocks must be asked for, at the end of this turn or when consensus has had its time.
     mutating func consider(now: Now) {
         let highest = highest
-        guard highest > head.height else { return }
+        // With that an end is found as well.
+        guard highest > head.height || sync.target != nil else { return }
         let at =
-            highest > head.height + 1
+            highest != head.height + 1
             ? now.instant : max(now.instant, heightStartedAt.advanced(by: limits.behindPatience))
         sync.wakeAt = earliest(sync.wakeAt, at)
     }
@@ -136,7 +137,8 @@ extension Chain {
     }
 
     private mutating func finishSync(into outputs: inout [ChainOutput]) {
-        guard sync.target != nil, !sync.isImporting else { return }
+        // Whoever was known to have more may only have gone: where nobody is left, nothing is known.
+        guard sync.target != nil, !sync.isImporting, !peers.isEmpty else { return }
         outputs.append(.event(.synced(height: head.height)))
         sync.reset()
     }

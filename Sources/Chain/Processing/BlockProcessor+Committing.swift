@@ -89,10 +89,20 @@ extension BlockProcessor {
                 // One sync for all: what is lost with the machine is asked for again.
                 taken.append(try importBlock(block, sync: index == blocks.count - 1))
             } catch {
-                return .imported(taken, error)
+                return .imported(taken, taken.isEmpty ? error : synced(or: error))
             }
         }
         return .imported(taken, nil)
+    }
+
+    /// The last block was to bring the sync, and was not taken. What is said to be taken is on the disk.
+    private func synced(or failure: ImportFailure) -> ImportFailure {
+        do throws(StoreFailure) {
+            try store.sync()
+            return failure
+        } catch {
+            return ImportFailure(height: head.height + 1, reason: .unavailable("\(error)"))
+        }
     }
 
     func importBlock(

@@ -55,6 +55,11 @@ public final class MemoryChainStore: ChainStore {
         if sync { synced = contents }
     }
 
+    public func sync() throws(StoreFailure) {
+        if let failure { throw failure }
+        synced = contents
+    }
+
     public func keep(candidate id: Bytes32, _ block: [UInt8]) throws(StoreFailure) {
         if let failure { throw failure }
         guard !contents.candidates.contains(where: { $0.id == id }) else { return }

@@ -25,6 +25,27 @@ extension ChainDatabase {
         }
     }
 
+    /// A write with a sync takes everything before it along: the head is written once more.
+    public func sync() throws(StoreFailure) {
+        do throws(StoreFailure) {
+            try recover()
+            guard let last else { return }
+            let files = try onRows { rows throws(RocksError) in rows.files }
+            let batch = TableBatch()
+            files.put(.meta, ChainKey.head.span, last.bytes, in: batch)
+            do throws(RocksError) {
+                try files.write(batch, sync: true)
+            } catch {
+                let failure = error.failure(in: directory)
+                if error.kind != .corrupt { refusal = failure }
+                throw failure
+            }
+        } catch {
+            counters.failures += 1
+            throw error
+        }
+    }
+
     private func append(_ write: BlockWrite, sync: Bool) throws(StoreFailure) {
         let height = write.block.height
         precondition(last.map { height == $0.height + 1 } ?? true, "heights come one by one")
