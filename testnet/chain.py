@@ -1,4 +1,4 @@
-"""The chain on a local network: blocks, load, a killed validator, a late joiner, an equivocator.
+"""The chain on a local network: blocks, load, a killed validator, late joiners, an equivocator.
 
 Used by testnet/run, which starts the processes and prints the table. What a node says of its chain
 comes from its admin socket, as `chorale admin chain --json` prints it; whether all have the same
@@ -61,6 +61,7 @@ class Status:
         self.proposer = str(answer.get("proposer") or "")
         self.is_syncing = bool(answer.get("isSyncing"))
         self.is_known = bool(answer)
+        self.checkpoint = answer.get("checkpoint")
 
 
 def number(value):
@@ -81,16 +82,23 @@ def offers_chain(binary):
     return "--rpc-address" in told.stdout
 
 
+# Of a block that a node does not have and need not have.
+ABSENT = object()
+
+
 def compare(hashes):
     """Where chains differ.
 
-    `hashes` are lists of block hashes by height from 0 on, by name. Returns the height up to which all
-    agree, and for the first height at which they do not the names by hash, or None.
+    `hashes` are lists of block hashes by height from 0 on, by name; ABSENT for heights of before a chain
+    that began at a checkpoint. Returns the height up to which all agree, and for the first height at
+    which they do not the names by hash, or None.
     """
     common = min((len(chain) for chain in hashes.values()), default=0)
     for height in range(common):
         found = {}
         for name, chain in hashes.items():
+            if chain[height] is ABSENT:
+                continue
             found.setdefault(chain[height], []).append(name)
         if len(found) > 1:
             return height - 1, found
@@ -124,6 +132,8 @@ class Chain:
 
     def equip_one(self, node):
         node.rpc = None
+        # The lowest height whose block it has.
+        node.first = 0
         if node.role in ("validator", "observer"):
             node.rpc = RPC(self.next_port)
             node.flags += ["--rpc-address", f"127.0.0.1:{self.next_port}"]
@@ -266,26 +276,34 @@ class Chain:
             f"{victim.name} is at height {victim.chain.height},"
             f" the others at {self.height(others)}")
 
-    def join_late(self):
-        """A stranger: a copy of the public files, an identity of its own, one command."""
+    def stranger(self, name):
+        """A copy of the public files, an identity of its own."""
         network = self.network
-        height = self.height()
-        network.step(f"a late joiner starts at height {height}, as testnet/join does")
         public = os.path.join(network.data, "public")
-        os.makedirs(public)
-        for name in ("config.yaml", "genesis.json", "validators.yaml", "network-digest",
+        os.makedirs(public, exist_ok=True)
+        for file in ("config.yaml", "genesis.json", "validators.yaml", "network-digest",
                      "bootnodes.txt"):
-            shutil.copy(os.path.join(network.data, "genesis", name), public)
-        home = os.path.join(network.data, "late-joiner")
+            shutil.copy(os.path.join(network.data, "genesis", file), public)
+        home = os.path.join(network.data, name)
         made = subprocess.run(
             [self.options.binary, "init", "--data-dir", home, "--network", public],
             capture_output=True, text=True, check=False)
         if made.returncode != 0:
-            network.check("a late joiner catches up", False, made.stderr.strip())
-            return
-        node = network.add_node("late-joiner", "observer", home)
+            network.check(f"{name} is made", False, made.stderr.strip())
+            return None
+        node = network.add_node(name, "observer", home)
         node.flags += ["--listen", "/ip4/127.0.0.1/tcp/0", "--address-policy", "local"]
         self.equip_one(node)
+        return node
+
+    def join_late(self):
+        """A stranger that executes the chain from its genesis."""
+        network = self.network
+        height = self.height()
+        network.step(f"a late joiner starts at height {height}, as testnet/join does")
+        node = self.stranger("late-joiner")
+        if node is None:
+            return
         start = time.monotonic()
         node.start()
         took = self.wait(
@@ -296,6 +314,29 @@ class Chain:
             "a late joiner catches up", took is not None,
             f"height {node.chain.height} of {self.height()},"
             f" {node.chain.height / max(time.monotonic() - start, 1e-3):.0f} blocks a second")
+
+    def join_by_checkpoint(self):
+        """A stranger that trusts a validator's checkpoint and downloads the state of it."""
+        network = self.network
+        source = self.validators[0]
+        self.wait(lambda: source.chain.checkpoint, 60 * self.options.block_time, [source])
+        checkpoint = source.chain.checkpoint
+        network.step(f"another joins at checkpoint {str(checkpoint)[:18]}…, of {source.name}")
+        if not checkpoint:
+            network.check("a checkpoint is there", False, f"at height {self.height()}")
+            return
+        node = self.stranger("checkpoint-joiner")
+        if node is None:
+            return
+        node.first = int(checkpoint.split(":")[0])
+        node.flags += ["--checkpoint", checkpoint]
+        node.start()
+        took = self.wait(lambda: node.chain.height >= max(node.first + 1, self.height() - 2), 120)
+        network.table(final=True, extra=self.lines())
+        network.check(
+            "a node joins by a checkpoint", took is not None,
+            f"from height {node.first}, at {node.chain.height} of {self.height()}"
+            + ("" if took is None else f" after {took:.1f} s"))
 
     def equivocate(self):
         """Validators come back as liars; what they signed twice ends up in a block."""
@@ -343,7 +384,8 @@ class Chain:
             if node.name not in heights:
                 continue
             try:
-                hashes[node.name] = [node.rpc.block_hash(h) for h in range(common + 1)]
+                hashes[node.name] = [ABSENT] * min(node.first, common + 1) + [
+                    node.rpc.block_hash(h) for h in range(node.first, common + 1)]
             except Unavailable as error:
                 self.network.check(f"{node.name} answers", False, str(error))
         agreed, fork = compare(hashes)
@@ -367,6 +409,7 @@ class Chain:
         try:
             self.kill_validator()
             self.join_late()
+            self.join_by_checkpoint()
             if self.options.byzantine:
                 self.equivocate()
             self.until_height()

@@ -279,7 +279,7 @@ extension FuzzTarget {
 
 /// Nodes that refer to nodes made before them, and now and then to nothing, or to themselves as far as
 /// a hash allows: proper ones, and ones that no trie has.
-private struct NodeSoup {
+struct NodeSoup {
     private(set) var store = MemoryStore()
     private var encodings: [[UInt8]] = []
     /// Nibbles of keys that lead to leaves through the latest node of each kind.

@@ -38,15 +38,15 @@ public struct ExecutionWrite: Sendable {
     public var stateRoot: Bytes32
     /// Of the block's transactions, in order.
     public var transactionHashes: [Bytes32]
-    /// Of the same.
-    public var receipts: [Receipt]
+    /// Of the same; nil where the block was not executed, with a checkpoint.
+    public var receipts: [Receipt]?
     /// Net changes against the block before.
     public var changes: [AccountChange]
     /// Trie nodes that this state has and the one before did not, with their hashes.
     public var newNodes: [(hash: Bytes32, encoding: [UInt8])]
 
     public init(
-        header: Header, stateRoot: Bytes32, transactionHashes: [Bytes32], receipts: [Receipt],
+        header: Header, stateRoot: Bytes32, transactionHashes: [Bytes32], receipts: [Receipt]?,
         changes: [AccountChange], newNodes: [(hash: Bytes32, encoding: [UInt8])]
     ) {
         self.header = header
@@ -65,6 +65,9 @@ public struct BlockWrite: Sendable {
     public var execution: ExecutionWrite?
     /// The new value of ``ChainStore/head``.
     public var head: [UInt8]
+    /// Encodings of the headers before the first height of a store that begins at a checkpoint, the parent's
+    /// first: what BLOCKHASH asks for. Later heights bring none.
+    public var ancestors: [[UInt8]] = []
 
     public init(block: StoredBlock, execution: ExecutionWrite?, head: [UInt8]) {
         self.block = block
@@ -110,4 +113,14 @@ public protocol ChainStore: AnyObject, TrieNodeSource, CodeSource {
 
     /// The height of the committed consensus block with this name.
     func height(of blockID: Bytes32) throws(StoreFailure) -> UInt64?
+
+    /// The lowest height whose block is here; nil in an empty store.
+    var earliest: UInt64? { get }
+
+    /// The encoding of the execution header at a height: of a block that is here, or one of
+    /// ``BlockWrite/ancestors``.
+    func header(at height: UInt64) throws(StoreFailure) -> [UInt8]?
+
+    /// What ``head`` was at a height, for the last few multiples of ``CheckpointID/interval``.
+    func checkpoint(at height: UInt64) throws(StoreFailure) -> [UInt8]?
 }

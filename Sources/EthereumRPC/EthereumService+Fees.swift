@@ -16,11 +16,17 @@ extension EthereumService {
         return .quantity(UInt256(try suggestedTip()) &+ header.baseFeeOfNext)
     }
 
+    /// The first block that is kept: of a chain that began at a checkpoint, not the genesis.
+    private func oldest(upTo newest: UInt64) throws(RPCError) -> UInt64 {
+        min(newest, try number(of: .earliest) ?? 0)
+    }
+
     /// In wei a gas: the 60th percentile of the lowest tips that the last blocks took.
     func suggestedTip() throws(RPCError) -> UInt64 {
         let latest = try latest()
         var samples: [UInt64] = []
-        for number in latest - min(latest, Self.tipBlockCount - 1)...latest {
+        let first = max(latest - min(latest, Self.tipBlockCount - 1), try oldest(upTo: latest))
+        for number in first...latest {
             guard
                 let block = try read({ () throws(ChainFailure) in try chain.block(at: number) })
             else { continue }
@@ -49,7 +55,8 @@ extension EthereumService {
         guard let newest = try chain.number(of: reference) else {
             throw .server("request beyond head block: \(reference)")
         }
-        let count = min(wanted, limits.feeHistoryCountMax, newest + 1)
+        let oldest = try oldest(upTo: newest)
+        let count = min(wanted, limits.feeHistoryCountMax, newest - oldest + 1)
         guard count > 0 else {
             return .object(["oldestBlock": .quantity(0), "gasUsedRatio": .null])
         }

@@ -71,6 +71,14 @@ extension Node {
             answer(id, encodings, now: now, into: &outputs)
         case .servePayload(let id, let built):
             answer(id, built.map { [$0.sszEncoded()] }, now: now, into: &outputs)
+        case .served(let id, .item(let encoding)):
+            answer(id, [encoding], now: now, into: &outputs)
+        case .served(let id, .absent):
+            answer(id, nil, now: now, into: &outputs)
+        case .served(let id, .busy):
+            guard let session = chainServes.removeValue(forKey: id) else { return }
+            refuse(
+                session, .rateLimited, "others are being served", now: now, into: &outputs)
         case .publishBody(let kind, let height, let bytes):
             publishChainBody(kind, height: height, bytes, now: now, into: &outputs)
         case .readBody(let root):
@@ -149,6 +157,10 @@ extension Node {
                 .blocksByRange, peer, .chain(id),
                 BlockRangeRequest(first: first, count: count).sszEncoded(), now: now,
                 into: &outputs)
+        case .checkpoint(let request):
+            _ = ask(.checkpoint, peer, .chain(id), request.sszEncoded(), now: now, into: &outputs)
+        case .state(let request):
+            _ = ask(.stateRange, peer, .chain(id), request.sszEncoded(), now: now, into: &outputs)
         }
     }
 
@@ -157,13 +169,20 @@ extension Node {
         _ id: ChainRequestID, _ bytes: [UInt8], _ session: RequestSession, now: Now,
         into outputs: inout [NodeOutput]
     ) -> Bool {
-        if session.requestProtocol == .blocksByRoot {
+        switch session.requestProtocol {
+        case .blocksByRoot:
             guard let contents = try? BlockContents(ssz: bytes.span) else { return false }
             tellChain(.contentsReceived(id, contents), now: now, into: &outputs)
-        } else if session.requestProtocol == .buildPayload {
+        case .buildPayload:
             guard let built = try? BuiltPayload(ssz: bytes.span) else { return false }
             tellChain(.payloadReceived(id, built), now: now, into: &outputs)
-        } else {
+        case .checkpoint:
+            guard let answer = try? CheckpointAnswer(ssz: bytes.span) else { return false }
+            tellChain(.checkpointReceived(id, answer), now: now, into: &outputs)
+        case .stateRange:
+            guard let answer = try? StateRangeAnswer(ssz: bytes.span) else { return false }
+            tellChain(.stateReceived(id, answer), now: now, into: &outputs)
+        default:
             guard let block = try? CommittedBlock(ssz: bytes.span) else { return false }
             tellChain(
                 .blockReceived(id, block, size: bytes.count), now: now, into: &outputs)
@@ -179,6 +198,7 @@ extension Node {
             switch end {
             case .finished: .finished
             case .malformed: .malformed
+            case .refused(code: ResponseCode.unavailable.wireValue): .unavailable
             case .refused, .failed, .unsupported: .failed
             }
         tellChain(.requestEnded(id, end), now: now, into: &outputs)
@@ -225,6 +245,22 @@ extension Node {
             tellChain(
                 .serve(serve, session.peer, .blocks(from: range.first, count: range.count)),
                 now: now, into: &outputs)
+        case .checkpoint:
+            guard let request = try? CheckpointRequest(ssz: bytes.span) else {
+                refuse(session, .invalidRequest, "not a checkpoint", now: now, into: &outputs)
+                return true
+            }
+            chainServes[serve] = session
+            tellChain(
+                .serve(serve, session.peer, .checkpoint(request)), now: now, into: &outputs)
+        case .stateRange:
+            guard let request = try? StateRangeRequest(ssz: bytes.span) else {
+                refuse(
+                    session, .invalidRequest, "not a part of a state", now: now, into: &outputs)
+                return true
+            }
+            chainServes[serve] = session
+            tellChain(.serve(serve, session.peer, .state(request)), now: now, into: &outputs)
         default:
             return false
         }
@@ -358,9 +394,14 @@ struct ChainBodyRead {
 /// What a node is given of its chain: parameters, where it stands, and what a validator's log says.
 public struct ChainStart: Sendable {
     public var configuration: ChainConfiguration
+    /// That of the genesis where a checkpoint is downloaded first.
     public var head: ChainHead
     /// nil for whoever does not validate.
     public var recovery: ConsensusRecovery?
+    /// The lowest height whose block is there.
+    public var earliest: UInt64 = 0
+    /// The last checkpoint that is there.
+    public var checkpoint: CheckpointID?
 
     public init(configuration: ChainConfiguration, head: ChainHead, recovery: ConsensusRecovery?) {
         self.configuration = configuration

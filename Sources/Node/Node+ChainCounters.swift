@@ -23,6 +23,7 @@ extension Node {
             .init("chain_commits_failed", counters.commitsFailed),
             .init("chain_contents_asked", counters.contentsAsked),
             .init("chain_ranges_asked", counters.rangesAsked),
+            .init("chain_download_requests", counters.downloadRequests),
             .init("chain_transactions_committed", counters.transactionsCommitted),
             .init("chain_gas_used", counters.gasUsed),
             .init("chain_evidence_committed", counters.evidenceCommitted),

@@ -353,7 +353,9 @@ extension Node {
                     case .chunksByRoot: max(1, bytes.count / 64)
                     case .announcements: session.requestProtocol.chunkCountMax
                     // An answer of 4 MiB, as much as so many chunks.
-                    case .blocksByRange, .blocksByRoot, .buildPayload: 16
+                    case .blocksByRange, .blocksByRoot, .buildPayload, .checkpoint: 16
+                    // Half a megabyte, and some 20 ms: fifteen a second for each peer.
+                    case .stateRange: 16
                     default: 1
                     }
                 schedule(into: &outputs, now: now) { scheduler, results in
@@ -533,9 +535,9 @@ extension RequestProtocol {
     /// Chunks go behind everything that somebody waits for.
     var trafficClass: TrafficClass {
         switch self {
-        case .chunksByRoot: .witness
+        case .chunksByRoot, .stateRange: .witness
         case .consensus: .vote
-        case .blocksByRoot, .blocksByRange, .buildPayload: .block
+        case .blocksByRoot, .blocksByRange, .buildPayload, .checkpoint: .block
         default: .control
         }
     }

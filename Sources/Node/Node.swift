@@ -136,7 +136,9 @@ public struct Node: ~Copyable {
         bodies = Bodies(limits: configuration.limits.bodies, seed: random.next(), now: now)
         if let start = configuration.chain {
             chain = ChainHolder(
-                Chain(start.configuration, head: start.head, seed: random.next()))
+                Chain(
+                    start.configuration, head: start.head, earliest: start.earliest,
+                    checkpoint: start.checkpoint, seed: random.next()))
         } else {
             chain = nil
         }

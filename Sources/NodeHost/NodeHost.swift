@@ -70,6 +70,7 @@ public final class NodeHost {
     private var workers: WorkerPool<JobResult>?
     private var storeWorker: SerialWorker<StoreJob, StoreAnswer>?
     private var chainWorker: SerialWorker<ChainTask, ChainAnswer>?
+    private var readingWorker: SerialWorker<ChainTask, ChainAnswer>?
     private var journalWorker: SerialWorker<JournalOrder, JournalAnswer>?
     /// Answers of the store that the node has not been given, oldest first.
     private var storeAnswers: [StoreAnswer] = []
@@ -94,10 +95,14 @@ public final class NodeHost {
         let reply: StoreReply
     }
 
-    /// - Parameter store: nil for programs that remember nothing, such as `chorale ping`.
+    /// - Parameters:
+    ///   - store: nil for programs that remember nothing, such as `chorale ping`.
+    ///   - chainReader: does what only reads, so that a peer that downloads a state keeps no block waiting; nil for
+    ///     the chain's own thread.
     public init(
         loop: EventLoop, configuration: NodeConfiguration, store: (any StoreExecutor)?,
-        chain: (any ChainExecutor)? = nil, journal: (any JournalExecutor)? = nil,
+        chain: (any ChainExecutor)? = nil, chainReader: (any ChainExecutor)? = nil,
+        journal: (any JournalExecutor)? = nil,
         options: Options = Options()
     ) throws(SystemError) {
         self.loop = loop
@@ -130,6 +135,14 @@ public final class NodeHost {
             chainWorker = try SerialWorker(
                 loop: loop, name: "chain", inFlightMax: options.chainTasksMax, batchCountMax: 8,
                 perform: { tasks in tasks.map { chain.perform($0) } },
+                deliver: { [unowned self] answers in
+                    for answer in answers { handle(.processed(answer)) }
+                })
+        }
+        if let chainReader {
+            readingWorker = try SerialWorker(
+                loop: loop, name: "reading", inFlightMax: options.chainTasksMax, batchCountMax: 1,
+                perform: { tasks in tasks.map { chainReader.perform($0) } },
                 deliver: { [unowned self] answers in
                     for answer in answers { handle(.processed(answer)) }
                 })
@@ -180,6 +193,7 @@ public final class NodeHost {
         resolver?.close()
         workers?.shutDown(discarding: true)
         chainWorker?.shutDown()
+        readingWorker?.shutDown()
         journalWorker?.shutDown()
         storeWorker?.shutDown()
         for answer in storeAnswers { handle(.stored(answer.id, answer.reply)) }
@@ -293,7 +307,8 @@ public final class NodeHost {
 
     /// Tasks and orders are answered or the process ends: the machine never asks for more than fit.
     private func submit(_ task: ChainTask) {
-        if case .accepted = chainWorker?.submit(task) { return }
+        let worker = task.isReading ? readingWorker ?? chainWorker : chainWorker
+        if case .accepted = worker?.submit(task) { return }
         onEvent?(.chain(.stopped("the chain's thread takes no more tasks")))
     }
 

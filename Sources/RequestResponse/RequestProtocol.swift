@@ -80,9 +80,21 @@ public struct RequestProtocol: Hashable, Sendable {
     public static let buildPayload = RequestProtocol(
         name: "build_payload", requestSizeMax: 1024, chunkSizeMax: 12 << 20, chunkCountMax: 1)
 
+    /// Where a node can begin: a committed block with what belongs to it, by height and root. Headers of 256
+    /// heights are 166 KB, a block 8 MiB at most, four sets and a registry of the largest size half a megabyte.
+    public static let checkpoint = RequestProtocol(
+        name: "checkpoint", requestSizeMax: 40, chunkSizeMax: 12 << 20, chunkCountMax: 1)
+
+    /// A part of the state of a checkpoint, proven: half a megabyte of keys and values, a third more as
+    /// they travel, and two ways down a trie. The request names up to 128 accounts or codes.
+    public static let stateRange = RequestProtocol(
+        name: "state_range", requestSizeMax: 5 * 1024, chunkSizeMax: 1 << 20, chunkCountMax: 1)
+
     /// What nodes of a chain answer besides ``all``, in the order of their names. Those without state do not
     /// answer ``buildPayload``.
-    public static let ofChain = [blocksByRange, blocksByRoot, buildPayload, consensus]
+    public static let ofChain = [
+        blocksByRange, blocksByRoot, buildPayload, checkpoint, consensus, stateRange,
+    ]
 
     /// All of the above but those of a chain, in the order of their names.
     public static let all = [announcements, chunksByRoot, goodbye, metadata, ping, status]

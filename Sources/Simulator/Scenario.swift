@@ -43,8 +43,7 @@ public enum Scenarios {
         RestartScenario.self, ChainScenario.self, ChainPartitionScenario.self,
         ChainSilentScenario.self, ChainByzantineScenario.self, ChainAmnesiaScenario.self,
         ChainLockScenario.self, ChainBodiesScenario.self, ChainSkewScenario.self,
-        ChainEpochsScenario.self,
-        ChainLatencyScenario.self,
+        ChainEpochsScenario.self, ChainLatencyScenario.self, ChainCheckpointScenario.self,
     ]
 
     public static func named(_ name: String) -> (any Scenario.Type)? {

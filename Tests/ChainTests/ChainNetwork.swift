@@ -26,6 +26,8 @@ final class ChainNetwork {
         var inlineSizeMax = 256 << 10
         /// Each clock is off by at most this, in milliseconds.
         var clockSkew = 0
+        /// Accounts beside those that the chain needs; one has many slots, some have a few and a code.
+        var accounts = 0
     }
 
     enum Message {
@@ -60,6 +62,9 @@ final class ChainNetwork {
     /// Breaks messages of whoever lies.
     var tamper: ((Int, Message) -> Message?)?
 
+    /// Changes what a host answers about checkpoints and their states, for one who lies.
+    var tamperServed: ((Int, ChainRequest, ServedAnswer) -> ServedAnswer)?
+
     /// What others say to a host about a block: why not to vote for it.
     var opinion: ((Int, BlockContents) -> String?)?
 
@@ -85,6 +90,15 @@ final class ChainNetwork {
         ] {
             let bytes = try Hex.decode(text)
             alloc[Address(bytes.span)!] = .init(nonce: 1, code: [0x00])
+        }
+        for number in 0..<options.accounts {
+            var entry = StateStore.Entry(nonce: UInt64(number), balance: UInt256(UInt64(number)))
+            let slots = number == 0 ? options.accounts : number.isMultiple(of: 16) ? 20 : 0
+            for slot in 0..<slots {
+                entry.storage[UInt256(UInt64(slot))] = UInt256(UInt64(number + slot + 1))
+            }
+            if slots > 0 { entry.code = [0x60, UInt8(number / 16 % 256), 0x50, 0x00] }
+            alloc[Address(UInt256(UInt64(0xF000_0000 + number)))] = entry
         }
         genesis = try StateStore(alloc)
         let rules = ChainRules.always(.prague, blobs: .prague, chainID: 1337)
@@ -133,6 +147,16 @@ final class ChainNetwork {
 
     func peer(_ index: Int) -> PeerID { IdentityKey(Self.validatorKey(index)).peerID }
     func index(of peer: PeerID) -> Int? { hosts.firstIndex { $0.peer == peer } }
+
+    /// Adds a host that begins at a checkpoint; it is not started.
+    func addLate(
+        _ checkpoint: CheckpointID, keepsState: Bool = true, key: Ed25519.PrivateKey? = nil
+    ) throws -> Host {
+        let host = try Host(
+            hosts.count, self, key: key, keepsState: keepsState, skew: 0, checkpoint: checkpoint)
+        hosts.append(host)
+        return host
+    }
 
     // MARK: Time
 
@@ -276,18 +300,23 @@ extension ChainNetwork {
         let peer: PeerID
         let key: Ed25519.PrivateKey?
         let store = MemoryChainStore()
+        /// Where an empty store begins.
+        let checkpoint: CheckpointID?
         let keepsState: Bool
         let skew: Int
         unowned let network: ChainNetwork
         private(set) var life = 0
         private(set) var isUp = false
         private var chain: Box?
-        private var processor: BlockProcessor<MemoryChainStore>?
+        private var processor: ChainProcessor<MemoryChainStore>?
         var journal: Journal
         private var seen: Set<Bytes32> = []
         private var pendingGossip: [ChainGossipID: (topic: ChainTopic, bytes: [UInt8])] = [:]
         private var nextGossip: UInt64 = 0
         private var serves: [BlockServeID: (peer: Int, request: ChainRequestID, life: Int)] = [:]
+        private var served: [BlockServeID: ChainRequest] = [:]
+        /// Limits are as nodes are shipped, but for this.
+        var change: (inout ChainLimits) -> Void = { _ in }
         private var nextServe: UInt64 = 0
         private var bodies: [Bytes32: [UInt8]] = [:]
         private var isHandling = false
@@ -307,9 +336,10 @@ extension ChainNetwork {
 
         init(
             _ index: Int, _ network: ChainNetwork, key: Ed25519.PrivateKey?, keepsState: Bool,
-            skew: Int
+            skew: Int, checkpoint: CheckpointID? = nil
         ) throws {
             self.index = index
+            self.checkpoint = checkpoint
             self.network = network
             self.key = key
             self.keepsState = keepsState
@@ -317,6 +347,7 @@ extension ChainNetwork {
             peer = network.peer(index)
             journal = Journal(key: key, network: network.parameters.network)
             let parameters = network.parameters
+            guard checkpoint == nil else { return }
             let state =
                 keepsState
                 ? MemoryChainStore.genesisState(network.genesis, header: parameters.genesisHeader)
@@ -329,7 +360,8 @@ extension ChainNetwork {
         var height: UInt64 { chain?.chain.head.height ?? 0 }
         var head: ChainHead? { chain?.chain.head }
         var counters: ChainCounters { chain?.chain.counters ?? ChainCounters() }
-        var executionCount: UInt64 { processor?.executionCount ?? 0 }
+        var executionCount: UInt64 { processor?.blocks?.executionCount ?? 0 }
+        var info: ChainInfo? { chain?.chain.info(now: now.instant) }
         var poolCount: Int { chain?.chain.pool.count ?? 0 }
         var status: ChainStatus {
             chain?.chain.status
@@ -349,21 +381,25 @@ extension ChainNetwork {
             life += 1
             seen = []
             let parameters = network.parameters
-            let processor = try! BlockProcessor(
-                parameters, store: store, keepsState: keepsState, key: key)
+            let processor = try! ChainProcessor(
+                parameters, store: store, .init(keepsState: keepsState, key: key),
+                checkpoint: checkpoint)
             self.processor = processor
             var configuration = ChainConfiguration(
                 parameters: parameters, localKey: key.map(ChainNetwork.bytes),
                 keepsState: keepsState)
             configuration.crossValidates = network.opinion != nil
             configuration.limits.inlineSizeMax = network.options.inlineSizeMax
+            configuration.checkpoint = processor.blocks == nil ? checkpoint : nil
+            change(&configuration.limits)
             configuration.timing.propose = .milliseconds(600)
             configuration.timing.prevote = .milliseconds(300)
             configuration.timing.precommit = .milliseconds(300)
             configuration.timing.roundIncrement = .milliseconds(200)
             chain = Box(
                 Chain(
-                    configuration, head: processor.head,
+                    configuration, head: try! processor.head(), earliest: store.earliest ?? 0,
+                    checkpoint: processor.checkpoint,
                     seed: network.options.seed &* 1000 &+ UInt64(index)))
             handle(.start(key == nil ? nil : journal.recovery()))
         }
@@ -486,6 +522,11 @@ extension ChainNetwork {
                 network.reply(
                     serve, after: delay,
                     .requestEnded(serve.request, built == nil ? .failed : .finished))
+            case .served(let id, let answer):
+                guard let serve = serves.removeValue(forKey: id),
+                    let request = served.removeValue(forKey: id)
+                else { return }
+                reply(serve, request, network.tamperServed?(index, request, answer) ?? answer)
             case .publishBody(_, _, let bytes):
                 spread(.body(bytes))
             case .readBody(let root):
@@ -521,10 +562,33 @@ extension ChainNetwork {
             }
         }
 
+        /// Travels as bytes, as between real nodes.
+        private func reply(
+            _ serve: (peer: Int, request: ChainRequestID, life: Int), _ request: ChainRequest,
+            _ answer: ServedAnswer
+        ) {
+            let delay = network.random.integer(in: network.options.delay)
+            var end = ChainRequestEnd.finished
+            switch answer {
+            case .absent: end = .unavailable
+            case .busy: end = .failed
+            case .item(let bytes):
+                if case .checkpoint = request, let item = try? CheckpointAnswer(ssz: bytes.span) {
+                    network.reply(serve, after: delay, .checkpointReceived(serve.request, item))
+                } else if case .state = request, let item = try? StateRangeAnswer(ssz: bytes.span) {
+                    network.reply(serve, after: delay, .stateReceived(serve.request, item))
+                } else {
+                    end = .malformed
+                }
+            }
+            network.reply(serve, after: delay, .requestEnded(serve.request, end))
+        }
+
         private func ask(_ id: ChainRequestID, _ request: ChainRequest, from: Int, life: Int) {
             let serve = BlockServeID(nextServe)
             nextServe += 1
             serves[serve] = (from, id, life)
+            served[serve] = request
             handle(.serve(serve, network.peer(from), request))
         }
     }

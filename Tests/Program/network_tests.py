@@ -194,6 +194,12 @@ class ChainVerdictTests(ProgramTest):
             chain.compare({"a": ["0", "1", "2"], "b": ["0", "x", "2"], "c": ["0", "1", "y"]}),
             (0, {"1": ["a", "c"], "x": ["b"]}))
 
+    def test_a_chain_from_a_checkpoint_is_compared_from_there(self):
+        late = [chain.ABSENT, chain.ABSENT, "2"]
+        self.assertEqual(chain.compare({"a": ["0", "1", "2"], "b": late}), (2, None))
+        self.assertEqual(
+            chain.compare({"a": ["0", "1", "x"], "b": late}), (1, {"x": ["a"], "2": ["b"]}))
+
     def test_numbers_come_in_several_forms(self):
         status = chain.Status({"height": 7, "latest": {"height": 8}, "safe": "0x9", "gasUsed": None,
                                "finalized": {"number": "10"}, "isSyncing": True, "proposer": "v"})

@@ -72,6 +72,10 @@ import Testing
         try expectPassed(ChainEpochsScenario(parameters(seed, seconds: 40)))
     }
 
+    @Test(arguments: UInt64(1)...25) func checkpoint(seed: UInt64) throws {
+        try expectPassed(ChainCheckpointScenario(parameters(seed, seconds: 18)))
+    }
+
     // MARK: That checks can fail
 
     /// Signatures and records that were synced are lost with the power: sooner or later somebody signs twice.

@@ -37,12 +37,26 @@ extension ReplyJSON {
                 "secondsLeft": sync.secondsLeft.map { .number($0) } ?? .null,
             ])
         }
+        object["checkpoint"] = info.checkpoint.map { .string("\($0)") } ?? .null
+        if let download = info.download { object["download"] = .object(self.object(download)) }
         if let last = info.last {
             for member in self.object(last).members where object[member.name] == nil {
                 object[member.name] = member.value
             }
         }
         return object
+    }
+
+    /// The download of a checkpoint's state.
+    static func object(_ info: ChainInfo.DownloadInfo) -> JSONObject {
+        [
+            "checkpoint": .string("\(info.checkpoint)"), "phase": .string(info.phase.rawValue),
+            "share": .number(info.share),
+            "secondsLeft": info.secondsLeft.map { .number($0) } ?? .null,
+            "accounts": JSONValue(info.accountCount), "slots": JSONValue(info.slotCount),
+            "codes": JSONValue(info.codeCount), "bytes": JSONValue(info.size),
+            "sources": JSONValue(info.sourceCount),
+        ]
     }
 
     /// A height that is final.
@@ -89,6 +103,7 @@ extension ChainEvent {
         case .evidence: "evidence"
         case .syncing: "syncing"
         case .synced: "synced"
+        case .downloading: "checkpoint_download"
         case .signingStopped: "signing_stopped"
         case .signingResumed: "signing_resumed"
         case .stopped: "chain_stopped"
@@ -115,6 +130,14 @@ extension ChainEvent {
             return ["height": JSONValue(height), "validator": JSONValue(Int(validator.rawValue))]
         case .syncing(let from, let to): return ["from": JSONValue(from), "to": JSONValue(to)]
         case .synced(let height): return ["height": JSONValue(height)]
+        case .downloading(let id, let event):
+            var fields: JSONObject = ["checkpoint": .string("\(id)"), "step": .string(event.word)]
+            switch event {
+            case .progress(let info): fields["download"] = .object(ReplyJSON.object(info))
+            case .waiting(let reason), .failed(let reason): fields["reason"] = .string(reason)
+            case .asking, .began, .resumed, .finished: break
+            }
+            return fields
         case .signingStopped(let reason), .stopped(let reason): return ["reason": .string(reason)]
         case .signingResumed: return [:]
         }
@@ -141,6 +164,20 @@ extension ChainEvent {
             return ["height": JSONValue(height), "signedHeight": JSONValue(signed.height)]
         case .committedBlockIsInvalid(let height, let block):
             return ["height": JSONValue(height), "blockId": .string("0x\(block)")]
+        }
+    }
+}
+
+extension DownloadEvent {
+    fileprivate var word: String {
+        switch self {
+        case .asking: "asking"
+        case .began: "began"
+        case .resumed: "resumed"
+        case .progress: "progress"
+        case .waiting: "waiting"
+        case .finished: "finished"
+        case .failed: "failed"
         }
     }
 }

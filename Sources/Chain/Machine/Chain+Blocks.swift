@@ -82,6 +82,11 @@ extension Chain {
         case .blocks(let id, let encodings):
             serveCount -= 1
             outputs.append(.serveBlocks(id, encodings))
+        case .served(let id, let encoding):
+            stateServeCount -= 1
+            outputs.append(.served(id, encoding.map { .item($0) } ?? .absent))
+        case .download(let answer):
+            downloaded(answer, now: now, into: &outputs)
         case .transactionChecked(let id, let result):
             checked(id, result, now: now, into: &outputs)
         }
@@ -125,6 +130,7 @@ extension Chain {
     ) {
         precondition(summary.head.height == head.height + 1, "heights ascend by one")
         head = summary.head
+        if CheckpointID.isCheckpoint(head.height) { checkpoint = CheckpointID(head) }
         applying = nil
         storeRefusal = nil
         blocks = [:]

@@ -41,10 +41,14 @@ enum RequestPurpose {
     case range(BlockRange, PeerID)
     /// For the proposal of a round.
     case payload(UInt32, PeerID)
+    /// A checkpoint, or a part of its state.
+    case download(PeerID)
 
     var peer: PeerID {
         switch self {
-        case .contents(_, let peer), .range(_, let peer), .payload(_, let peer): peer
+        case .contents(_, let peer), .range(_, let peer), .payload(_, let peer),
+            .download(let peer):
+            peer
         }
     }
 }
@@ -219,6 +223,8 @@ extension Chain {
         case .payload(let round, let peer):
             if end == .malformed { outputs.append(.penalize(peer, "sent no payload")) }
             payloadRequestEnded(round, end, now: now)
+        case .download(let peer):
+            downloadEnded(id, peer, end, now: now, into: &outputs)
         case .range(let range, let peer):
             sync.asked.removeValue(forKey: id)
             if peers[peer]?.request == id { peers[peer]?.request = nil }
@@ -359,6 +365,25 @@ extension Chain {
                     .readBlocks(
                         id, from: first, count: Int(min(count, 1024)),
                         sizeMax: limits.servedSizeMax)))
+        case .checkpoint(let request):
+            serve(id, .readCheckpoint(id, request), into: &outputs)
+        case .state(let request):
+            serve(id, .readState(id, request), into: &outputs)
         }
+    }
+
+    private mutating func serve(
+        _ id: BlockServeID, _ task: ChainTask, into outputs: inout [ChainOutput]
+    ) {
+        guard isStarted else {
+            outputs.append(.served(id, .absent))
+            return
+        }
+        guard stateServeCount < limits.stateServesMax else {
+            outputs.append(.served(id, .busy))
+            return
+        }
+        stateServeCount += 1
+        outputs.append(.process(task))
     }
 }

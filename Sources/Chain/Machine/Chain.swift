@@ -44,6 +44,12 @@ public struct Chain: StateMachine, ~Copyable {
     var lastContents: BlockContents?
     var peers: OrderedDictionary<PeerID, ChainPeer> = [:]
     var sync = SyncState()
+    /// There until the chain has begun at a checkpoint; then never again.
+    var download: CheckpointSync?
+    /// The lowest height whose block is here.
+    var oldest: UInt64
+    /// The last checkpoint that is here, for whoever asks.
+    public internal(set) var checkpoint: CheckpointID?
     var journal = JournalState()
     var evidence = EvidencePool()
     /// The payload that others are asked for.
@@ -55,6 +61,7 @@ public struct Chain: StateMachine, ~Copyable {
     var nextCandidate: UInt64 = 0
     var verificationCount = 0
     var serveCount = 0
+    var stateServeCount = 0
     var nextRequest: UInt64 = 0
     var requests: [ChainRequestID: RequestPurpose] = [:]
 
@@ -74,11 +81,19 @@ public struct Chain: StateMachine, ~Copyable {
     private let layout = PassedByReference()
 
     /// - Parameters:
-    ///   - head: of the store that `process` works on.
+    ///   - head: of the store that `process` works on; that of the genesis where it is to be downloaded first.
+    ///   - earliest: the lowest height whose block is there.
+    ///   - checkpoint: the last that is there.
     ///   - seed: of choices among peers and moments, nothing else.
-    public init(_ configuration: ChainConfiguration, head: ChainHead, seed: UInt64) {
+    public init(
+        _ configuration: ChainConfiguration, head: ChainHead, earliest: UInt64 = 0,
+        checkpoint: CheckpointID? = nil, seed: UInt64
+    ) {
         self.configuration = configuration
         self.head = head
+        oldest = earliest
+        self.checkpoint = checkpoint
+        download = configuration.checkpoint.map(CheckpointSync.init)
         var random = DeterministicRandom(seed: seed)
         consensus = Tendermint(
             localKey: configuration.localKey, timing: configuration.timing, seed: random.next())
@@ -93,13 +108,17 @@ public struct Chain: StateMachine, ~Copyable {
     var limits: ChainLimits { configuration.limits }
 
     public var status: ChainStatus {
-        ChainStatus(height: head.height, blockID: head.blockID, earliest: min(1, head.height))
+        ChainStatus(
+            height: head.height, blockID: head.blockID,
+            earliest: min(max(1, oldest), head.height))
     }
 
     public var consensusStatus: ConsensusStatus { consensus.status }
 
     public var nextDeadline: MonotonicInstant? {
-        guard isStarted, !isStopped else { return pool.nextDeadline }
+        guard isStarted, !isStopped else {
+            return earliest(pool.nextDeadline, download?.wakeAt)
+        }
         var deadline = earliest(consensus.nextDeadline, pool.nextDeadline)
         deadline = earliest(deadline, nextHeightAt)
         deadline = earliest(deadline, sync.wakeAt)
@@ -112,6 +131,8 @@ public struct Chain: StateMachine, ~Copyable {
         _ input: ChainInput, now: Now, into outputs: inout [ChainOutput]
     ) {
         switch input {
+        case .start(let recovery) where download != nil:
+            startDownload(recovery, now: now, into: &outputs)
         case .start(let recovery):
             isStarted = true
             if configuration.localKey != nil { outputs.append(.process(.readCandidates)) }
@@ -133,12 +154,17 @@ public struct Chain: StateMachine, ~Copyable {
             consider(now: now)
         case .peerDisconnected(let peer):
             peers.removeValue(forKey: peer)
+            download?.sources.removeValue(forKey: peer)
         case .contentsReceived(let id, let contents):
             receivedContents(id, contents, now: now, into: &outputs)
         case .blockReceived(let id, let block, let size):
             receivedBlock(id, block, size: size, now: now, into: &outputs)
         case .payloadReceived(let id, let built):
             receivedPayload(id, built, into: &outputs)
+        case .checkpointReceived(let id, let answer):
+            received(id, answer, into: &outputs)
+        case .stateReceived(let id, let answer):
+            received(id, answer, into: &outputs)
         case .requestEnded(let id, let end):
             requestEnded(id, end, now: now, into: &outputs)
         case .serve(let id, let peer, let request):
@@ -156,6 +182,7 @@ public struct Chain: StateMachine, ~Copyable {
             expire(now: now, into: &outputs)
             drain(now: now, into: &outputs)
         }
+        if download != nil { driveDownload(now: now, into: &outputs) }
         flushJournal(into: &outputs)
     }
 

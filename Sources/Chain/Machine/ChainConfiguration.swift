@@ -14,6 +14,8 @@ public struct ChainConfiguration: Sendable {
     public var pool: PoolLimits
     /// Whether other implementations are asked about each block before it is voted for.
     public var crossValidates = false
+    /// Where the chain is downloaded before anything else: for a store that is empty, or has a part of that.
+    public var checkpoint: CheckpointID?
 
     public init(parameters: ChainParameters, localKey: SigningKeyBytes?, keepsState: Bool = true) {
         self.parameters = parameters
@@ -65,6 +67,15 @@ public struct ChainLimits: Sendable {
     public var servedSizeMax = 4 << 20
     /// Reads of blocks for peers under way.
     public var servesMax = 16
+    /// Reads of checkpoints and states for peers under way: at most half a megabyte and some 20 ms each.
+    public var stateServesMax = 8
+    /// Parts of a state that are asked for or being written, of at most a megabyte each.
+    public var downloadFlightsMax = 8
+    /// Storages and codes that are known to be missing, above which no more accounts are asked for; each takes 100
+    /// bytes, and answers under way may bring 40,000 more.
+    public var downloadBacklogMax = 16_384
+    /// How long nothing of use comes before peers are believed that say they do not have it.
+    public var checkpointPatience: Duration = .seconds(45)
     /// Peers that a summary goes to.
     public var summaryPeersMax = 16
     /// Until a block that is too far in the future is looked at again.

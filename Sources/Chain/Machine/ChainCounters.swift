@@ -12,6 +12,8 @@ public enum MessageFault: String, CaseIterable, Hashable, Sendable {
     case refused
     /// Blocks that do not follow from each other, or were not asked for.
     case blocks
+    /// No checkpoint and no part of a state that was asked for.
+    case state
 }
 
 /// What a chain has done since the start.
@@ -36,6 +38,8 @@ public struct ChainCounters: Hashable, Sendable {
     public var commitsFailed: UInt64 = 0
     public var contentsAsked: UInt64 = 0
     public var rangesAsked: UInt64 = 0
+    /// For a checkpoint and its state.
+    public var downloadRequests: UInt64 = 0
     public var transactionsCommitted: UInt64 = 0
     public var gasUsed: UInt64 = 0
     /// Pieces of evidence in committed blocks.

@@ -30,6 +30,10 @@ public struct ChainInfo: Sendable {
     public var highest: UInt64
     /// nil when it is not behind.
     public var sync: SyncInfo?
+    /// nil when the chain has begun.
+    public var download: DownloadInfo?
+    /// What others can begin at: the last that this node can serve; nil while there is none.
+    public var checkpoint: CheckpointID?
     public var last: CommitReport?
     public var poolCount: Int
     public var poolPending: Int
@@ -39,6 +43,28 @@ public struct ChainInfo: Sendable {
     public var peerCount: Int
     public var isSigning: Bool
     public var counters: ChainCounters
+
+    /// How far the download of a checkpoint's state is.
+    public struct DownloadInfo: Hashable, Sendable {
+        public enum Phase: String, CaseIterable, Sendable {
+            case opening, asking, downloading, finishing, failed
+        }
+
+        public var checkpoint: CheckpointID
+        public var phase: Phase
+        /// Of the accounts, in 0...1.
+        public var share: Double
+        /// At the speed since it began; nil while nothing has come.
+        public var secondsLeft: Double?
+        /// Since the process began, as are the others.
+        public var accountCount: UInt64
+        public var slotCount: UInt64
+        public var codeCount: UInt64
+        /// Of keys, values and codes, in bytes.
+        public var size: UInt64
+        /// Peers that have come to that height.
+        public var sourceCount: Int
+    }
 
     public struct SyncInfo: Sendable {
         public var from: UInt64
@@ -58,7 +84,8 @@ extension Chain {
             validator: configuration.localKey.flatMap { head.rotation.validators.index(of: $0) },
             keepsState: configuration.keepsState, safe: head.height, finalized: head.height,
             highest: max(highest, head.height),
-            sync: syncInfo(now: now), last: lastReport, poolCount: pool.count,
+            sync: syncInfo(now: now), download: downloadInfo(now: now), checkpoint: checkpoint,
+            last: lastReport, poolCount: pool.count,
             poolPending: pool.pendingCount, evidenceCount: evidence.count,
             slashedCount: head.registry.slashed.count,
             peerCount: peers.count,
@@ -76,5 +103,18 @@ extension Chain {
                 * Double(target - head.height)
         }
         return .init(from: started.height, to: target, secondsLeft: secondsLeft)
+    }
+}
+
+extension ChainInfo.DownloadInfo.Phase {
+    init(_ phase: CheckpointSync.Phase) {
+        self =
+            switch phase {
+            case .opening: .opening
+            case .asking: .asking
+            case .downloading: .downloading
+            case .finishing: .finishing
+            case .failed: .failed
+            }
     }
 }

@@ -50,11 +50,17 @@ public enum ChainRequest: Hashable, Sendable {
     case blocks(from: UInt64, count: UInt64)
     /// A payload to propose, of who has state: ``BuiltPayload``.
     case payload(PayloadOrder)
+    /// A ``CheckpointAnswer``.
+    case checkpoint(CheckpointRequest)
+    /// A ``StateRangeAnswer``.
+    case state(StateRangeRequest)
 }
 
 /// How a request of ours ended.
 public enum ChainRequestEnd: Hashable, Sendable {
     case finished
+    /// The peer says that it does not have it.
+    case unavailable
     /// The peer refuses, is gone, or does not speak the protocol.
     case failed
     /// What came was nothing that was asked for.
@@ -110,6 +116,33 @@ public struct JournalAnswer: Sendable {
     }
 }
 
+/// What a peer that asks is given.
+public enum ServedAnswer: Hashable, Sendable {
+    /// The answer's encoding.
+    case item([UInt8])
+    /// It is not here, or not any more.
+    case absent
+    /// Others are being served.
+    case busy
+}
+
+/// How the download of a checkpoint's state goes.
+public enum DownloadEvent: Sendable {
+    /// Peers are asked for the checkpoint.
+    case asking
+    /// It was found; its state is being downloaded.
+    case began
+    /// The same, from what was there.
+    case resumed
+    case progress(ChainInfo.DownloadInfo)
+    /// Nobody helps at the moment, and why.
+    case waiting(String)
+    /// The chain goes on from there.
+    case finished
+    /// It will never be there: a person must look.
+    case failed(String)
+}
+
 /// Everything that can happen to a chain.
 public enum ChainInput: Sendable {
     /// Comes first, once. What the log says, for a validator.
@@ -134,9 +167,11 @@ public enum ChainInput: Sendable {
     case contentsReceived(ChainRequestID, BlockContents)
     case blockReceived(ChainRequestID, CommittedBlock, size: Int)
     case payloadReceived(ChainRequestID, BuiltPayload)
+    case checkpointReceived(ChainRequestID, CheckpointAnswer)
+    case stateReceived(ChainRequestID, StateRangeAnswer)
     /// Exactly once for each request.
     case requestEnded(ChainRequestID, ChainRequestEnd)
-    /// A peer asks. Answered by `serveContents`, `serveBlocks` or `servePayload`.
+    /// A peer asks. Answered by `serveContents`, `serveBlocks`, `servePayload` or `served`.
     case serve(BlockServeID, PeerID, ChainRequest)
     /// A transaction of a user of this node. Answered by `submitted`.
     case submit(SubmissionID, [UInt8])
@@ -167,6 +202,8 @@ public enum ChainOutput: Sendable {
     case serveBlocks(BlockServeID, [[UInt8]])
     /// nil: not for this peer, not now.
     case servePayload(BlockServeID, BuiltPayload?)
+    /// Answers for a checkpoint or a part of the state.
+    case served(BlockServeID, ServedAnswer)
     case publishBody(BodyKind, height: UInt64, [UInt8])
     case readBody(root: Bytes32)
     /// A fault that is the peer's own.
@@ -188,6 +225,7 @@ public enum ChainEvent: Sendable {
     case evidence(height: UInt64, ValidatorIndex)
     case syncing(from: UInt64, to: UInt64)
     case synced(height: UInt64)
+    case downloading(CheckpointID, DownloadEvent)
     /// Nothing is signed: the validator's files take nothing. A person must look.
     case signingStopped(String)
     /// They take something again.

@@ -132,6 +132,12 @@ public final class BlockProcessor<Store: ChainStore> {
             return importBlocks(blocks)
         case .readBlocks(let id, let first, let count, let sizeMax):
             return .blocks(id, readBlocks(from: first, count: count, sizeMax: sizeMax))
+        case .readCheckpoint(let id, let request):
+            return .served(id, store.answer(request)?.sszEncoded())
+        case .readState(let id, let request):
+            return .served(id, store.answer(request)?.sszEncoded())
+        case .download:
+            preconditionFailure("a store with a head has it all")
         case .checkTransaction(let id, let encoding):
             return .transactionChecked(id, candidate(encoding))
         }
@@ -145,11 +151,10 @@ public final class BlockProcessor<Store: ChainStore> {
         var number = header.number
         while number > 0, ancestors.count < AncestorHeaders.countMax {
             number -= 1
-            // A chain that began at a checkpoint has no more.
-            guard let stored = try store.block(at: number),
-                let block = try? Block(stored.payload.span)
+            guard let encoding = try store.header(at: number),
+                let header = try? Header(encoding.span)
             else { return }
-            remember(block.header)
+            remember(header)
         }
     }
 

@@ -32,7 +32,24 @@ public enum ChainTask: Sendable {
     /// The same for blocks that came from whoever had them, checked in everything. Ascending.
     case importBlocks([CommittedBlock])
     case readBlocks(BlockServeID, from: UInt64, count: Int, sizeMax: Int)
+    /// Parts of a past state and where it begins, for a peer. May be done by another thread that can read.
+    case readCheckpoint(BlockServeID, CheckpointRequest)
+    case readState(BlockServeID, StateRangeRequest)
+    /// Before there is a height, and then never again.
+    case download(DownloadTask)
     case checkTransaction(CandidateID, encoding: [UInt8])
+}
+
+extension ChainTask {
+    /// Whether it only reads what never changes, so that another thread may do it beside the owner's.
+    public var isReading: Bool {
+        switch self {
+        case .readCheckpoint, .readState: true
+        case .readCandidates, .build, .signOrder, .assemble, .buildPayload, .judge, .commit,
+            .importBlocks, .readBlocks, .download, .checkTransaction:
+            false
+        }
+    }
 }
 
 /// A block that is wanted.
@@ -125,5 +142,8 @@ public enum ChainAnswer: Sendable {
     case imported([CommittedSummary], ImportFailure?)
     /// Encodings of ``CommittedBlock``.
     case blocks(BlockServeID, [[UInt8]])
+    /// The answer's encoding; nil when what is asked for is not here.
+    case served(BlockServeID, [UInt8]?)
+    case download(DownloadAnswer)
     case transactionChecked(CandidateID, Result<PoolCandidate, PoolRejection>)
 }

@@ -19,7 +19,7 @@ public struct ChainHead: Hashable, Sendable {
     /// Of the execution block.
     public let header: Header
     /// Why the block is final. nil for the genesis.
-    public let commit: Commit?
+    public private(set) var commit: Commit?
     /// The set that voted on the block: what the commit's bits mean.
     public let validators: ValidatorSet
     /// The next height's set, and whose turn it is.
@@ -100,6 +100,14 @@ public struct ChainHead: Hashable, Sendable {
     /// The set of a height not above the next; nil when it is too long ago.
     public func validators(at height: UInt64) -> ValidatorSet? {
         history.last { $0.first <= height }?.validators
+    }
+
+    /// What a checkpoint's value covers: everything but why the block is final, which may be the signatures of
+    /// some here and of others there.
+    var checkpointRoot: Bytes32 {
+        var content = self
+        content.commit = nil
+        return content.hashTreeRoot
     }
 
     /// What consensus must know to agree on the next block.

@@ -26,6 +26,8 @@ final class ChainService {
     let genesis: ChainGenesis
     let start: ChainStart
     let executor: any ChainExecutor
+    /// Reads for peers beside it.
+    let reader: any ChainExecutor
     /// nil for whoever does not validate.
     let journal: (any JournalExecutor)?
 
@@ -39,9 +41,9 @@ final class ChainService {
 
     /// The chain's thread is the only one that touches the processor.
     private final class Executor: ChainExecutor, @unchecked Sendable {
-        private let processor: BlockProcessor<ChainDatabase>
+        private let processor: ChainProcessor<ChainDatabase>
 
-        init(_ processor: BlockProcessor<ChainDatabase>) { self.processor = processor }
+        init(_ processor: ChainProcessor<ChainDatabase>) { self.processor = processor }
 
         func perform(_ task: ChainTask) -> ChainAnswer { processor.perform(task) }
     }
@@ -65,10 +67,14 @@ final class ChainService {
         database = try Self.open(settings, genesis)
         do throws(Failure) {
             let keepsState = !settings.isStateless
-            try Self.begin(database, genesis, parameters, keepsState: keepsState, log)
+            let checkpoint = try CheckpointChoice.checkpoint(settings, database, log)
+            if checkpoint == nil {
+                try Self.begin(database, genesis, parameters, keepsState: keepsState, log)
+            }
             let processor = try Self.processor(
-                parameters, database, keepsState: keepsState, key: key, genesis)
+                parameters, database, keepsState: keepsState, key: key, checkpoint)
             executor = Executor(processor)
+            reader = CheckpointReader(database.makeReader())
             var recovery: ConsensusRecovery?
             if let key {
                 let files = try Self.journal(settings, key, parameters.network)
@@ -89,11 +95,26 @@ final class ChainService {
                 configuration.timing.propose += BlockOpinions.timeMax(genesis) * 2
             }
             configuration.crossValidates = !settings.verifiers.isEmpty
-            start = ChainStart(
-                configuration: configuration, head: processor.head, recovery: recovery)
+            configuration.checkpoint = checkpoint
+            start = try Self.start(processor, configuration, recovery)
         } catch {
             database.close()
             throw error
+        }
+    }
+
+    private static func start(
+        _ processor: ChainProcessor<ChainDatabase>, _ configuration: ChainConfiguration,
+        _ recovery: ConsensusRecovery?
+    ) throws(Failure) -> ChainStart {
+        do throws(ValidatorSet.ListError) {
+            var start = ChainStart(
+                configuration: configuration, head: try processor.head(), recovery: recovery)
+            start.earliest = processor.store.earliest ?? 0
+            start.checkpoint = processor.checkpoint
+            return start
+        } catch {
+            throw Failure("the genesis has no validators: \(error)")
         }
     }
 
@@ -170,12 +191,13 @@ final class ChainService {
 
     private static func processor(
         _ parameters: ChainParameters, _ database: ChainDatabase, keepsState: Bool,
-        key: Ed25519.PrivateKey?, _ genesis: ChainGenesis
-    ) throws(Failure) -> BlockProcessor<ChainDatabase> {
+        key: Ed25519.PrivateKey?, _ checkpoint: CheckpointID?
+    ) throws(Failure) -> ChainProcessor<ChainDatabase> {
+        let options = ChainProcessor<ChainDatabase>.Options(keepsState: keepsState, key: key)
         do throws(BlockProcessor<ChainDatabase>.OpenError) {
-            let processor = try BlockProcessor(
-                parameters, store: database, keepsState: keepsState, key: key)
-            guard keepsState == (database.stateHead != nil) else {
+            let processor = try ChainProcessor(
+                parameters, store: database, options, checkpoint: checkpoint)
+            guard database.head == nil || keepsState == (database.stateHead != nil) else {
                 throw BlockProcessor<ChainDatabase>.OpenError.otherNetwork
             }
             return processor
@@ -285,6 +307,9 @@ final class ChainService {
         if let info, let sync = info.sync {
             reading.sync = SyncProgress(
                 starting: sync.from, current: info.head.height, highest: sync.to)
+        } else if let download = info?.download {
+            reading.sync = SyncProgress(
+                starting: 0, current: 0, highest: download.checkpoint.height)
         }
         board.publish(reading)
     }

@@ -225,6 +225,12 @@ struct AdminCommand: ParsableCommand {
                     "\(result.text(of: "latest")) of \(sync.text(of: "to")), "
                         + (left.map { "\($0) left" } ?? "waiting for the first blocks"))
             }
+            if let download = result["download"] {
+                table.add("downloading", Self.text(download))
+            }
+            if let checkpoint = result["checkpoint"]?.string {
+                table.add("checkpoint", checkpoint)
+            }
             table.add(
                 "validator",
                 result["validator"] == .null
@@ -245,6 +251,28 @@ struct AdminCommand: ParsableCommand {
                     + "\(result.text(of: "poolPending")) could run")
             table.add("peers", result.text(of: "peers"))
             return table.lines
+        }
+
+        /// How far the download of a checkpoint's state is.
+        private static func text(_ download: JSONValue) -> String {
+            let height = download.text(of: "checkpoint").prefix { $0 != ":" }
+            let what = "the state of height \(height)"
+            let sources = "\(download.text(of: "sources")) peers"
+            switch download.text(of: "phase") {
+            case "opening": return "\(what): reading what is here"
+            case "asking": return "\(what): asking \(sources)"
+            case "finishing": return "\(what): all is here, building its tries"
+            case "failed": return "\(what): nobody has it, take a newer checkpoint"
+            default:
+                let left = download["secondsLeft"]?.double.map {
+                    Human.duration(seconds: Int64($0.rounded(.up)))
+                }
+                return "\(what): \(Int((download["share"]?.double ?? 0) * 100)) %, "
+                    + "\(download.text(of: "accounts")) accounts and "
+                    + "\(download.text(of: "slots")) slots, "
+                    + "\(Human.bytes(download["bytes"]?.uint64 ?? 0)) of \(sources), "
+                    + (left.map { "\($0) left" } ?? "waiting for the first parts")
+            }
         }
     }
 

@@ -136,6 +136,12 @@ struct SettingOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "Begin an empty database at a height that you trust, with the state of peers, instead of the genesis.",
+            valueName: "height:0xroot"))
+    var checkpoint: String?
+
+    @Option(
+        help: ArgumentHelp(
             "Whom to ask before each vote: NAME=URL[,jwtsecret=FILE] or NAME=exec:/PATH.",
             valueName: "verifier"))
     var crossValidate: [String] = []
@@ -192,6 +198,7 @@ struct SettingOptions: ParsableArguments {
             case .jwtSecret: texts = jwtSecret.map { [$0] } ?? []
             case .engineHosts: texts = engineVhosts
             case .stateless: texts = stateless.map { ["\($0)"] } ?? []
+            case .checkpoint: texts = checkpoint.map { [$0] } ?? []
             case .crossValidate: texts = crossValidate
             case .whenUnreachable: texts = crossValidationUnreachable.map { [$0] } ?? []
             case .resetSigningState: texts = resetSigningStateAt.map { [$0] } ?? []

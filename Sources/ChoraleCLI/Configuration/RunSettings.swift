@@ -56,6 +56,8 @@ package struct RunSettings {
     var jwtSecretPath: String
     /// Whether blocks are kept without the state after them.
     var isStateless: Bool
+    /// Where an empty database begins instead of the genesis.
+    var checkpoint: CheckpointID?
     /// Whom to ask about a block before voting for it.
     var verifiers: [Verifier]
     var whenUnreachable: UnreachablePolicy
@@ -155,6 +157,7 @@ package struct RunSettings {
             values[.jwtSecret]?.texts.first ?? Files.join(directory, Self.jwtSecretFile)
         isStateless = try reader.choice(
             .stateless, [("true", true), ("false", false)], default: false)
+        checkpoint = try reader.checkpoint()
         verifiers = try reader.verifiers()
         whenUnreachable = try reader.choice(
             .whenUnreachable, [("accept", .accept), ("refuse", .refuse)], default: .accept)
@@ -169,6 +172,7 @@ package struct RunSettings {
         for (setting, isGiven) in [
             (Setting.rpcAddress, rpcAddress != nil), (.crossValidate, !verifiers.isEmpty),
             (.stateless, isStateless), (.engineAddress, engineAddress != nil),
+            (.checkpoint, checkpoint != nil),
         ] where isGiven && genesis == nil {
             throw .usage(
                 "--\(setting.name) needs a network with a chain: give --network DIR, whose "
@@ -332,6 +336,16 @@ struct SettingReader {
             }
         }
         return verifiers
+    }
+
+    func checkpoint() throws(Failure) -> CheckpointID? {
+        guard let text = values[.checkpoint]?.texts.first else { return nil }
+        guard let checkpoint = CheckpointID(text) else {
+            throw wrong(
+                .checkpoint, text,
+                expected: "HEIGHT:0xROOT, as `chorale admin chain` of a node that you trust shows")
+        }
+        return checkpoint
     }
 
     func height(_ setting: Setting) throws(Failure) -> UInt64? {

@@ -31,6 +31,7 @@ package enum Setting: String, CaseIterable, Hashable {
     case jwtSecret = "jwt-secret"
     case engineHosts = "engine-vhosts"
     case stateless
+    case checkpoint
     case crossValidate = "cross-validate"
     case whenUnreachable = "cross-validation-unreachable"
     case resetSigningState = "reset-signing-state-at"

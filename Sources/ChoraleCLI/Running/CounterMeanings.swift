@@ -106,6 +106,7 @@ enum CounterMeanings {
         "chain_commits_failed": "Final blocks that could not be applied",
         "chain_contents_asked": "Requests to peers for a block that was missed",
         "chain_ranges_asked": "Requests to peers for ranges of blocks",
+        "chain_download_requests": "Requests to peers for a checkpoint and parts of its state",
         "chain_transactions_committed": "Transactions in the heights applied",
         "chain_gas_used": "Gas used in the heights applied",
         "chain_evidence_committed": "Pieces of evidence in the heights applied",

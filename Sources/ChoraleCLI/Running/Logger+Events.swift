@@ -30,6 +30,9 @@ extension LogKey {
     static let serving = LogKey("serving")
     static let paths = LogKey("paths")
     static let height = LogKey("height")
+    static let checkpoint = LogKey("checkpoint")
+    static let percent = LogKey("percent")
+    static let secondsLeft = LogKey("seconds_left")
     static let round = LogKey("round")
     static let block = LogKey("block")
     static let proposer = LogKey("proposer")
@@ -153,12 +156,40 @@ extension Logger {
         case .syncing(let from, let to):
             info("syncing", [.height: LogValue(from), .limit: LogValue(to)])
         case .synced(let height): info("synced", [.height: LogValue(height)])
+        case .downloading(let id, let event): log(event, of: id)
         case .signingStopped(let reason):
             error("nothing is signed any more", [.reason: LogValue(reason)])
         case .signingResumed: info("signing again")
         case .stopped(let reason):
             error("the chain stands still", [.reason: LogValue(reason)])
         case .consensus(let event): log(event)
+        }
+    }
+
+    private func log(_ event: DownloadEvent, of id: CheckpointID) {
+        let checkpoint = LogValue("\(id)")
+        switch event {
+        case .asking: info("asking for the checkpoint", [.checkpoint: checkpoint])
+        case .began: info("downloading the checkpoint's state", [.checkpoint: checkpoint])
+        case .resumed:
+            info("going on with the checkpoint's state", [.checkpoint: checkpoint])
+        case .progress(let progress):
+            info(
+                "downloading the checkpoint's state",
+                [
+                    .percent: LogValue(Int(progress.share * 100)),
+                    .secondsLeft: LogValue(progress.secondsLeft.map { Int($0.rounded(.up)) } ?? 0),
+                    .count: LogValue(progress.accountCount), .size: LogValue(progress.size),
+                ])
+        case .waiting(let reason):
+            warning(
+                "the checkpoint is waited for",
+                [.checkpoint: checkpoint, .reason: LogValue(reason)])
+        case .finished: info("the chain begins at the checkpoint", [.checkpoint: checkpoint])
+        case .failed(let reason):
+            error(
+                "the checkpoint cannot be had",
+                [.checkpoint: checkpoint, .reason: LogValue(reason)])
         }
     }
 

@@ -94,7 +94,7 @@ final class NodeProcess {
             loop = try EventLoop()
             host = try NodeHost(
                 loop: loop, configuration: configuration, store: StoreBridge(store: store),
-                chain: chain?.executor, journal: chain?.journal)
+                chain: chain?.executor, chainReader: chain?.reader, journal: chain?.journal)
         } catch {
             chain?.close()
             store.close()
@@ -254,6 +254,12 @@ final class NodeProcess {
             startFailure = Failure(
                 "cannot listen on \(address): \(reason)"
                     + PortHolder.advice(port: address.tcpEndpoint?.port, .listen))
+            loop.stop()
+            return
+        case .chain(.downloading(_, .failed(let reason))):
+            // Nothing will come of it, whoever watches.
+            log.log(event)
+            startFailure = Failure(reason)
             loop.stop()
             return
         case .peerConnected: peerCount += 1

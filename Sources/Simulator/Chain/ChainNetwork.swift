@@ -102,6 +102,17 @@ final class ChainNetwork {
         return chain
     }
 
+    /// Adds a follower that begins at a checkpoint, with an empty store. It is not started.
+    func addLate(_ checkpoint: CheckpointID) -> HostIndex {
+        let host = network.addNode()
+        let chain = HostChain(
+            genesis.parameters, store: MemoryChainStore(), keepsState: true, files: nil,
+            checkpoint: checkpoint)
+        simulation.attach(chain, to: host)
+        checker.expect(host, from: checkpoint.height)
+        return host
+    }
+
     // MARK: Who
 
     func isLiar(_ host: HostIndex) -> Bool { network.liars.contains(host) }

@@ -14,20 +14,27 @@ final class HostChain {
     /// nil: whoever runs there only follows.
     let files: ValidatorFiles?
     let store: MemoryChainStore
+    /// Where an empty store begins.
+    let checkpoint: CheckpointID?
     /// Nil while no node runs.
-    private(set) var processor: BlockProcessor<MemoryChainStore>?
+    private var thread: ChainProcessor<MemoryChainStore>?
+    /// Nil also while there is no height.
+    var processor: BlockProcessor<MemoryChainStore>? { thread?.blocks }
     /// Adjusts what each node is started with.
     var change: (inout ChainConfiguration) -> Void = { _ in }
     /// Whoever signs and builds here lies.
     var liar: Liar?
+    /// Changes what is answered to peers that download a state, for one who lies.
+    var tamper: ((ChainTask, [UInt8]) -> [UInt8]?)?
     /// When the two threads are done with what they have.
     var taskFreeAt: MonotonicInstant = .zero
     var journalFreeAt: MonotonicInstant = .zero
 
     init(
         _ parameters: ChainParameters, store: MemoryChainStore, keepsState: Bool,
-        files: ValidatorFiles?
+        files: ValidatorFiles?, checkpoint: CheckpointID? = nil
     ) {
+        self.checkpoint = checkpoint
         self.parameters = parameters
         self.store = store
         self.keepsState = keepsState
@@ -41,14 +48,17 @@ final class HostChain {
 
     /// Opens what is on the disk, as a program that starts does.
     func open() -> ChainStart {
-        let processor: BlockProcessor<MemoryChainStore>
+        let thread: ChainProcessor<MemoryChainStore>
+        let head: ChainHead
         do {
-            processor = try BlockProcessor(
-                parameters, store: store, keepsState: keepsState, key: files?.key)
+            thread = try ChainProcessor(
+                parameters, store: store, .init(keepsState: keepsState, key: files?.key),
+                checkpoint: checkpoint)
+            head = try thread.head()
         } catch {
             preconditionFailure("a store that this program wrote: \(error)")
         }
-        self.processor = processor
+        self.thread = thread
         taskFreeAt = .zero
         journalFreeAt = .zero
         let key = files.flatMap {
@@ -56,25 +66,32 @@ final class HostChain {
         }
         var configuration = ChainConfiguration(
             parameters: parameters, localKey: key, keepsState: keepsState)
+        if thread.blocks == nil { configuration.checkpoint = checkpoint }
         change(&configuration)
-        return ChainStart(
-            configuration: configuration, head: processor.head, recovery: files?.recovery)
+        var start = ChainStart(
+            configuration: configuration, head: head, recovery: files?.recovery)
+        start.earliest = store.earliest ?? 0
+        start.checkpoint = thread.checkpoint
+        return start
     }
 
     func perform(_ task: ChainTask) -> ChainAnswer? {
-        guard let processor else { return nil }
-        guard let liar else { return processor.perform(task) }
+        guard let thread else { return nil }
+        if let tamper, task.isReading, case .served(let id, let bytes?) = thread.perform(task) {
+            return .served(id, tamper(task, bytes))
+        }
+        guard let liar, let processor else { return thread.perform(task) }
         return liar.answer(task, processor)
     }
 
     func kill() {
-        processor = nil
+        thread = nil
         files?.kill()
         liar?.forgetOrders()
     }
 
     func crash(random: inout DeterministicRandom) {
-        processor = nil
+        thread = nil
         store.crash()
         files?.crash(random: &random)
         liar?.forgetOrders()
@@ -91,6 +108,9 @@ final class HostChain {
         case .importBlocks(let blocks): .milliseconds(1 + blocks.count)
         case .readBlocks: .milliseconds(1)
         case .checkTransaction: .microseconds(200)
+        // Half a megabyte at most, read or checked.
+        case .readCheckpoint, .readState: .milliseconds(5)
+        case .download: .milliseconds(10)
         }
     }
 

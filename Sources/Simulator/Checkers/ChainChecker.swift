@@ -62,6 +62,9 @@ final class ChainChecker {
     /// Whose blocks were committed.
     private(set) var proposers: Set<SigningKeyBytes> = []
 
+    /// A host whose first commit comes after a height: it begins there.
+    func expect(_ host: HostIndex, from height: UInt64) { reported[host] = height }
+
     // MARK: Events
 
     /// Must see every order to a validator's files.

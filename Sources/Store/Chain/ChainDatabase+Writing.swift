@@ -66,6 +66,7 @@ extension ChainDatabase {
 
         let batch = TableBatch()
         put(write.block, in: batch, of: files)
+        putCheckpoint(write, in: batch, of: files)
         var births: [TrieDifference.Birth] = []
         if let execution = write.execution {
             births = try put(execution, height, &next, in: batch, of: files)
@@ -192,11 +193,12 @@ extension ChainDatabase {
     ) throws(StoreFailure) -> [TrieDifference.Birth] {
         let header = execution.header.encoded
         files.put(.block, ChainKey.block(height, .header).span, header, in: batch)
-        let receipts = Receipt.stored(execution.receipts)
-        guard receipts.count <= options.limits.partSizeMax else {
-            throw .inputOutput("the receipts of height \(height) have \(receipts.count) bytes")
+        if let receipts = execution.receipts.map(Receipt.stored) {
+            guard receipts.count <= options.limits.partSizeMax else {
+                throw .inputOutput("the receipts of height \(height) have \(receipts.count) bytes")
+            }
+            files.put(.block, ChainKey.block(height, .receipts).span, receipts, in: batch)
         }
-        files.put(.block, ChainKey.block(height, .receipts).span, receipts, in: batch)
         var hashes: [UInt8] = []
         for (index, hash) in execution.transactionHashes.enumerated() {
             hashes.append(contentsOf: hash.storage.span)

@@ -24,6 +24,16 @@ enum ChainKey {
         case transactions = 6
     }
 
+    /// The chain's own record at a height that others may begin at.
+    static func checkpoint(_ height: UInt64) -> [UInt8] {
+        Array("chain_checkpoint_".utf8) + number(height)
+    }
+
+    /// Of journals, beside ``Journal``: what is left of a download, before there is a height.
+    static let downloadPrefix: UInt8 = 0x10
+
+    static func download(_ key: [UInt8]) -> [UInt8] { [downloadPrefix] + key }
+
     /// A block of the next height that was found valid.
     static func candidate(_ place: Int) -> [UInt8] {
         Array("chain_candidate_".utf8) + [UInt8(place)]

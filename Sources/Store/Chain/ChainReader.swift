@@ -146,13 +146,19 @@ public final class ChainReader: @unchecked Sendable {
     ///
     /// - Throws: ``ChainReadError/stateless`` where blocks are not executed.
     public func receipts(at height: UInt64) throws(ChainReadError) -> [Receipt]? {
-        let found: (isThere: Bool, bytes: [UInt8]?) = try kept(height) {
+        let found: (isThere: Bool, isExecuted: Bool, bytes: [UInt8]?) = try kept(height) {
             rows throws(RocksError) in
-            guard try rows.names(at: height) != nil else { return (false, nil) }
-            return (true, try rows.value(.block, ChainKey.block(height, .receipts)))
+            guard try rows.names(at: height) != nil else { return (false, false, nil) }
+            return (
+                true, try rows.head()?.stateRoot != nil,
+                try rows.value(.block, ChainKey.block(height, .receipts))
+            )
         }
         guard found.isThere else { return nil }
-        guard let bytes = found.bytes else { throw .stateless }
+        guard let bytes = found.bytes else {
+            // The first block of a chain that began at a checkpoint was not executed here.
+            throw found.isExecuted ? .pruned(height: height, oldest: height + 1) : .stateless
+        }
         do throws(RLPError) {
             return try Receipt.list(stored: bytes.span)
         } catch {

@@ -20,7 +20,7 @@ public final class StateImport {
     /// Storages of an imported state have begun before all heights that follow.
     private static let incarnation: UInt64 = 0
 
-    fileprivate init(_ database: ChainDatabase) { self.database = database }
+    init(_ database: ChainDatabase) { self.database = database }
 
     /// Adds accounts with their codes and storages.
     public func add(_ accounts: [(address: Address, entry: StateStore.Entry)]) throws(StoreFailure)
@@ -45,12 +45,17 @@ public final class StateImport {
 
     /// Adds accounts by the hashes of their addresses. Their storage roots are not taken over.
     public func add(_ accounts: [(key: Bytes32, account: Account)]) throws(StoreFailure) {
-        try write { files, batch in
-            for (key, account) in accounts {
-                var account = account
-                account.storageRoot = Trie.emptyRoot
-                files.put(.account, key.storage.span, account.rlp, in: batch)
-            }
+        try write { files, batch in Self.put(accounts, in: batch, of: files) }
+    }
+
+    static func put(
+        _ accounts: [(key: Bytes32, account: Account)], in batch: borrowing TableBatch,
+        of files: ChainFiles
+    ) {
+        for (key, account) in accounts {
+            var account = account
+            account.storageRoot = Trie.emptyRoot
+            files.put(.account, key.storage.span, account.rlp, in: batch)
         }
     }
 
@@ -58,11 +63,16 @@ public final class StateImport {
     public func add(
         _ slots: [(key: Bytes32, word: UInt256)], of account: Bytes32
     ) throws(StoreFailure) {
-        try write { files, batch in
-            for (key, word) in slots where !word.isZero {
-                let row = ChainKey.slot(account, Self.incarnation, key)
-                files.put(.slot, row.span, word.rlp, in: batch)
-            }
+        try write { files, batch in Self.put(slots, of: account, in: batch, of: files) }
+    }
+
+    static func put(
+        _ slots: [(key: Bytes32, word: UInt256)], of account: Bytes32,
+        in batch: borrowing TableBatch, of files: ChainFiles
+    ) {
+        for (key, word) in slots where !word.isZero {
+            let row = ChainKey.slot(account, Self.incarnation, key)
+            files.put(.slot, row.span, word.rlp, in: batch)
         }
     }
 
@@ -221,11 +231,18 @@ extension ChainDatabase {
         }
     }
 
-    private static func wipeState(in batch: borrowing TableBatch, of files: ChainFiles) {
+    static func wipeState(in batch: borrowing TableBatch, of files: ChainFiles) {
         let end = [UInt8](repeating: 0xFF, count: 81)
         for family in [ChainFamily.account, .slot, .node, .code] {
             files.deleteRange(family, [], end, in: batch)
         }
         files.delete(.meta, ChainKey.imported.span, in: batch)
+        dropDownload(in: batch, of: files)
+    }
+
+    /// Deletes the marks of a download that has ended, or goes.
+    static func dropDownload(in batch: borrowing TableBatch, of files: ChainFiles) {
+        files.deleteRange(
+            .journal, [ChainKey.downloadPrefix], [ChainKey.downloadPrefix + 1], in: batch)
     }
 }
