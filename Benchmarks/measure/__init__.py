@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Callable
 
+from .chain import accounts, chain
 from .dials import dials
 from .evm import evm
 from .gossip import gossip
@@ -13,6 +14,7 @@ from .micro import micro
 from .network import network
 from .report import Report
 from .stateless import disk, stateless, witness
+from .storage import storage
 from .system import Stage
 from .throughput import throughput
 
@@ -28,4 +30,7 @@ MEASUREMENTS: dict[str, Callable[[Stage, Report], None]] = {
     "stateless": stateless,
     "disk": disk,
     "witness": witness,
+    "storage": storage,
+    "chain": chain,
+    "accounts": accounts,
 }

@@ -23,7 +23,9 @@ BODY = 4 * 1024 * 1024
 class Program:
     """One `chorale run` and its admin socket."""
 
-    def __init__(self, process: subprocess.Popen[bytes], path: Path) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], path: Path, patience: float = 20
+    ) -> None:
         self._process, self.pid = process, process.pid
         self._count = 0
         self._socket = socket.socket(socket.AF_UNIX)
@@ -38,7 +40,7 @@ class Program:
             except OSError:
                 return False
 
-        until(is_open, 20, f"the admin socket {path}")
+        until(is_open, patience, f"the admin socket {path}")
         self._lines = self._socket.makefile("rb")
 
     def call(self, method: str, **parameters: object) -> object:

@@ -10,10 +10,11 @@ import Glibc
 ///     chorale-bench hold  ADDRESS [--count N] [--seed N]
 ///     chorale-bench micro [--only TEXT]
 ///     chorale-bench execution
+///     chorale-bench records --directory PATH [--count N] [--batch N] [--sync 1]
 @main
 enum Program {
     static let usage =
-        "usage: chorale-bench node|dials|hold|micro|execution [ADDRESS] [--option VALUE]…"
+        "usage: chorale-bench node|dials|hold|micro|execution|records [ADDRESS] [--option VALUE]…"
 
     static func main() {
         guard let arguments = Arguments(CommandLine.arguments.dropFirst()) else { fail(usage) }
@@ -27,6 +28,7 @@ enum Program {
                 // As whoever executes block after block has it.
                 ProcessMemory.keepHeap(threadCount: 1)
                 try ExecutionTool.run()
+            case "records": try Records.run(arguments)
             default: fail(usage)
             }
         } catch {

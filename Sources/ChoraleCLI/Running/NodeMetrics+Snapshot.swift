@@ -169,6 +169,9 @@ enum NodeMetricsPage {
             "chorale_loop_turn_p99_seconds", "99th percentile of the length of a turn of the loop",
             Double(reading.lag.turns.percentile(99)) / 1e9)
         page.gauge(
+            "chorale_loop_turn_max_seconds", "Length of the longest turn of the loop",
+            Double(reading.lag.turns.maxNanoseconds) / 1e9)
+        page.gauge(
             "chorale_loop_lateness_p99_seconds", "99th percentile of how late timers fire",
             Double(reading.lag.timerLateness.percentile(99)) / 1e9)
         page.counter(

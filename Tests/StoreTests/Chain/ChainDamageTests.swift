@@ -12,6 +12,13 @@ import Testing
 @Suite struct ChainDamageTests {
     private static let heightCount: UInt64 = 40
 
+    private static var options: ChainStoreOptions {
+        var options = ChainStoreOptions.small
+        // Nothing becomes a table by itself.
+        options.state.database.writeBufferSizeMax = 16 << 20
+        return options
+    }
+
     let directory: TemporaryDirectory
     private let chain: TestChain
 
@@ -24,11 +31,12 @@ import Testing
         var chain = TestChain(seed: 5)
         let path = directory.appending("chain")
         let database = try ChainDatabase.open(
-            directory: path, network: TestChain.network, options: .small)
+            directory: path, network: TestChain.network, options: Self.options)
         defer { database.close() }
         for height in 0..<Self.heightCount {
             try database.write(chain.append(), sync: true)
-            if height == Self.heightCount - 10 { try database.opened().flush() }
+            // Too few tables to be merged, so that no file goes while they are copied.
+            if [9, 19, 29].contains(height) { try database.opened().flush() }
         }
         try FileManager.default.copyItem(atPath: path, toPath: directory.appending("original"))
         // Some more, to be written to what is left.
@@ -63,7 +71,7 @@ import Testing
         let database: ChainDatabase
         do throws(StoreOpenError) {
             database = try ChainDatabase.open(
-                directory: image, network: TestChain.network, options: .small)
+                directory: image, network: TestChain.network, options: Self.options)
         } catch {
             let text = "\(error)"
             guard case .corrupt(image, _) = error else {
