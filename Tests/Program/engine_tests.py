@@ -9,7 +9,9 @@ import os
 import signal
 import stat
 import subprocess
+import threading
 import time
+from random import Random
 
 import harness
 from harness import ProgramTest, chorale
@@ -329,6 +331,36 @@ class EngineOnDiskTests(ProgramTest):
         files = os.listdir(self.path("engine", "unfinal"))
         # Blocks 5 and 6 of the one branch and 5 of the other.
         self.assertEqual(len(files), 3, files)
+
+    def test_kills_at_any_time(self):
+        """Whatever it was doing: what was answered is there, and at most the call under way besides."""
+        engine = self.start()
+        hashes, chosen, random = [engine.ready["genesisHash"]], [0, 0], Random(7)
+        for _ in range(12):
+            under_way = list(chosen)
+            end = time.monotonic() + random.uniform(0.02, 0.3)
+            killer = threading.Timer(end - time.monotonic(), engine.process.kill)
+            killer.start()
+            try:
+                while True:
+                    del hashes[chosen[0] + 1:]
+                    hashes.append(engine.build(hashes[-1], len(hashes))[0]["blockHash"])
+                    under_way = [len(hashes) - 1, max(0, len(hashes) - 3)]
+                    engine.choose(hashes[under_way[0]], hashes[under_way[1]], hashes[under_way[1]])
+                    chosen = list(under_way)
+            except (OSError, http.client.HTTPException):
+                killer.join()
+            engine = self.start()
+            head = engine.wallet.result("eth_getBlockByNumber", "latest", False)["hash"]
+            self.assertIn(head, {hashes[chosen[0]], hashes[min(under_way[0], len(hashes) - 1)]})
+            chosen[0] = hashes.index(head)
+            final = int(engine.wallet.result("eth_getBlockByNumber", "finalized", False)["number"], 16)
+            self.assertIn(final, range(chosen[1], max(chosen[1], under_way[1]) + 1))
+            chosen[1] = final
+            for number in (final, max(0, final - 5)):
+                self.assertEqual(engine.wallet.result(
+                    "eth_getBlockByNumber", hex(number), False)["hash"], hashes[number])
+        self.assertGreater(chosen[0], 12)
 
     def test_a_torn_file_is_no_block(self):
         engine = self.start()
