@@ -359,6 +359,7 @@ extension ChainNetwork {
 
         var height: UInt64 { chain?.chain.head.height ?? 0 }
         var head: ChainHead? { chain?.chain.head }
+        var isSyncing: Bool? { (chain?.chain.info(now: now.instant)).map { $0.sync != nil } }
         var counters: ChainCounters { chain?.chain.counters ?? ChainCounters() }
         var executionCount: UInt64 { processor?.blocks?.executionCount ?? 0 }
         var info: ChainInfo? { chain?.chain.info(now: now.instant) }

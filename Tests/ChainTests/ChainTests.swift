@@ -181,11 +181,22 @@ import Testing
             network.introduce(host)
         }
         let claim = ChainStatus(height: 1 << 40, blockID: .zero, earliest: 1)
-        for _ in 0..<20 {
-            for host in 0..<5 where host != 3 {
-                network.hosts[host].receive(.direct(.status(claim)), from: 3)
+        func claims(_ count: Int) {
+            for _ in 0..<count {
+                for host in 0..<5 where host != 3 {
+                    network.hosts[host].receive(.direct(.status(claim)), from: 3)
+                }
+                network.run(milliseconds: 500)
             }
-            network.run(milliseconds: 500)
+        }
+        claims(10)
+        let signed = network.hosts[2].journal.signed.count
+        let asked = network.hosts.map(\.counters.rangesAsked)
+        claims(10)
+        // Whoever was away agrees again, and follows no longer; nobody asks on and on for what nobody has.
+        #expect(network.hosts[2].journal.signed.count >= signed + 6)
+        for (host, before) in zip(network.hosts, asked) {
+            #expect(host.counters.rangesAsked <= before + 40, "\(host.index)")
         }
         #expect(network.forks == [])
         let highest = network.heights.max() ?? 0
@@ -193,10 +204,12 @@ import Testing
         for host in network.hosts {
             #expect(host.height + 2 >= highest, "\(host.index) at \(host.height): \(host.events)")
         }
-        // The validator that was away votes again.
-        let before = network.heights.max() ?? 0
+        let before = (network.heights.max() ?? 0, network.hosts[2].journal.signed.count)
         network.run(milliseconds: 10_000)
-        #expect(network.heights.min() ?? 0 >= before + 8, "\(network.heights)")
+        #expect(network.heights.min() ?? 0 >= before.0 + 8, "\(network.heights)")
+        #expect(network.hosts[2].journal.signed.count >= before.1 + 16)
+        // What was claimed is believed no longer than it takes to ask.
+        for host in network.hosts { #expect(host.isSyncing == false, "\(host.index)") }
     }
 
     /// A disk that is full for a while: said once, tried again now and then, and over when there is room.
