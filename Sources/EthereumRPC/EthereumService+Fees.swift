@@ -18,7 +18,7 @@ extension EthereumService {
 
     /// The first block that is kept: of a chain that began at a checkpoint, not the genesis.
     private func oldest(upTo newest: UInt64) throws(RPCError) -> UInt64 {
-        min(newest, try number(of: .earliest) ?? 0)
+        min(newest, try chain.number(of: .tag(.earliest)) ?? 0)
     }
 
     /// In wei a gas: the 60th percentile of the lowest tips that the last blocks took.

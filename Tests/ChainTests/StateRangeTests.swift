@@ -198,6 +198,7 @@ import Testing
         #expect(throws: SSZError.self) { try StateRangeRequest(ssz: bytes.span) }
         bytes[40] = 0
         #expect(throws: SSZError.self) { try StateRangeRequest(ssz: bytes.span) }
+        bytes[40] = 2
         for count in bytes.indices {
             #expect(throws: SSZError.self, "\(count)") {
                 try StateRangeRequest(ssz: Array(bytes[..<count]).span)
