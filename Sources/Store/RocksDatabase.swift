@@ -60,10 +60,15 @@ final class RocksDatabase {
         defer { for copy in copies { free(copy) } }
         let namePointers = copies.map { UnsafePointer($0) }
         let familyOptions: [OpaquePointer?] = families.map(\.options)
-        let database = try check { error in
-            rocksdb_open_column_families(
-                options, directory, Int32(families.count), namePointers, familyOptions, &opened,
-                error)
+        let database: OpaquePointer?
+        do throws(RocksError) {
+            database = try check { error in
+                rocksdb_open_column_families(
+                    options, directory, Int32(families.count), namePointers, familyOptions, &opened,
+                    error)
+            }
+        } catch {
+            throw error.namingLogs(in: directory)
         }
         guard let database else { throw RocksError(message: "no database and no error") }
         let handles = opened.compactMap { $0 }

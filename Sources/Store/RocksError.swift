@@ -40,6 +40,17 @@ struct RocksError: Error, Equatable {
         }
     }
 
+    /// The error of an opening: of damage in the log of writes RocksDB does not say in which file it is.
+    func namingLogs(in directory: String) -> RocksError {
+        guard kind == .corrupt, !contains("/"), let names = try? FileSystem.names(in: directory)
+        else { return self }
+        let logs = names.filter { $0.hasSuffix(".log") }.sorted()
+        guard !logs.isEmpty else { return self }
+        return RocksError(
+            message: message + ", in "
+                + logs.map { directory + "/" + $0 }.joined(separator: " or "))
+    }
+
     /// The failure a caller of the store sees.
     ///
     /// - Parameter directory: the database, to say whose disk is full.

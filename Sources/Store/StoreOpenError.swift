@@ -43,7 +43,7 @@ extension StoreOpenError: CustomStringConvertible {
                 + "left as it was: \(failure)"
         case .corrupt(let directory, let detail):
             "the database \(directory) is damaged (\(detail)): restore a backup into it, or move "
-                + "it away to start with an empty one, which costs a new search for peers and bodies"
+                + "it away to start with an empty one, which is filled from peers again"
         case .diskFull(let directory):
             "no room left on the disk of \(directory): free some space and start again"
         case .inputOutput(let directory, let detail):
