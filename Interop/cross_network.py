@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import glob
 import json
+import math
 import os
 import re
 import subprocess
@@ -33,8 +34,8 @@ def options() -> argparse.Namespace:
     )
     parser.add_argument("--chorale", metavar="PATH", type=Path, help="the program under test")
     parser.add_argument(
-        "--block-time", metavar="SECONDS", type=int, default=2,
-        help="the specification has as long as that for an answer (default: 2)")
+        "--block-time", metavar="SECONDS", type=int,
+        help="the specification has as long as that for an answer (default: thrice what it takes here now, 2 to 6)")
     parser.add_argument("--base-port", metavar="PORT", type=int, default=9600)
     return parser.parse_args()
 
@@ -114,7 +115,24 @@ class Validator:
                 self.process.wait()
 
 
-def until(what: str, condition: Callable[[], Any], limit: float = 45) -> Any:
+def block_time() -> int:
+    """Thrice what the specification takes to load, on this machine with what else it does."""
+    question = {"fork": "Prague", "chainId": 1, "block": "0x", "witness": {"state": [], "codes": [], "headers": []}}
+    longest = 0.0
+    for _ in range(2):
+        begin = time.monotonic()
+        done = subprocess.run([HERE / "verifiers/spec"], input=json.dumps(question).encode(), capture_output=True, check=True)
+        longest = max(longest, time.monotonic() - begin)
+        assert json.loads(done.stdout)["status"] == "INVALID", done.stdout
+    return min(6, max(2, math.ceil(3 * longest)))
+
+
+#: Seconds that a step may take; set with the block time.
+patience = 45.0
+
+
+def until(what: str, condition: Callable[[], Any]) -> Any:
+    limit = patience
     deadline = time.monotonic() + limit
     while True:
         value = condition()
@@ -131,9 +149,12 @@ class Run:
     def __init__(self, chosen: argparse.Namespace, directory: Path) -> None:
         self.binary = program(chosen.chorale)
         self.directory = directory
+        interval = self.interval = chosen.block_time or block_time()
+        global patience
+        patience = 20.0 + 12 * interval
         made = subprocess.run(
             [self.binary, "genesis", "--validators", "4", "--output", directory / "net", "--base-port",
-             str(chosen.base_port), "--block-time", str(chosen.block_time), "--epoch-blocks", "4", "--genesis-time", "+2", "--json"],
+             str(chosen.base_port), "--block-time", str(interval), "--epoch-blocks", "4", "--genesis-time", "+2", "--json"],
             capture_output=True, text=True, check=True)
         genesis = json.loads(made.stdout)
         homes = [entry["dataDir"] for entry in genesis["nodes"]]
@@ -150,7 +171,8 @@ class Run:
         self.asking.start("--metrics-address", "127.0.0.1:0", *flags)
 
     def reports(self, decision: str, count: int) -> List[Dict[str, Any]]:
-        """So many reports with a decision to which everybody answered in time, from blocks after now."""
+        """So many reports with a decision to which everybody answered in time, from blocks after now: on a busy machine
+        the specification is late at times, which is no disagreement and no help here."""
         first = self.nodes[1].height() + 1
 
         def found() -> Optional[List[Dict[str, Any]]]:
@@ -176,7 +198,7 @@ class Run:
             node.start()
         self.ask(self.engine(), SPEC, "wrong=" + WRONG)
         until("three blocks", lambda: min(node.height() for node in self.nodes) >= 3)
-        return f"height {self.asking.height()}"
+        return f"height {self.asking.height()}, a block each {self.interval} s"
 
     def wallet(self, *arguments: str, given: Optional[str] = None) -> str:
         accounts = (self.directory / "net/accounts.yaml").read_text()
@@ -184,7 +206,7 @@ class Run:
         assert key, "accounts.yaml has no key"
         done = subprocess.run(
             [sys.executable, HERE / "web3_chain.py", "--rpc", f"http://{self.asking.address('serving JSON-RPC')}",
-             "--key", "0x" + key.group(2), *arguments], input=given, capture_output=True, text=True, timeout=60,
+             "--key", "0x" + key.group(2), *arguments], input=given, capture_output=True, text=True, timeout=4 * patience,
             check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

@@ -101,6 +101,26 @@ private struct Echo: HTTPHandler {
         #expect(answer.hasSuffix("POST /z a - z"))
     }
 
+    /// Head and body of a small answer leave in one write: apart, the second would wait until the client has
+    /// acknowledged the first (Nagle), which Linux puts off for 40 ms.
+    @Test(arguments: [0, 4], [1, 4096])
+    func aSmallAnswerIsOneWrite(workerCount: Int, size: Int) throws {
+        var limits = HTTPServer.Limits()
+        limits.workerCount = workerCount
+        let server = try HTTPServer(address: "127.0.0.1:0", limits: limits, handler: Echo())
+        defer { server.stop() }
+        let client = try LoopbackClient(
+            port: try #require(LoopbackClient.port(of: server.address)))
+        let body = [UInt8](repeating: UInt8(ascii: "x"), count: size)
+        let head = "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: \(size)\r\n\r\n"
+        for _ in 0..<20 {
+            try client.send(Array(head.utf8) + body, isLast: false)
+            let answer = client.receiveOnce()
+            #expect(answer.starts(with: Array("HTTP/1.1 200".utf8)))
+            #expect(answer.suffix(size).elementsEqual(body))
+        }
+    }
+
     /// A byte now and then is progress; it ends nevertheless, in the head as in the body.
     @Test(arguments: ["POST / HT", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc"])
     func whoSendsTooSlowlyIsCutOff(start: String) throws {

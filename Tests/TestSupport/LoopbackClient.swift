@@ -41,6 +41,13 @@ public final class LoopbackClient {
         if isLast { shutdown(descriptor, Int32(SHUT_WR)) }
     }
 
+    /// What comes first, as far as it came at once.
+    public func receiveOnce() -> [UInt8] {
+        var buffer = [UInt8](repeating: 0, count: 64 << 10)
+        let size = recv(descriptor, &buffer, buffer.count, 0)
+        return size > 0 ? Array(buffer[..<size]) : []
+    }
+
     /// All that comes until the server closes, or says nothing for five seconds.
     public func receiveAll() -> [UInt8] {
         var bytes: [UInt8] = []
