@@ -76,6 +76,18 @@ import Testing
         try expectPassed(ChainCheckpointScenario(parameters(seed, seconds: 18)))
     }
 
+    /// A hundred validators, once: every height is 20,000 votes for each to see. The first seeds would be run twice.
+    @Test(.timeLimit(.minutes(10))) func latencyOfAHundred() throws {
+        let scenario = ChainLatencyScenario(
+            ScenarioParameters(
+                nodes: 100, seed: 3, duration: ChainLatencyScenario.defaults.duration))
+        let report = scenario.run()
+        #expect(report.failures.isEmpty, "\(report.failures)")
+        for measurement in report.measurements where measurement.name.hasPrefix("commit latency") {
+            print("100 validators, 50 ms links: \(measurement.name): \(measurement.value) s")
+        }
+    }
+
     // MARK: That checks can fail
 
     /// Signatures and records that were synced are lost with the power: sooner or later somebody signs twice.

@@ -127,7 +127,10 @@ final class ChainNetwork {
 
     // MARK: Story
 
-    func startAll() { network.startAll(over: .milliseconds(100) * network.nodes.count) }
+    /// - Parameter interval: from the first start to the last; nil: 100 ms for each.
+    func startAll(over interval: Duration? = nil) {
+        network.startAll(over: interval ?? .milliseconds(100) * network.nodes.count)
+    }
 
     /// Starts whoever does not run.
     func startRest() {
