@@ -144,7 +144,9 @@ import Testing
         defer { database.close() }
         try database.beginDownload([])
         var part = StatePart()
-        part.slots = [.init(account: TestChain.hash("a"), words: [(TestChain.hash("s"), UInt256(1))])]
+        part.slots = [
+            .init(account: TestChain.hash("a"), words: [(TestChain.hash("s"), UInt256(1))])
+        ]
         try database.add(part)
         #expect(throws: StoreFailure.self) { try database.finishDownload() }
     }
