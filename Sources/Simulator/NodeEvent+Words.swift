@@ -61,9 +61,24 @@ extension ChainEvent {
         case .evidence(let height, let validator): "evidence \(height) \(validator.rawValue)"
         case .syncing(let from, let to): "syncing \(from) \(to)"
         case .synced(let height): "synced \(height)"
+        case .downloading(let id, let event): "downloading \(id) \(event.words)"
         case .signingStopped(let text): "signing-stopped \(text)"
         case .signingResumed: "signing-resumed"
         case .stopped(let text): "chain-stopped \(text)"
+        }
+    }
+}
+
+extension DownloadEvent {
+    fileprivate var words: String {
+        switch self {
+        case .asking: "asking"
+        case .began: "began"
+        case .resumed: "resumed"
+        case .progress(let info): "progress \(info.accountCount) \(info.slotCount) \(info.size)"
+        case .waiting(let text): "waiting \(text)"
+        case .finished: "finished"
+        case .failed(let text): "failed \(text)"
         }
     }
 }
