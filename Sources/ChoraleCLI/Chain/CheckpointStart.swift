@@ -54,8 +54,8 @@ final class CheckpointReader: ChainExecutor, @unchecked Sendable {
             return .served(id, (try? reader.answer(request))??.sszEncoded())
         case .readState(let id, let request):
             return .served(id, (try? reader.answer(request))??.sszEncoded())
-        case .readCandidates, .build, .judge, .commit, .importBlocks, .readBlocks, .download,
-            .checkTransaction:
+        case .readCandidates, .build, .signOrder, .assemble, .buildPayload, .judge, .commit,
+            .importBlocks, .readBlocks, .download, .checkTransaction:
             preconditionFailure("the owner's thread does this")
         }
     }

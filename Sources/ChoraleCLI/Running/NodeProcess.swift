@@ -1,4 +1,5 @@
 import Admin
+import Chain
 import ChoraleBase
 import ChoraleTypes
 import Codec
