@@ -60,7 +60,20 @@ extension EthereumService {
         guard count > 0 else {
             return .object(["oldestBlock": .quantity(0), "gasUsedRatio": .null])
         }
-        return try feeHistory(newest + 1 - count...newest, percentiles)
+        var first = newest + 1 - count
+        // A chain that began at a checkpoint has not executed its first block, and does not know what gas its
+        // transactions used.
+        if !percentiles.isEmpty, first < newest, try !hasReceipts(first) { first += 1 }
+        return try feeHistory(first...newest, percentiles)
+    }
+
+    private func hasReceipts(_ number: UInt64) throws(RPCError) -> Bool {
+        do throws(ChainFailure) {
+            return try chain.receipts(at: number) != nil
+        } catch {
+            if case .pruned = error { return false }
+            throw RPCError(error)
+        }
     }
 
     private func feeHistory(

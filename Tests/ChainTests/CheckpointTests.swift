@@ -293,6 +293,19 @@ import Testing
         #expect(newer.height > checkpoint.height)
     }
 
+    /// Peers that had not come so far when they were met are asked too, when nobody else can be.
+    @Test func whatPeersSaidOfTheirHeightMayBeOld() throws {
+        let (network, checkpoint) = try Self.network()
+        let late = try network.addLate(checkpoint)
+        late.start()
+        for index in 0..<4 {
+            let status = ChainStatus(height: 3, blockID: .zero, earliest: 1)
+            late.handle(.peerConnected(network.peer(index), status))
+        }
+        network.run(milliseconds: 5_000)
+        expectCaughtUp(late, in: network)
+    }
+
     /// The operator's value is of another head: nobody can answer, and nobody is to blame.
     @Test func aValueThatNobodyHas() throws {
         let (network, checkpoint) = try Self.network()

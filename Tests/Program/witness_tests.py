@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import time
 
 import harness
 from harness import ProgramTest, chorale, until
@@ -304,8 +305,17 @@ class ServeTests(FixtureTest):
     def connect(self, path):
         client = socket.socket(socket.AF_UNIX)
         client.settimeout(harness.LIMIT)
-        client.connect(path)
         self.addCleanup(client.close)
+        # The path is there a moment before anybody listens.
+        deadline = time.monotonic() + harness.LIMIT
+        while True:
+            try:
+                client.connect(path)
+                break
+            except ConnectionRefusedError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
         return client, client.makefile("rb")
 
     def call(self, connection, method, params, name=1):

@@ -56,22 +56,19 @@ extension Chain {
 
     private func canServe(_ peer: ChainPeer) -> Bool { peer.height >= download?.id.height ?? 0 }
 
-    /// Whoever has failed least, of those the one with the least to do.
+    /// Whoever has failed least, of those the one with the least to do; last those who had not come to that height
+    /// when they were met, and may have since.
     private func freeSource(now: Now) -> PeerID? {
         guard let download else { return nil }
-        var best: (PeerID, CheckpointSync.Source)?
-        for (peer, entry) in peers where canServe(entry) {
+        var best: (peer: PeerID, rank: (Int, Int, Int))?
+        for (peer, entry) in peers {
             let source = download.sources[peer] ?? .init()
             guard source.restsUntil <= now.instant, source.flightCount < 2 else { continue }
-            if let (_, other) = best,
-                (other.failureCount, other.flightCount)
-                    <= (source.failureCount, source.flightCount)
-            {
-                continue
-            }
-            best = (peer, source)
+            let rank = (canServe(entry) ? 0 : 1, source.failureCount, source.flightCount)
+            if let best, best.rank <= rank { continue }
+            best = (peer, rank)
         }
-        return best?.0
+        return best?.peer
     }
 
     private mutating func askFor(
@@ -195,6 +192,7 @@ extension Chain {
                 case .part(let part) = flight.item
             else { return }
             download?.sources[flight.peer]?.lackCount = 0
+            peers[flight.peer]?.reached(id.height)
             download?.arrived(part, step, now: now)
         case .taken(let request, .failure(let fault)):
             if let peer = download?.flights[request]?.peer {
