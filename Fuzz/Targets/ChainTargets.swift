@@ -17,7 +17,16 @@ extension FuzzTarget {
                     [6, 0, 1], [6, 0, 2],
                     [8] + (BuiltPayload(payload: [0xC0], witness: [0, 1])?.sszEncoded() ?? []),
                 ]
-            }, run: sszChain)
+            }, run: sszChain),
+        FuzzTarget(
+            "chain-sequence",
+            "a chain, what others say, send and ask, and answers in any order: each question is answered "
+                + "once, nothing leaves unsigned, heights ascend, all that is held is bounded",
+            sizeMax: 2048, seeds: { ChainSequence.seeds },
+            run: { input, findings in
+                var sequence = ChainSequence(input)
+                sequence.run(&findings)
+            }),
     ]
 
     private static func sszChain(_ input: [UInt8], _ findings: inout Findings) {

@@ -78,6 +78,8 @@ public struct ChainLimits: Sendable {
     public var checkpointPatience: Duration = .seconds(45)
     /// Peers that a summary goes to.
     public var summaryPeersMax = 16
+    /// Messages that wait for the validator's files, beyond which peers get no answers: 250 bytes each, but for commits.
+    public var heldOutputsMax = 4096
     /// Until a block that is too far in the future is looked at again.
     public var earlyRetry: Duration = .milliseconds(200)
 

@@ -48,6 +48,8 @@ public struct ChainCounters: Hashable, Sendable {
     /// By the name of the reason.
     public var transactionsRefused: [String: UInt64] = [:]
     public var verificationsShed: UInt64 = 0
+    /// Messages for single peers that were dropped while the validator's files stood still.
+    public var answersShed: UInt64 = 0
     public var signaturesRefused: UInt64 = 0
     /// By ``ConsensusDrop/rawValue``.
     public var consensusDrops = [UInt64](repeating: 0, count: ConsensusDrop.allCases.count)

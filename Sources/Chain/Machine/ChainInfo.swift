@@ -74,7 +74,36 @@ public struct ChainInfo: Sendable {
     }
 }
 
+/// What a chain holds for others, each within ``ChainLimits``.
+public struct ChainHoldings: Hashable, Sendable {
+    /// Of the height that is agreed on, and their bodies in bytes.
+    public var blockCount: Int
+    public var blockSize: Int
+    /// Blocks that came to be imported, in bytes.
+    public var syncSize: Int
+    /// Ranges that somebody must be asked for.
+    public var rangeCount: Int
+    /// Questions that were not answered to the end.
+    public var requestCount: Int
+    public var verificationCount: Int
+    /// Transactions that are being checked, in bytes.
+    public var candidateSize: Int
+    public var evidenceCount: Int
+    public var voteCount: Int
+    /// What waits until records are on the disk.
+    public var heldOutputCount: Int
+}
+
 extension Chain {
+    public var holdings: ChainHoldings {
+        ChainHoldings(
+            blockCount: blocks.count, blockSize: heldSize, syncSize: sync.size,
+            rangeCount: sync.open.count, requestCount: requests.count,
+            verificationCount: verificationCount, candidateSize: candidatesSize,
+            evidenceCount: evidence.count, voteCount: consensus.voteCount,
+            heldOutputCount: journal.heldCount)
+    }
+
     public func info(now: MonotonicInstant) -> ChainInfo {
         ChainInfo(
             chainID: parameters.rules.chainID, genesisID: parameters.genesisID, head: status,

@@ -21,6 +21,8 @@ struct JournalState {
         records.contains(where: \.needsSync) ? nextID : unsynced
     }
 
+    var heldCount: Int { held.count }
+
     mutating func hold(_ output: ChainOutput, after id: UInt64) { held.append((id, output)) }
 
     /// The turn's order; nil when there is nothing to write or to sign.
@@ -49,6 +51,11 @@ extension Chain {
     /// Gives an output to the driver, or holds it until what it rests on is on the disk.
     mutating func emit(_ output: ChainOutput, into outputs: inout [ChainOutput]) {
         if let gate = journal.gate {
+            // Peers make these. A disk that stands still must not make them pile up: they ask again.
+            if case .send = output, journal.heldCount >= limits.heldOutputsMax {
+                counters.answersShed += 1
+                return
+            }
             journal.hold(output, after: gate)
         } else {
             outputs.append(output)
