@@ -137,7 +137,7 @@ final class ChainHost {
         case .serveContents(let id, let contents):
             require(unserved.remove(id) != nil, "a second answer, or one to nobody")
             require(contents?.isComplete ?? true, "a part of a block is served")
-        case .serveBlocks(let id, _):
+        case .serveBlocks(let id, _), .servePayload(let id, _), .served(let id, _):
             require(unserved.remove(id) != nil, "a second answer, or one to nobody")
         case .readBody(let root): reads.append(root)
         case .submitted(let id, _):

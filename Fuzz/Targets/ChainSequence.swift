@@ -78,13 +78,15 @@ struct ChainSequence {
                 now: now)
         case 7: answer()
         case 8:
-            let block = program.below(2) == 0
             let peer = peer
-            host.serve(
-                block
-                    ? .contents(known())
-                    : .blocks(from: UInt64(program.byte()), count: UInt64(program.byte())),
-                to: peer, now: now)
+            switch program.below(3) {
+            case 0: host.serve(.contents(known()), to: peer, now: now)
+            case 1:
+                host.serve(
+                    .blocks(from: UInt64(program.byte()), count: UInt64(program.byte())), to: peer,
+                    now: now)
+            default: host.serve(.payload(order()), to: peer, now: now)
+            }
         case 9:
             let peer = peer
             if program.chance(1, in: 4) {
@@ -198,6 +200,22 @@ struct ChainSequence {
         }
     }
 
+    /// What a proposer without state asks for, or somebody who is none.
+    private mutating func order() -> PayloadOrder {
+        let head = host.processor.head
+        let times = [0, 1, 1000, Int64.max, Int64.min]
+        let time = times[program.below(5)]
+        let content = PayloadOrderContent(
+            height: head.height + 1, round: UInt32(program.below(3)), parentID: head.blockID,
+            time: time > 1000 || time < 0
+                ? WallTime(milliseconds: time) : head.time.advanced(by: .milliseconds(time)),
+            feeRecipient: must(SSZByteVector<20>([UInt8](repeating: 7, count: 20))))
+        let signer = program.below(4)
+        return PayloadOrder(
+            signing: content, as: index(of: program.chance(7, in: 8) ? signer : 0),
+            with: IdentityKey(ChainActors.keys[signer]), network: ChainActors.digest)
+    }
+
     private func index(of signer: Int) -> ValidatorIndex {
         must(host.processor.head.rotation.validators.index(of: ChainActors.keyBytes[signer]))
     }
@@ -253,8 +271,15 @@ struct ChainSequence {
                     .blockReceived(ask.id, block, size: block.payload.count + 500), now: now)
                 if program.chance(1, in: 8) { break }
             }
+        case .payload:
+            let contents = recording.proposed[program.below(recording.proposed.count)].contents
+            if let built = BuiltPayload(payload: contents.payload, witness: contents.witness) {
+                host.give(.payloadReceived(ask.id, built), now: now)
+            }
+        // Only who begins at a checkpoint asks for these.
+        case .checkpoint, .state: require(false, "a question for a state that is there")
         }
-        let ends: [ChainRequestEnd] = [.finished, .finished, .failed, .malformed]
+        let ends: [ChainRequestEnd] = [.finished, .unavailable, .failed, .malformed]
         if let place = host.asks.firstIndex(where: { $0.id == ask.id }) {
             host.endAsk(place, ends[program.below(4)], now: now)
         }

@@ -86,11 +86,11 @@ extension ChainDatabase {
         // Not before: invariant 3.
         var row: [UInt8] = []
         let firstBirth = next.nextBirth - UInt64(births.count)
-        for (index, node) in births.enumerated() {
+        for index in births.indices {
             row.removeAll(keepingCapacity: true)
-            row += node.encoding
+            row += births[index].encoding
             row.appendBigEndian(firstBirth + UInt64(index))
-            nodes.update(node.hash, row.span)
+            nodes.update(births[index].hash, row.span)
         }
         last = next
         candidateList = []
@@ -125,8 +125,9 @@ extension ChainDatabase {
                 "height \(write.block.height) brings \(execution.newNodes.count) nodes, not "
                     + "\(limits.nodeCountMax) at most")
         }
-        for (hash, encoding) in execution.newNodes
-        where encoding.count > options.state.nodeSizeMax {
+        for index in execution.newNodes.indices
+        where execution.newNodes[index].encoding.count > options.state.nodeSizeMax {
+            let (hash, encoding) = execution.newNodes[index]
             throw .inputOutput(
                 "node 0x\(hash) has \(encoding.count) bytes, not \(options.state.nodeSizeMax)")
         }
@@ -221,10 +222,10 @@ extension ChainDatabase {
         }
         let difference = try difference(execution, height, from: before ?? Trie.emptyRoot)
         putFlat(difference, height, in: batch, of: files)
-        for node in difference.births {
-            let key = ChainKey.node(node.hash, next.nextBirth)
+        for index in difference.births.indices {
+            let key = ChainKey.node(difference.births[index].hash, next.nextBirth)
             next.nextBirth += 1
-            files.put(.node, key.span, node.encoding, in: batch)
+            files.put(.node, key.span, difference.births[index].encoding, in: batch)
         }
         if last != nil {
             let deaths = difference.deaths.bytes

@@ -6,7 +6,8 @@ import Execution
 public struct StateOptions: Hashable, Sendable {
     /// Those of the database itself.
     ///
-    /// - `writeBufferSizeMax`: 32 MiB, the new nodes of a few large blocks.
+    /// - `writeBufferSizeMax`: 24 MiB, the new nodes of a few large blocks. As much again while they are written to
+    ///   tables.
     /// - `cacheSizeMax`: 64 MiB of blocks, indexes and filters. A node that is read again is in
     ///   ``nodeCacheSizeMax``; this is for what leads to the others.
     /// - `openFileCountMax`: 512, tables of 64 MiB for 32 GiB of state.
@@ -33,7 +34,7 @@ public struct StateOptions: Hashable, Sendable {
 
     public init() {
         database = StoreOptions()
-        database.writeBufferSizeMax = 32 << 20
+        database.writeBufferSizeMax = 24 << 20
         database.cacheSizeMax = 64 << 20
         database.openFileCountMax = 512
         database.writeAheadLogSizeMax = 64 << 20
