@@ -146,6 +146,7 @@ extension Scenario {
         report.digest = run.simulation.trace.digest
         report.eventCount = run.simulation.trace.eventCount
         report.virtualTime = MonotonicInstant.zero.duration(to: run.simulation.now)
+        run.simulation.close()
         return report
     }
 }

@@ -79,6 +79,19 @@ public final class Simulation {
 
     public var hostCount: Int { hosts.count }
 
+    /// Lets go of all hosts and of whoever watches or waits, for those hold this in turn. Nothing may be done with it
+    /// afterwards.
+    func close() {
+        onEvent = nil
+        onReply = nil
+        onJournal = nil
+        onTurn = nil
+        onProgress = nil
+        queue = Heap()
+        slots = []
+        hosts = []
+    }
+
     // MARK: Building
 
     /// Adds a host without starting it. Each has a public network of its own.
