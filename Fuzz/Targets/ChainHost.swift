@@ -56,7 +56,7 @@ final class ChainHost {
     // MARK: In and out
 
     func give(_ input: ChainInput, now: Now) {
-        if case .peerConnected(let peer, _) = input { peers.insert(peer) }
+        if case .peerConnected(let peer, _, _) = input { peers.insert(peer) }
         if case .peerDisconnected(let peer) = input { peers.remove(peer) }
         var outputs: [ChainOutput] = []
         chain.handle(input, now: now, into: &outputs)
