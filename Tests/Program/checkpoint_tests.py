@@ -41,7 +41,7 @@ class CheckpointTests(ProgramTest):
 
     def test_a_node_begins_at_a_checkpoint(self):
         made = chorale("genesis", "--validators", "1", "--seed", "3", "--json", "--genesis-time",
-                       "+1", "--accounts", "3000", "--output", self.path("net"))
+                       "+1", "--block-time", "1", "--accounts", "3000", "--output", self.path("net"))
         self.assertEqual(made.status, 0, str(made))
         home = made.document["nodes"][0]["dataDir"]
         home = home if os.path.isabs(home) else self.path("net", home)

@@ -35,6 +35,7 @@ extension HeightState {
     private func isReferred(_ past: UInt32) -> Bool {
         past == locked?.round || past == valid?.round
             || past == rounds[round]?.proposal?.validRound
+            || decisions.contains { $0.round == past }
     }
 
     /// - Precondition: the vote is of this height.
@@ -58,7 +59,8 @@ extension HeightState {
             rounds[vote.round]!.precommits.hasQuorum(for: block)
         {
             let decision = BlockInRound(round: vote.round, blockID: block)
-            if !decisions.contains(decision) { decisions.append(decision) }
+            // One round of a block is enough, and its votes are kept until the block is here to be judged.
+            if !decisions.contains(where: { $0.blockID == block }) { decisions.append(decision) }
         }
         if highestRounds[position].map({ vote.round > $0 }) ?? true {
             highestRounds[position] = vote.round

@@ -157,7 +157,8 @@ extension HeightState {
                         .committedBlockIsInvalid(height: height, blockID: candidate.blockID)))
                 return true
             case .valid:
-                decided = commit(of: candidate)
+                guard let commit = commit(of: candidate) else { continue }
+                decided = commit
                 return true
             }
         }

@@ -58,7 +58,8 @@ extension Tendermint {
         /// Most votes held for a set of so many validators: three for each kind and round of the past,
         /// the present and the next, and those ahead.
         public func votesMax(validators: Int) -> Int {
-            let rounds = pastRoundsMax + 2 + 3
+            // Locked, valid, proposed again, and decided without its block.
+            let rounds = pastRoundsMax + 2 + 4
             return validators
                 * (6 * (rounds + roundsAheadPerValidatorMax) + votesAheadPerValidatorMax + 1)
         }
