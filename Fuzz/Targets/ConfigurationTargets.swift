@@ -129,8 +129,9 @@ extension FuzzTarget {
             require(setting.isList || value.texts.count == 1, "\(value.texts.count) values")
             require(!value.origin.description.isEmpty, "an origin without words")
         }
-        // These two name files, and what is on this machine's disk is not part of the input.
-        guard values[.network] == nil, values[.bootnodes] == nil else { return }
+        // These name files, and what is on this machine's disk is not part of the input.
+        let namesFile = values[.directPeers]?.texts.contains { $0.hasPrefix("@") } ?? false
+        guard values[.network] == nil, values[.bootnodes] == nil, !namesFile else { return }
         let settings: RunSettings
         do throws(Failure) { settings = try RunSettings(values) } catch {
             require(error.kind == .usage && !error.message.isEmpty, "settings that are refused")
