@@ -70,8 +70,9 @@ public enum StoreReply: Hashable, Sendable {
 
 /// Why the store could not do what was asked.
 public enum StoreFailure: Error, Hashable, Sendable {
-    /// No room: intake stops until an operator makes some.
-    case diskFull(path: String)
+    /// No room: intake stops until an operator makes some. `kept`: bytes that are left free on purpose, for what
+    /// the database itself needs.
+    case diskFull(path: String, kept: Int = 0)
     /// A checksum or the format is wrong.
     case corrupt(String)
     case inputOutput(String)
@@ -83,8 +84,10 @@ extension StoreFailure: CustomStringConvertible {
     /// One sentence for the operator: what is wrong and what can be done.
     public var description: String {
         switch self {
-        case .diskFull(let path):
-            "no room left on the disk of \(path): free some space, nothing is stored until then"
+        case .diskFull(let path, let kept):
+            "no room left on the disk of \(path)"
+                + (kept > 0 ? ", of which \(kept >> 20) MiB are kept free" : "")
+                + ": free some space, nothing is stored until then"
         case .corrupt(let detail):
             "the database is damaged (\(detail)): restore a backup or start with an empty one"
         case .inputOutput(let detail):

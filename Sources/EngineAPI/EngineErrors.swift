@@ -39,6 +39,11 @@ extension RPCError {
                     + "forkchoice of others")
         ])
 
+    /// What is broken here, as a disk that is full: the same call may do later.
+    static func internalError(_ reason: String) -> RPCError {
+        RPCError(code: -32_603, message: "Internal error", data: ["err": .string(reason)])
+    }
+
     /// Of no fault of whoever calls.
     static func engine(_ reason: String) -> RPCError {
         RPCError(code: -32_000, message: "Server error", data: ["err": .string(reason)])

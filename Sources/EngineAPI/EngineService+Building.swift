@@ -43,7 +43,7 @@ extension EngineService {
         } catch {
             switch error {
             case .rejected(let rejection): throw .payloadAttributes("\(rejection)")
-            case .state(let error): throw .engine("\(error)")
+            case .state(let error): throw .internalError("\(error)")
             }
         }
         let payload = BuiltPayload(

@@ -174,7 +174,7 @@ extension EngineService {
                 block, size: size, hash, after: parent, rules, on: trie,
                 ancestors: ancestors.encodings, withWitness: withWitness)
         } catch {
-            throw .engine("\(error)")
+            throw .internalError("\(error)")
         }
     }
 
@@ -186,7 +186,7 @@ extension EngineService {
         let size = entry.block.encoded.count
         let result = try execution(entry.block, size: size, hash, withWitness: true)
         guard case .success(let executed) = result else {
-            throw .engine("block 0x\(hash) was valid and is not any more")
+            throw .internalError("block 0x\(hash) was valid and is not any more")
         }
         return executed.witness
     }

@@ -140,7 +140,7 @@ public final class EngineService<Base: EngineBase> {
         do throws(SourceFailure) {
             return try body()
         } catch {
-            throw .engine("\(error)")
+            throw .internalError("\(error)")
         }
     }
 

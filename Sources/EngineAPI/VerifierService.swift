@@ -92,7 +92,7 @@ public final class VerifierService<Chain: CommittedChain> {
         do throws(SourceFailure) {
             return try body()
         } catch {
-            throw .engine("\(error)")
+            throw .internalError("\(error)")
         }
     }
 
@@ -136,7 +136,7 @@ public final class VerifierService<Chain: CommittedChain> {
                 payload.block, size: payload.size, payload.hash, after: parent, rules, on: trie,
                 ancestors: encodings, withWitness: withWitness)
         } catch {
-            throw .engine("\(error)")
+            throw .internalError("\(error)")
         }
         switch result {
         case .success(let executed):

@@ -203,7 +203,7 @@ public final class RocksStore: @unchecked Sendable {
         guard sizeSinceLook >= StoreOptions.freeSpaceInterval else { return }
         guard !isShortOfSpace else {
             if onlyDeletes { return }
-            throw .diskFull(path: directory)
+            throw .diskFull(path: directory, kept: options.freeSpaceMin)
         }
         sizeSinceLook = 0
     }

@@ -142,7 +142,7 @@ private final class FinalChain: CommittedChain {
     @Test func aDiskThatFailsIsNoFaultOfTheBlock() throws {
         chain.failure = .damaged("a checksum")
         let error = try #require(throws: RPCError.self) { try status(next.params) }
-        #expect(error.code == -32_000)
+        #expect(error.code == -32_603)
         #expect(error.data?["err"]?.string?.contains("a checksum") == true)
     }
 

@@ -5,8 +5,10 @@ import json
 import os
 import threading
 import time
+import unittest
 from random import Random
 
+from disk_tests import can_mount
 from engine_tests import FUNDED, FUNDED_ACCOUNT, TRANSFERS, ZERO, Engine, choice, wish
 from harness import ProgramTest, chorale
 
@@ -153,6 +155,63 @@ class EngineOnDiskTests(ProgramTest):
         taken = engine.result("engine_newPayloadV3", payload, [], ZERO)
         self.assertEqual(taken["status"], "VALID")
         return payload["blockHash"]
+
+
+class SmallDiskEngine(Engine):
+    """An engine whose data directory is a small disk that only its own process sees.
+
+    The database of a chain leaves 512 MiB of its disk free.
+    """
+
+    def __init__(self, directory, genesis):
+        os.mkdir(directory)
+        self.directory = directory
+        script = 'mount -t tmpfs -o size=700m,mode=0700 tmpfs "$1" && shift && exec "$@"'
+        # The secret lies outside, where the test can read it.
+        super().__init__(
+            "--genesis", genesis, "--data-dir", directory, "--authrpc.jwtsecret", directory + ".secret",
+            prefix=["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh",
+                    directory])
+
+    @property
+    def disk(self):
+        """The data directory, as seen from outside."""
+        return f"/proc/{self.process.pid}/root{self.directory}"
+
+    def fill(self):
+        status = os.statvfs(self.disk)
+        with open(os.path.join(self.disk, "ballast"), "wb") as file:
+            file.write(bytes(status.f_bavail * status.f_frsize - (400 << 20)))
+
+    def make_room(self):
+        os.remove(os.path.join(self.disk, "ballast"))
+
+
+@unittest.skipUnless(can_mount(), "a small disk of its own needs root and mount namespaces")
+class EngineOnFullDiskTests(ProgramTest):
+    def test_it_refuses_what_it_cannot_keep_and_goes_on(self):
+        engine = SmallDiskEngine(self.path("small"), self.file("genesis.json", json.dumps(FUNDED)))
+        self.addCleanup(engine.process.kill)
+        head, hashes = engine.ready["genesisHash"], []
+        for number in range(1, 5):
+            head = engine.build(head, number)[0]["blockHash"]
+            hashes.append(head)
+        engine.choose(head, hashes[1], hashes[0])
+        engine.fill()
+        # Blocks that are not final are in memory; a final one must be on the disk before that is said.
+        self.assertEqual(
+            engine.code("engine_forkchoiceUpdatedV3", choice(head, hashes[2], hashes[1]), None), -32603)
+        answer = engine.call("engine_forkchoiceUpdatedV3", choice(head, hashes[2], hashes[1]), None)
+        self.assertIn("512 MiB are kept free", answer["error"]["data"]["err"])
+        self.assertEqual(engine.result("eth_getBlockByNumber", "finalized", False)["number"], "0x1")
+        # It goes on without finality.
+        head = engine.build(head, 5)[0]["blockHash"]
+        engine.choose(head, hashes[1], hashes[0])
+        self.assertEqual(engine.result("eth_blockNumber"), "0x5")
+        engine.make_room()
+        engine.choose(head, hashes[2], hashes[1])
+        self.assertEqual(engine.result("eth_getBlockByNumber", "finalized", False)["number"], "0x2")
+        self.assertEqual(engine.end(), 0)
 
 
 class UseCaseTests(ProgramTest):

@@ -108,9 +108,9 @@ class Caller:
 
 
 class Engine(Caller):
-    def __init__(self, *arguments):
+    def __init__(self, *arguments, prefix=()):
         self.process = subprocess.Popen(
-            [harness.binary, "engine", *arguments, "--authrpc.port", "0", "--json"],
+            [*prefix, harness.binary, "engine", *arguments, "--authrpc.port", "0", "--json"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             env=harness.environment())
         self.ready = json.loads(self.process.stdout.readline())

@@ -49,7 +49,7 @@ struct StoreDiskFullTests {
         defer { store.close() }
         try disk.fill(leaving: 10 << 20)
         let (rowCount, failure) = try fill(store)
-        #expect(failure == .diskFull(path: directory))
+        #expect(failure == .diskFull(path: directory, kept: 8 << 20))
         #expect(rowCount > 0)
         // Well before the end: RocksDB never noticed.
         #expect(try #require(FileSystem.freeSpace(at: disk.path)) > 4 << 20)
@@ -97,22 +97,23 @@ struct StoreDiskFullTests {
         // The same again with a reserve: now the store knows itself to be short of room throughout.
         try disk.makeRoom()
         options.freeSpaceMin = 8 << 20
+        let full = StoreFailure.diskFull(path: directory, kept: 8 << 20)
         let again = try RocksStore.open(directory: directory, options: options)
         defer { again.close() }
         #expect(again.execute(put(rowCount)) == .written)
         // Within the interval between two looks, so that RocksDB meets the end itself.
         try disk.fill(leaving: 64 << 10)
         let (fullCount, end) = try fill(again, from: rowCount + 1)
-        #expect(end == .diskFull(path: directory))
+        #expect(end == full)
         let ballast = disk.path + "/ballast"
         try FileManager.default.removeItem(atPath: ballast)
         try disk.fill(leaving: 4 << 20)
-        #expect(again.execute(put(fullCount)) == .failed(.diskFull(path: directory)))
+        #expect(again.execute(put(fullCount)) == .failed(full))
         let before = countRows(again)
         let first = StoreWrite.delete(.chunk, key: [0, 0])
         #expect(again.execute(.write([first], sync: true)) == .written)
         #expect(countRows(again) == before - 1)
-        #expect(again.execute(put(fullCount)) == .failed(.diskFull(path: directory)))
+        #expect(again.execute(put(fullCount)) == .failed(full))
     }
 
     @Test func openingOnAFullDiskSaysSo() throws {

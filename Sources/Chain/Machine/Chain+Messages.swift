@@ -146,12 +146,18 @@ extension Chain {
         _ content: ChainVerification.Content, _ origin: ChainVerification.Origin,
         _ validators: ValidatorSet, into outputs: inout [ChainOutput]
     ) {
-        guard verificationCount < limits.verificationsMax else {
+        // One peer that repeats itself leaves room for what others say. Of orders there are few: `servePayload`.
+        let isOrder = if case .payloadOrder = content { true } else { false }
+        let ofPeer = peers[origin.peer]?.verificationCount ?? 0
+        guard verificationCount < limits.verificationsMax,
+            isOrder || ofPeer < limits.verificationsPerPeerMax
+        else {
             counters.verificationsShed += 1
             settle(origin, .ignore, into: &outputs)
             return
         }
         verificationCount += 1
+        peers[origin.peer]?.verificationCount += 1
         outputs.append(
             .verify(
                 ChainVerification(
@@ -163,6 +169,10 @@ extension Chain {
         _ outcome: ChainVerification.Outcome, now: Now, into outputs: inout [ChainOutput]
     ) {
         verificationCount -= 1
+        // It may have gone and come back since.
+        if let count = peers[outcome.origin.peer]?.verificationCount, count > 0 {
+            peers[outcome.origin.peer]?.verificationCount -= 1
+        }
         switch outcome.result {
         case .forged:
             reject(outcome.origin, .forged, into: &outputs)

@@ -16,6 +16,8 @@ struct ChainPeer {
     /// It failed to send what it said it has: not asked again before.
     var restsUntil: MonotonicInstant?
     var failureCount = 0
+    /// Messages of its whose signatures are being checked.
+    var verificationCount = 0
 
     init(_ status: ChainStatus, buildsPayloads: Bool) {
         self.buildsPayloads = buildsPayloads

@@ -38,6 +38,8 @@ public struct ChainLimits: Sendable {
     public var heldSizeMax = 64 << 20
     /// Messages whose signatures are being checked.
     public var verificationsMax = 4096
+    /// Of them, those that one peer brought: all votes of a round of 512 validators.
+    public var verificationsPerPeerMax = 1024
     /// Transactions whose accounts are being read, and bytes of them.
     public var candidatesMax = 1024
     public var candidatesSizeMax = 8 << 20

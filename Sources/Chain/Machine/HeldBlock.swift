@@ -58,14 +58,36 @@ extension Chain {
         if let peer { held.holders.append(peer) }
         if held.proposedAt == nil { held.proposedAt = now.instant }
         let before = held.size
-        held.contents = held.contents?.filled(by: contents) ?? contents
-        guard heldSize - before + held.size <= limits.heldSizeMax else {
-            counters.blocksShed += 1
-            return
+        if contents.block.keeps(to: parameters) {
+            held.contents = held.contents?.filled(by: contents) ?? contents
+        } else {
+            // Whoever proposes rounds ahead could fill the room for all with bodies that no block may have.
+            held.contents = contents.bare
+            if case .unknown = held.state { held.state = .invalid }
+        }
+        while heldSize - before + held.size > limits.heldSizeMax {
+            guard dropUnwanted(except: id) else {
+                counters.blocksShed += 1
+                return
+            }
         }
         if blocks[id] == nil { makeRoomForBlock() }
         heldSize += held.size - before
         blocks[id] = held
+    }
+
+    /// Drops the oldest block with bodies that nobody waits for and that is not known to be valid. Returns whether
+    /// there was one.
+    private mutating func dropUnwanted(except id: Bytes32) -> Bool {
+        let index = blocks.elements.firstIndex { entry in
+            if case .valid = entry.value.state { return false }
+            return entry.key != id && !entry.value.isWanted && entry.value.size > 0
+        }
+        guard let index else { return false }
+        counters.blocksShed += 1
+        heldSize -= blocks.values[index].size
+        blocks.remove(at: index)
+        return true
     }
 
     /// The oldest that nobody waits for goes.
@@ -294,6 +316,14 @@ extension Chain {
             hold(filled, from: nil, now: now)
             consider(id, now: now, into: &outputs)
         }
+    }
+}
+
+extension ConsensusBlock {
+    /// Whether its bodies are as small as they must be.
+    func keeps(to parameters: ChainParameters) -> Bool {
+        header.payload.size <= UInt64(parameters.payloadSizeMax)
+            && body.references.first?.size ?? 0 <= UInt64(parameters.witnessSizeMax)
     }
 }
 

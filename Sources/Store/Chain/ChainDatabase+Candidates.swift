@@ -22,7 +22,9 @@ extension ChainDatabase {
             throw .inputOutput(
                 "block 0x\(id) has \(contents.count) bytes, not \(options.limits.partSizeMax)")
         }
-        guard !isShortOfSpace else { throw .diskFull(path: directory) }
+        guard !isShortOfSpace else {
+            throw .diskFull(path: directory, kept: options.state.database.freeSpaceMin)
+        }
         let candidate = Candidate(number: (kept.last?.number ?? 0) + 1, id: id)
         var row: [UInt8] = []
         row.appendBigEndian(candidate.number)

@@ -38,7 +38,9 @@ extension ChainDatabase: DownloadStore {
     public func add(_ part: StatePart) throws(StoreFailure) {
         precondition(last == nil, "a state is downloaded into an empty store")
         try recover()
-        guard !isShortOfSpace else { throw .diskFull(path: directory) }
+        guard !isShortOfSpace else {
+            throw .diskFull(path: directory, kept: options.state.database.freeSpaceMin)
+        }
         try writeDownload(sync: false) { files, batch in
             StateImport.put(part.accounts, in: batch, of: files)
             for slots in part.slots {

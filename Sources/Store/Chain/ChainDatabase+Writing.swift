@@ -53,7 +53,9 @@ extension ChainDatabase {
             last == nil || (last?.stateRoot == nil) == (write.execution == nil),
             "every height brings an execution, or none does")
         try checkSizes(write)
-        guard !isShortOfSpace else { throw .diskFull(path: directory) }
+        guard !isShortOfSpace else {
+            throw .diskFull(path: directory, kept: options.state.database.freeSpaceMin)
+        }
         let files = try onRows { rows throws(RocksError) in rows.files }
         var next =
             last

@@ -109,10 +109,9 @@ public final class StateImport {
     ) throws(StoreFailure) {
         precondition(database.last == nil, "a state is imported into an empty store")
         let directory = database.directory
-        if let size = FileSystem.freeSpace(at: directory),
-            size < database.options.state.database.freeSpaceMin
-        {
-            throw .diskFull(path: directory)
+        let kept = database.options.state.database.freeSpaceMin
+        if let size = FileSystem.freeSpace(at: directory), size < kept {
+            throw .diskFull(path: directory, kept: kept)
         }
         do throws(RocksError) {
             let files = try database.opened()

@@ -37,7 +37,7 @@ struct ChainDiskFullTests {
             do {
                 try database.write(write, sync: false)
             } catch {
-                #expect(error == .diskFull(path: path))
+                #expect(error == .diskFull(path: path, kept: 8 << 20))
                 refused = write
                 break
             }
