@@ -111,6 +111,9 @@ let package = Package(
         // Curves
         module("Curves", ["ChoraleBase", "Crypto"]),
 
+        // Proofs without a trusted set-up
+        module("Spartan", ["ChoraleBase", "Crypto"]),
+
         // Execution
         module("Execution", ["ChoraleBase", "Crypto", "Codec", "Curves"]),
 
@@ -282,6 +285,7 @@ let package = Package(
             "EthereumRPC",
             ["EthereumRPC", "TransactionPool", "JSONRPC", "Execution", "Codec", "Crypto"]),
         tests("Curves", ["Curves", "Crypto"]),
+        tests("Spartan", ["Spartan", "Crypto", "CSodium", "CGMP"]),
         tests("PeerIdentity", ["PeerIdentity", "Crypto", "Codec"]),
         tests("ChoraleTypes", ["ChoraleTypes", "PeerIdentity", "Crypto", "Codec"]),
         tests("Multistream", ["Multistream"]),
