@@ -65,7 +65,7 @@ let package = Package(
             targets: [
                 "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Noise", "Yamux",
                 "Connection", "Gossipsub", "Kademlia", "Bodies", "Swarm", "Node", "NodeHost",
-                "DriverUV", "Curves", "Execution", "Store",
+                "DriverUV", "Curves", "Spartan", "Execution", "Store",
             ]),
         .executable(name: "chorale-fuzz", targets: ["chorale-fuzz"]),
     ],
@@ -110,6 +110,9 @@ let package = Package(
 
         // Curves
         module("Curves", ["ChoraleBase", "Crypto"]),
+
+        // Proofs without a trusted set-up
+        module("Spartan", ["ChoraleBase", "Crypto"]),
 
         // Execution
         module("Execution", ["ChoraleBase", "Crypto", "Codec", "Curves"]),
@@ -251,7 +254,7 @@ let package = Package(
                 "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Multistream",
                 "Noise", "Yamux", "Connection", "Identify", "Swarm", "Kademlia", "Gossipsub",
                 "RequestResponse", "Bodies", "Ping", "Node", "DriverUV", "JSONRPC", "Admin",
-                "ChoraleCLI", "Curves", "Execution", "Consensus", "EngineAPI", "Chain",
+                "ChoraleCLI", "Curves", "Spartan", "Execution", "Consensus", "EngineAPI", "Chain",
             ], path: "Fuzz/Targets", swiftSettings: strict),
         .executableTarget(
             name: "chorale-fuzz", dependencies: ["ChoraleBase", "FuzzTargets", argumentParser],
@@ -282,6 +285,7 @@ let package = Package(
             "EthereumRPC",
             ["EthereumRPC", "TransactionPool", "JSONRPC", "Execution", "Codec", "Crypto"]),
         tests("Curves", ["Curves", "Crypto"]),
+        tests("Spartan", ["Spartan", "Crypto", "CSodium", "CGMP"]),
         tests("PeerIdentity", ["PeerIdentity", "Crypto", "Codec"]),
         tests("ChoraleTypes", ["ChoraleTypes", "PeerIdentity", "Crypto", "Codec"]),
         tests("Multistream", ["Multistream"]),
