@@ -111,6 +111,9 @@ let package = Package(
         // Curves
         module("Curves", ["ChoraleBase", "Crypto"]),
 
+        // Proof systems behind one interface
+        module("ProofSystems", ["ChoraleBase", "Crypto", "Codec"]),
+
         // Execution
         module("Execution", ["ChoraleBase", "Crypto", "Codec", "Curves"]),
 
@@ -282,6 +285,7 @@ let package = Package(
             "EthereumRPC",
             ["EthereumRPC", "TransactionPool", "JSONRPC", "Execution", "Codec", "Crypto"]),
         tests("Curves", ["Curves", "Crypto"]),
+        tests("ProofSystems", ["ProofSystems", "Crypto", "Codec"]),
         tests("PeerIdentity", ["PeerIdentity", "Crypto", "Codec"]),
         tests("ChoraleTypes", ["ChoraleTypes", "PeerIdentity", "Crypto", "Codec"]),
         tests("Multistream", ["Multistream"]),
