@@ -113,6 +113,9 @@ let package = Package(
 
         // Proofs without a trusted set-up
         module("Spartan", ["ChoraleBase", "Crypto"]),
+        // Proof systems behind one interface
+        module("ProofSystems", ["ChoraleBase", "Crypto", "Codec"]),
+        module("Groth16", ["ChoraleBase", "Crypto", "Codec", "Curves", "ProofSystems"]),
 
         // Execution
         module("Execution", ["ChoraleBase", "Crypto", "Codec", "Curves"]),
@@ -286,6 +289,8 @@ let package = Package(
             ["EthereumRPC", "TransactionPool", "JSONRPC", "Execution", "Codec", "Crypto"]),
         tests("Curves", ["Curves", "Crypto"]),
         tests("Spartan", ["Spartan", "Crypto", "CSodium", "CGMP"]),
+        tests("ProofSystems", ["ProofSystems", "Crypto", "Codec"]),
+        tests("Groth16", ["Groth16", "ProofSystems", "Curves", "Crypto", "Codec"]),
         tests("PeerIdentity", ["PeerIdentity", "Crypto", "Codec"]),
         tests("ChoraleTypes", ["ChoraleTypes", "PeerIdentity", "Crypto", "Codec"]),
         tests("Multistream", ["Multistream"]),
