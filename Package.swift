@@ -111,6 +111,9 @@ let package = Package(
         // Curves
         module("Curves", ["ChoraleBase", "Crypto"]),
 
+        // Evidence of trusted hardware
+        module("Attestation", ["ChoraleBase", "Crypto", "Codec"]),
+
         // Execution
         module("Execution", ["ChoraleBase", "Crypto", "Codec", "Curves"]),
 
@@ -252,6 +255,7 @@ let package = Package(
                 "Noise", "Yamux", "Connection", "Identify", "Swarm", "Kademlia", "Gossipsub",
                 "RequestResponse", "Bodies", "Ping", "Node", "DriverUV", "JSONRPC", "Admin",
                 "ChoraleCLI", "Curves", "Execution", "Consensus", "EngineAPI", "Chain",
+                "Attestation",
             ], path: "Fuzz/Targets", swiftSettings: strict),
         .executableTarget(
             name: "chorale-fuzz", dependencies: ["ChoraleBase", "FuzzTargets", argumentParser],
@@ -282,6 +286,7 @@ let package = Package(
             "EthereumRPC",
             ["EthereumRPC", "TransactionPool", "JSONRPC", "Execution", "Codec", "Crypto"]),
         tests("Curves", ["Curves", "Crypto"]),
+        tests("Attestation", ["Attestation", "Crypto", "Codec", "CLibcrypto"]),
         tests("PeerIdentity", ["PeerIdentity", "Crypto", "Codec"]),
         tests("ChoraleTypes", ["ChoraleTypes", "PeerIdentity", "Crypto", "Codec"]),
         tests("Multistream", ["Multistream"]),
