@@ -38,7 +38,7 @@ extension FuzzTarget {
                 Evidence(kind: kind, bytes: bytes), with: collateral, now: now)
             fatalError("property broken: forged evidence is accepted")
         } catch {
-            findings.note("fault", error as? AttestationFault)
+            findings.note("fault", error)
         }
     }
 

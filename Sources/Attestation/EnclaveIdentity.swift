@@ -26,7 +26,7 @@ public enum EnclaveIdentity: Hashable, Sendable {
     /// | SGX | MRENCLAVE, MRSIGNER, ISVPRODID, ISVSVN, ISVEXTPRODID, ISVFAMILYID, CONFIGID, CONFIGSVN |
     /// | TDX | attributes, MRTD, MRCONFIGID, MROWNER, MROWNERCONFIG, RTMR0 to RTMR3 |
     /// | SEV-SNP | guest SVN, policy, family ID, image ID, VMPL, measurement, host data, ID key digest, author key digest |
-    /// | Nitro | PCR0, PCR1, PCR2 |
+    /// | Nitro | PCR0, PCR1, PCR2, each behind a byte with its size, 0 for one that is missing |
     public var measurement: EnclaveMeasurement {
         var bytes = Array("chorale/enclave/1".utf8) + [0, kind.rawValue]
         switch self {
@@ -41,7 +41,10 @@ public enum EnclaveIdentity: Hashable, Sendable {
             bytes += report.runtimeMeasurements.joined()
         case .sevSNP(let report): bytes += report.identity
         case .nitro(let document):
-            for index in 0..<3 { bytes += document.registers[UInt8(index)] ?? [] }
+            for index in UInt8(0)..<3 {
+                let register = document.registers[index] ?? []
+                bytes += [UInt8(register.count)] + register
+            }
         }
         return EnclaveMeasurement(kind: kind, digest: SHA256.hash(bytes))
     }

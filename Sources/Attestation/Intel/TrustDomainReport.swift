@@ -39,8 +39,9 @@ public struct TrustDomainReport: Hashable, Sendable {
     }
     public var reportData: [UInt8] { Array(bytes[520..<584]) }
 
-    /// Whether a debugger may read and write the domain.
-    public var isDebuggable: Bool { bytes[120] & 0x01 != 0 }
+    /// Whether someone else may read and write the domain: any bit of the group TUD, of which the
+    /// first is DEBUG and the others are reserved for more of the kind.
+    public var isDebuggable: Bool { bytes[120] != 0 }
 
     /// Whether a service domain is bound to this one: it can move the domain to another machine.
     public var hasServiceDomain: Bool {
