@@ -111,6 +111,9 @@ let package = Package(
         // Curves
         module("Curves", ["ChoraleBase", "Crypto"]),
 
+        // Proof systems behind one interface
+        module("ProofSystems", ["ChoraleBase", "Crypto", "Codec"]),
+
         // Evidence of trusted hardware
         module("Attestation", ["ChoraleBase", "Crypto", "Codec"]),
 
@@ -286,6 +289,7 @@ let package = Package(
             "EthereumRPC",
             ["EthereumRPC", "TransactionPool", "JSONRPC", "Execution", "Codec", "Crypto"]),
         tests("Curves", ["Curves", "Crypto"]),
+        tests("ProofSystems", ["ProofSystems", "Crypto", "Codec"]),
         tests("Attestation", ["Attestation", "Crypto", "Codec", "CLibcrypto"]),
         tests("PeerIdentity", ["PeerIdentity", "Crypto", "Codec"]),
         tests("ChoraleTypes", ["ChoraleTypes", "PeerIdentity", "Crypto", "Codec"]),
