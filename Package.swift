@@ -115,7 +115,7 @@ let package = Package(
         module("ProofSystems", ["ChoraleBase", "Crypto", "Codec"]),
 
         // Evidence of trusted hardware
-        module("Attestation", ["ChoraleBase", "Crypto", "Codec"]),
+        module("Attestation", ["ChoraleBase", "Crypto", "Codec", "ProofSystems"]),
 
         // Execution
         module("Execution", ["ChoraleBase", "Crypto", "Codec", "Curves"]),
@@ -290,7 +290,7 @@ let package = Package(
             ["EthereumRPC", "TransactionPool", "JSONRPC", "Execution", "Codec", "Crypto"]),
         tests("Curves", ["Curves", "Crypto"]),
         tests("ProofSystems", ["ProofSystems", "Crypto", "Codec"]),
-        tests("Attestation", ["Attestation", "Crypto", "Codec", "CLibcrypto"]),
+        tests("Attestation", ["Attestation", "ProofSystems", "Crypto", "Codec", "CLibcrypto"]),
         tests("PeerIdentity", ["PeerIdentity", "Crypto", "Codec"]),
         tests("ChoraleTypes", ["ChoraleTypes", "PeerIdentity", "Crypto", "Codec"]),
         tests("Multistream", ["Multistream"]),

@@ -21,6 +21,10 @@ extension FuzzTarget {
             "attestation-collateral", "collateral of each form; one encoding, nothing is accepted",
             sizeMax: 4096, seeds: collateralSeeds, run: collateral),
         FuzzTarget(
+            "attestation-proof",
+            "proofs by enclaves, and the rules they are judged by; one encoding",
+            sizeMax: 2048, seeds: proofSeeds, run: proof),
+        FuzzTarget(
             "certificate", "certificates and revocation lists; read twice they are the same",
             sizeMax: 2048, seeds: { [certificateSeed] }, run: certificate),
     ]
@@ -98,6 +102,23 @@ extension FuzzTarget {
             requireRefused(kind, evidence, collateral, &findings)
         } catch {
             findings.note("collateral", error)
+        }
+    }
+
+    private static func proof(_ input: [UInt8], _ findings: inout Findings) {
+        do {
+            let proof = try AttestationProof(ssz: input.span)
+            require(proof.sszEncoded() == input, "a proof has two encodings")
+            findings.note("proof", size: proof.evidence.bytes.count)
+        } catch {
+            findings.note("proof", error)
+        }
+        do {
+            let rules = try AttestationRules(ssz: input.span)
+            require(rules.sszEncoded() == input, "rules have two encodings")
+            findings.note("rules", size: rules.revokedPlatforms.elements.count)
+        } catch {
+            findings.note("rules", error)
         }
     }
 
@@ -187,6 +208,16 @@ extension FuzzTarget {
         return [
             Collateral.none.encoded, Collateral.intel(intel).encoded, Collateral.amd(amd).encoded,
         ]
+    }
+
+    private static func proofSeeds() -> [[UInt8]] {
+        var policy = AttestationPolicy(allowed: [])
+        policy.revokedPlatforms = [.zero]
+        let proof = AttestationProof(
+            time: 1_768_435_200_000, evidence: .init([1, 2, 3]) ?? .init(),
+            collateral: .init(Collateral.none.encoded) ?? .init())
+        let rules = AttestationRules(times: 1...1_768_435_200_000, policy: policy)
+        return [proof.sszEncoded(), rules?.sszEncoded() ?? []]
     }
 
     private static func pem(_ certificate: [UInt8]) -> [UInt8] {
