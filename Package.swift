@@ -117,6 +117,9 @@ let package = Package(
         module("ProofSystems", ["ChoraleBase", "Crypto", "Codec"]),
         module("Groth16", ["ChoraleBase", "Crypto", "Codec", "Curves", "ProofSystems"]),
 
+        // Evidence of trusted hardware
+        module("Attestation", ["ChoraleBase", "Crypto", "Codec", "ProofSystems"]),
+
         // Execution
         module("Execution", ["ChoraleBase", "Crypto", "Codec", "Curves"]),
 
@@ -258,6 +261,8 @@ let package = Package(
                 "Noise", "Yamux", "Connection", "Identify", "Swarm", "Kademlia", "Gossipsub",
                 "RequestResponse", "Bodies", "Ping", "Node", "DriverUV", "JSONRPC", "Admin",
                 "ChoraleCLI", "Curves", "Spartan", "Execution", "Consensus", "EngineAPI", "Chain",
+                "ChoraleCLI", "Curves", "Execution", "Consensus", "EngineAPI", "Chain",
+                "Attestation",
             ], path: "Fuzz/Targets", swiftSettings: strict),
         .executableTarget(
             name: "chorale-fuzz", dependencies: ["ChoraleBase", "FuzzTargets", argumentParser],
@@ -291,6 +296,7 @@ let package = Package(
         tests("Spartan", ["Spartan", "Crypto", "CSodium", "CGMP"]),
         tests("ProofSystems", ["ProofSystems", "Crypto", "Codec"]),
         tests("Groth16", ["Groth16", "ProofSystems", "Curves", "Crypto", "Codec"]),
+        tests("Attestation", ["Attestation", "ProofSystems", "Crypto", "Codec", "CLibcrypto"]),
         tests("PeerIdentity", ["PeerIdentity", "Crypto", "Codec"]),
         tests("ChoraleTypes", ["ChoraleTypes", "PeerIdentity", "Crypto", "Codec"]),
         tests("Multistream", ["Multistream"]),
