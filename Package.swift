@@ -114,6 +114,9 @@ let package = Package(
         // Proofs without a trusted set-up
         module("Spartan", ["ChoraleBase", "Crypto"]),
 
+        // Inference of quantised models, in parts that are proven
+        module("Inference", ["ChoraleBase", "Crypto", "Spartan"]),
+
         // Execution
         module("Execution", ["ChoraleBase", "Crypto", "Codec", "Curves"]),
 
@@ -286,6 +289,7 @@ let package = Package(
             ["EthereumRPC", "TransactionPool", "JSONRPC", "Execution", "Codec", "Crypto"]),
         tests("Curves", ["Curves", "Crypto"]),
         tests("Spartan", ["Spartan", "Crypto", "CSodium", "CGMP"]),
+        tests("Inference", ["Inference", "Crypto", "Spartan"]),
         tests("PeerIdentity", ["PeerIdentity", "Crypto", "Codec"]),
         tests("ChoraleTypes", ["ChoraleTypes", "PeerIdentity", "Crypto", "Codec"]),
         tests("Multistream", ["Multistream"]),
