@@ -68,6 +68,7 @@ class Layer:
 class Model:
     input_count: int
     layers: list[Layer]
+    part_constraints: int = 65536  # the finer a model is divided, the more validators share its verification
 
     def run(self, vector: np.ndarray) -> np.ndarray:
         for layer in self.layers:
@@ -75,16 +76,18 @@ class Model:
         return vector
 
     def encode(self) -> bytes:
-        return struct.pack("<4sHHI", b"CHQM", 1, len(self.layers), self.input_count) + b"".join(
+        return struct.pack(
+            "<4sHHII", b"CHQM", 1, len(self.layers), self.input_count, self.part_constraints
+        ) + b"".join(
             layer.encode() for layer in self.layers
         )
 
 
 def decode(data: bytes) -> Model:
     """The model in a file that is known to be well formed: this is no validator."""
-    magic, version, layer_count, input_count = struct.unpack_from("<4sHHI", data, 0)
+    magic, version, layer_count, input_count, part_constraints = struct.unpack_from("<4sHHII", data, 0)
     assert magic == b"CHQM" and version == 1
-    offset, layers, count = 12, [], input_count
+    offset, layers, count = 16, [], input_count
     for _ in range(layer_count):
         kind, output, shift, _, multiplier = struct.unpack_from("<BBBBI", data, offset)
         offset += 8
@@ -107,7 +110,7 @@ def decode(data: bytes) -> Model:
         offset += 4 * shape[0]
         layers.append(Layer(weights, bias, output, multiplier, shift, image, stride))
     assert offset == len(data)
-    return Model(input_count, layers)
+    return Model(input_count, layers, part_constraints)
 
 
 def encode_vector(vector: np.ndarray, element: int = VECTOR_INT8) -> bytes:

@@ -39,7 +39,7 @@ def model(stream: Stream) -> quantised.Model:
         8 * 8 * 2,
         [
             quantised.Layer(
-                stream.int8(4, 3, 3, 2), stream.int8(4) * 100, quantised.SIGNED, 1_800_000_001, 39, (8, 8, 2)
+                stream.int8(4, 3, 3, 2), stream.int8(4) * 100, quantised.SIGNED, 900_000_001, 38, (8, 8, 2)
             ),
             quantised.Layer(
                 stream.int8(6, 2, 3, 4), stream.int8(6) * 50, quantised.RECTIFIED, 181, 15, (6, 6, 4), 2
@@ -47,6 +47,7 @@ def model(stream: Stream) -> quantised.Model:
             quantised.Layer(stream.int8(12, 3 * 2 * 6), stream.int8(12) * 90, quantised.RECTIFIED, 3, 9),
             quantised.Layer(stream.int8(5, 12), stream.int8(5), quantised.SIGNED, 3, 8),
         ],
+        part_constraints=1024,
     )
 
 

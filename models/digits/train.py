@@ -29,6 +29,8 @@ SEED = 2026
 HIDDEN = (48, 32)
 # Eight bits: the error of a scale is at most 1/256, and each bit more is one more constraint for each neuron.
 MULTIPLIER_BITS = 8
+# So small that the model is in eight parts.
+PART_CONSTRAINTS = 440
 VECTOR_COUNT = 50
 INPUT_COUNT = 10
 
@@ -51,7 +53,7 @@ def quantise(classifier: MLPClassifier, calibration: np.ndarray) -> quantised.Mo
             layer.multiplier, layer.shift = quantised.multiplier_and_shift(scale_sum / scale_out, MULTIPLIER_BITS)
             scale_in = scale_out
         layers.append(layer)
-    return quantised.Model(calibration.shape[1], layers)
+    return quantised.Model(calibration.shape[1], layers, PART_CONSTRAINTS)
 
 
 def main() -> None:

@@ -47,7 +47,7 @@ public struct Layer: Hashable, Sendable {
 /// shift and has no case for negative numbers; TFLite's rounding (gemmlowp's
 /// `RoundingDivideByPOT`) takes halves away from zero instead.
 public struct Requantisation: Hashable, Sendable {
-    /// 1 to 2³¹ − 1.
+    /// 1 to 2³⁰ − 1.
     public let multiplier: UInt32
     /// 1 to 48.
     public let shift: UInt8

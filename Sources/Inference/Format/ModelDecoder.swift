@@ -11,8 +11,8 @@ struct ModelDecoder {
 
     mutating func decode(
         _ file: Span<UInt8>
-    ) throws(ModelError) -> (inputCount: Int, layers: [Layer]) {
-        try need(12, file)
+    ) throws(ModelError) -> (inputCount: Int, partConstraintCountMax: Int, layers: [Layer]) {
+        try need(ModelHeader.size, file)
         for index in 0..<4 where file[index] != ModelHeader.magic[index] { throw .badMagic }
         let version = file.loadLittleEndian(UInt16.self, at: 4)
         guard version == ModelHeader.version else { throw .unsupportedVersion(version) }
@@ -24,7 +24,11 @@ struct ModelDecoder {
         guard (1...ModelLimits.vectorCountMax).contains(inputCount) else {
             throw .inputCount(inputCount)
         }
-        offset = 12
+        let partConstraintCountMax = Int(file.loadLittleEndian(UInt32.self, at: 12))
+        guard ModelLimits.partConstraintCounts.contains(partConstraintCountMax) else {
+            throw .partConstraintCount(partConstraintCountMax)
+        }
+        offset = ModelHeader.size
 
         var layers: [Layer] = []
         var count = inputCount
@@ -37,7 +41,7 @@ struct ModelDecoder {
             layers.append(layer)
         }
         guard offset == file.count else { throw .trailingBytes(count: file.count - offset) }
-        return (inputCount, layers)
+        return (inputCount, partConstraintCountMax, layers)
     }
 
     private func need(_ size: Int, _ file: Span<UInt8>) throws(ModelError) {

@@ -10,10 +10,13 @@ public enum ModelLimits {
     /// Multiplications of one execution. A convolution uses a weight many times, so that the size
     /// of the file does not bound the work; 2²⁷ take about 0.1 s.
     public static let multiplicationCountMax = 1 << 27
-    /// Largest multiplier: with it an accumulator below 2³¹ gives a product below 2⁶².
-    public static let multiplierMax: UInt32 = 1 << 31 - 1
-    /// Largest shift, so that a scale may be as small as 2⁻¹⁷ with all 31 bits of a multiplier, and
-    /// 128 · 2⁴⁸ still fits beside the product in an `Int64`.
+    /// Constraints that a part may have for what it computes. Any single output needs fewer than 256;
+    /// with 2¹⁶ of them a part is proven in seconds.
+    public static let partConstraintCounts = 256...1 << 16
+    /// Largest multiplier. With it an accumulator below 2³¹ gives a product below 2⁶¹, so that the
+    /// product, what rounding adds, and as much again to make it positive fit in an `Int64`.
+    public static let multiplierMax: UInt32 = 1 << 30 - 1
+    /// Largest shift: a scale may be as small as 2⁻¹⁸ with all 30 bits of a multiplier.
     public static let shiftMax: UInt8 = 48
 }
 
@@ -28,6 +31,7 @@ public enum ModelError: Error, Hashable, Sendable {
     case unsupportedVersion(UInt16)
     case layerCount(Int)
     case inputCount(Int)
+    case partConstraintCount(Int)
     case unknownKind(layer: Int, UInt8)
     case unknownOutput(layer: Int, UInt8)
     case reservedNotZero(layer: Int, UInt8)

@@ -9,6 +9,8 @@ internal import Crypto
 /// Specification: docs/inference.md, "Model file".
 public struct QuantisedModel: Hashable, Sendable {
     public let inputCount: Int
+    /// How finely the model is divided: see ``InferencePlan``. 256 to 65,536.
+    public let partConstraintCountMax: Int
     /// One at least.
     public let layers: [Layer]
     /// SHA-256 of the file.
@@ -22,7 +24,7 @@ public struct QuantisedModel: Hashable, Sendable {
             throw .tooLarge(size: file.count, limit: ModelLimits.sizeMax)
         }
         var decoder = ModelDecoder()
-        (inputCount, layers) = try decoder.decode(file)
+        (inputCount, partConstraintCountMax, layers) = try decoder.decode(file)
         hash = SHA256.hash(file)
     }
 
@@ -38,7 +40,9 @@ public struct QuantisedModel: Hashable, Sendable {
 
     /// The file: what was decoded.
     public func encoded() -> [UInt8] {
-        var file = ModelHeader.encode(inputCount: inputCount, layerCount: layers.count)
+        var file = ModelHeader.encode(
+            inputCount: inputCount, partConstraintCountMax: partConstraintCountMax,
+            layerCount: layers.count)
         for layer in layers { layer.encode(to: &file) }
         return file
     }
@@ -48,11 +52,16 @@ enum ModelHeader {
     static let magic: [UInt8] = Array("CHQM".utf8)
     static let version: UInt16 = 1
 
-    static func encode(inputCount: Int, layerCount: Int) -> [UInt8] {
+    static let size = 16
+
+    static func encode(
+        inputCount: Int, partConstraintCountMax: Int, layerCount: Int
+    ) -> [UInt8] {
         var file = magic
         file.appendLittleEndian(version)
         file.appendLittleEndian(UInt16(layerCount))
         file.appendLittleEndian(UInt32(inputCount))
+        file.appendLittleEndian(UInt32(partConstraintCountMax))
         return file
     }
 }
