@@ -13,6 +13,7 @@ public struct R1CS: Sendable {
     public let internalCount: Int
     public let constraintCount: Int
 
+    /// With columns that are places in z.
     let a: SparseMatrix
     let b: SparseMatrix
     let c: SparseMatrix
@@ -68,10 +69,10 @@ public struct R1CS: Sendable {
     /// - Precondition: the assignment has as many values in each section as the system.
     public func firstViolatedRow(by assignment: Assignment) -> Int? {
         precondition(fits(assignment), "an assignment has a value for each variable")
-        let sections = assignment.sections
+        let z = assignment.z
         for row in 0..<constraintCount {
-            let left = a.product(row: row, sections) * b.product(row: row, sections)
-            if left != c.product(row: row, sections) { return row }
+            let left = a.product(row: row, z) * b.product(row: row, z)
+            if left != c.product(row: row, z) { return row }
         }
         return nil
     }
@@ -95,6 +96,6 @@ public struct Assignment: Hashable, Sendable {
         self.internals = internals
     }
 
-    /// As `Variable.Section` numbers them.
-    var sections: [[Scalar]] { [inputs, outputs, internals, [.one]] }
+    /// The vector that the matrices are multiplied with.
+    var z: [Scalar] { inputs + outputs + internals + [.one] }
 }

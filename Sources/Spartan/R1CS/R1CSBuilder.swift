@@ -53,7 +53,15 @@ public struct R1CSBuilder: Sendable {
 
     /// The system of everything so far.
     public consuming func finish() -> R1CS {
-        R1CS(
+        let starts = [0, counts[0], counts[0] + counts[1], counts[0] + counts[1] + counts[2]]
+        func place(_ code: UInt32) -> UInt32 {
+            let variable = Variable(code: code)
+            return UInt32(starts[Int(variable.section.rawValue)] + variable.index)
+        }
+        a.renumber(place)
+        b.renumber(place)
+        c.renumber(place)
+        return R1CS(
             inputCount: counts[0], outputCount: counts[1], internalCount: counts[2],
             a: a, b: b, c: c)
     }

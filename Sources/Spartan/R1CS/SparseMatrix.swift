@@ -2,7 +2,8 @@
 struct SparseMatrix: Sendable, Equatable {
     /// Where each row's entries begin, and where the last ends.
     private(set) var rowStarts: [Int] = [0]
-    /// Codes of variables, ascending within a row.
+    /// Columns, ascending within a row: codes of variables while a builder does not know how many
+    /// there will be, then places in z.
     private(set) var columns: [UInt32] = []
     private(set) var values: [Scalar] = []
 
@@ -31,12 +32,16 @@ struct SparseMatrix: Sendable, Equatable {
         rowStarts.append(columns.count)
     }
 
-    /// The product with a vector given by section.
-    func product(row: Int, _ sections: [[Scalar]]) -> Scalar {
+    /// Replaces every column by what it is mapped to. The mapping keeps the order.
+    mutating func renumber(_ place: (UInt32) -> UInt32) {
+        for entry in columns.indices { columns[entry] = place(columns[entry]) }
+    }
+
+    /// The product of one row with a vector.
+    func product(row: Int, _ z: [Scalar]) -> Scalar {
         var sum = Scalar.zero
         for entry in rowStarts[row]..<rowStarts[row + 1] {
-            let variable = Variable(code: columns[entry])
-            sum += values[entry] * sections[Int(variable.section.rawValue)][variable.index]
+            sum += values[entry] * z[Int(columns[entry])]
         }
         return sum
     }
