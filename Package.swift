@@ -114,8 +114,11 @@ let package = Package(
         // Proofs without a trusted set-up
         module("Spartan", ["ChoraleBase", "Crypto"]),
 
+        // Proof systems behind one interface
+        module("ProofSystems", ["ChoraleBase", "Crypto", "Codec"]),
+
         // Inference of quantised models, in parts that are proven
-        module("Inference", ["ChoraleBase", "Crypto", "Spartan"]),
+        module("Inference", ["ChoraleBase", "Crypto", "Spartan", "ProofSystems"]),
 
         // Execution
         module("Execution", ["ChoraleBase", "Crypto", "Codec", "Curves"]),
@@ -289,7 +292,8 @@ let package = Package(
             ["EthereumRPC", "TransactionPool", "JSONRPC", "Execution", "Codec", "Crypto"]),
         tests("Curves", ["Curves", "Crypto"]),
         tests("Spartan", ["Spartan", "Crypto", "CSodium", "CGMP"]),
-        tests("Inference", ["Inference", "Crypto", "Spartan"]),
+        tests("Inference", ["Inference", "Crypto", "Spartan", "ProofSystems"]),
+        tests("ProofSystems", ["ProofSystems", "Crypto", "Codec"]),
         tests("PeerIdentity", ["PeerIdentity", "Crypto", "Codec"]),
         tests("ChoraleTypes", ["ChoraleTypes", "PeerIdentity", "Crypto", "Codec"]),
         tests("Multistream", ["Multistream"]),
