@@ -35,13 +35,15 @@ struct ModelWriter {
 
         static func convolution(
             height: UInt16, width: UInt16, channels: UInt16, filters: UInt16,
-            kernel: (UInt8, UInt8), stride: UInt8, reserved: UInt8 = 0, weights: [Int8],
-            bias: [Int32]
+            kernel: (UInt8, UInt8), stride: UInt8, reserved: UInt8 = 0, output: UInt8 = 0,
+            multiplier: UInt32 = 0, shift: UInt8 = 0, weights: [Int8], bias: [Int32]
         ) -> Layer {
             var shape: [UInt8] = []
             for size in [height, width, channels, filters] { shape.appendLittleEndian(size) }
             shape += [kernel.0, kernel.1, stride, reserved]
-            return Layer(kind: 2, shape: shape, weights: weights, bias: bias)
+            return Layer(
+                kind: 2, output: output, shift: shift, multiplier: multiplier, shape: shape,
+                weights: weights, bias: bias)
         }
     }
 

@@ -98,4 +98,24 @@ import Testing
         mixed.outputs = model.assignment(of: parts[1], in: other).outputs
         #expect(!circuit.isSatisfied(by: mixed))
     }
+
+    /// Of the widest vectors there can be, where half a layer is carried beside its whole input.
+    @Test func theLargestProofIsWithinTheVerifiersBound() throws {
+        let writer = ModelWriter(
+            inputCount: 65_536,
+            layers: [
+                .convolution(
+                    height: 256, width: 256, channels: 1, filters: 1, kernel: (1, 1), stride: 1,
+                    output: 1, multiplier: 1 << 30 - 1, shift: 30, weights: [127],
+                    bias: [16_000_000])
+            ])
+        let model = try QuantisedModel(decoding: writer.bytes)
+        let parts = try InferencePlan(model).parts
+        #expect(parts.count > 2)
+        let circuit = model.circuit(of: parts[parts.count - 2])
+        #expect(circuit.inputCount > 120_000 && circuit.outputCount > 120_000)
+        let size = SpartanProof.size(for: circuit)
+        print("largest proof: \(size) bytes, \(circuit.constraintCount) constraints")
+        #expect(size <= InferenceVerifier().proofSizeMax)
+    }
 }

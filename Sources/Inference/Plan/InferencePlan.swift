@@ -81,11 +81,7 @@ extension QuantisedModel {
     /// - Precondition: the part is one of this model's plan, and the execution is of this model.
     public func assignment(of part: PartRange, in execution: Execution) -> Assignment {
         let layer = layers[part.layer]
-        let layerInput = execution.layerInputs[part.layer].map { Int64($0) }
         let accumulators = execution.accumulators[part.layer]
-        let outputs = accumulators.prefix(part.outputs.upperBound).map {
-            Int64(layer.value(ofAccumulator: Int($0)))
-        }
         let layouts = (0..<layer.map.rowCount).map { layer.layout(row: $0) }
         var internals: [Int64] = []
         for output in part.outputs {
@@ -93,8 +89,29 @@ extension QuantisedModel {
                 accumulator: Int(accumulators[output]), to: &internals)
         }
         return Assignment(
-            inputs: (layerInput + outputs.prefix(part.outputs.lowerBound)).map { Scalar($0) },
-            outputs: ((part.isLast(of: layer) ? [] : layerInput) + outputs).map { Scalar($0) },
+            inputs: inputs(of: part, in: execution).map { Scalar($0) },
+            outputs: outputs(of: part, in: execution).map { Scalar($0) },
             internals: internals.map { Scalar($0) })
+    }
+
+    /// The vector that a part takes.
+    func inputs(of part: PartRange, in execution: Execution) -> [Int64] {
+        execution.layerInputs[part.layer].map { Int64($0) }
+            + layerOutputs(part.layer, ..<part.outputs.lowerBound, in: execution)
+    }
+
+    /// The vector that a part gives.
+    func outputs(of part: PartRange, in execution: Execution) -> [Int64] {
+        let isLast = part.isLast(of: layers[part.layer])
+        return (isLast ? [] : execution.layerInputs[part.layer].map { Int64($0) })
+            + layerOutputs(part.layer, ..<part.outputs.upperBound, in: execution)
+    }
+
+    private func layerOutputs(
+        _ layer: Int, _ range: PartialRangeUpTo<Int>, in execution: Execution
+    ) -> [Int64] {
+        execution.accumulators[layer][range].map {
+            Int64(layers[layer].value(ofAccumulator: Int($0)))
+        }
     }
 }
