@@ -260,7 +260,8 @@ let package = Package(
                 "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Multistream",
                 "Noise", "Yamux", "Connection", "Identify", "Swarm", "Kademlia", "Gossipsub",
                 "RequestResponse", "Bodies", "Ping", "Node", "DriverUV", "JSONRPC", "Admin",
-                "ChoraleCLI", "Curves", "Execution", "Consensus", "EngineAPI", "Chain",
+                "ChoraleCLI", "Curves", "Execution", "Consensus", "EngineAPI", "Chain", "Inference",
+                "Spartan",
             ], path: "Fuzz/Targets", swiftSettings: strict),
         .executableTarget(
             name: "chorale-fuzz", dependencies: ["ChoraleBase", "FuzzTargets", argumentParser],
