@@ -65,7 +65,7 @@ let package = Package(
             targets: [
                 "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Noise", "Yamux",
                 "Connection", "Gossipsub", "Kademlia", "Bodies", "Swarm", "Node", "NodeHost",
-                "DriverUV", "Curves", "Execution", "Store",
+                "DriverUV", "Curves", "Spartan", "Execution", "Store",
             ]),
         .executable(name: "chorale-fuzz", targets: ["chorale-fuzz"]),
     ],
@@ -260,8 +260,8 @@ let package = Package(
                 "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Multistream",
                 "Noise", "Yamux", "Connection", "Identify", "Swarm", "Kademlia", "Gossipsub",
                 "RequestResponse", "Bodies", "Ping", "Node", "DriverUV", "JSONRPC", "Admin",
-                "ChoraleCLI", "Curves", "Execution", "Consensus", "EngineAPI", "Chain", "Inference",
-                "Spartan",
+                "ChoraleCLI", "Curves", "Spartan", "Execution", "Consensus", "EngineAPI", "Chain",
+                "Inference",
             ], path: "Fuzz/Targets", swiftSettings: strict),
         .executableTarget(
             name: "chorale-fuzz", dependencies: ["ChoraleBase", "FuzzTargets", argumentParser],

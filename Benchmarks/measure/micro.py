@@ -9,7 +9,7 @@ from .system import Stage
 
 
 def micro(stage: Stage, report: Report) -> None:
-    """Yamux, Noise, gossip, kad and body machines and curves by themselves, per CPU second"""
+    """Yamux, Noise, gossip, kad and body machines, curves and proofs by themselves, per CPU second"""
     for line in stage.run_tool("micro").splitlines():
         told = json.loads(line)
         report.add(told["name"], told["unit"], told["value"])

@@ -24,7 +24,7 @@ enum Micro {
         ("yamux", yamux), ("noise+yamux", noiseAndYamux), ("handshake", handshake),
         ("gossip duplicate", gossipDuplicate), ("gossip first copy", gossipFirstCopy),
         ("kad answer", kademliaAnswer), ("chunk check", chunkCheck), ("body build", bodyBuild),
-        ("curves", curves),
+        ("curves", curves), ("spartan", spartan),
     ]
 
     static func report(_ name: String, _ value: Double, _ unit: String) {
