@@ -5,8 +5,8 @@ public import Spartan
 
 /// A model, made ready to be executed once, proven in parts and verified in parts.
 ///
-/// Everything here follows from the model file: the parts, their constraint systems, and therefore
-/// the programs that a split plan must name.
+/// Everything here follows from the model file: the parts, their constraint systems, and the programs
+/// that a split plan must name.
 ///
 /// Specification: docs/inference.md.
 public struct InferenceJob: Sendable {
@@ -37,11 +37,12 @@ public struct InferenceJob: Sendable {
         circuits?[part] ?? model.circuit(of: plan.parts[part])
     }
 
-    /// What a statement about a part names: Spartan, the part's system, the model.
+    /// What a statement about a part names: Spartan, the part's program, the model.
     ///
     /// - Precondition: the plan has that part.
     public func key(part: Int) -> VerifierKey {
-        VerifierKey(type: .spartan, program: circuit(part: part).digest, artefact: model.hash)
+        VerifierKey(
+            type: .spartan, program: model.program(of: plan.parts[part]), artefact: model.hash)
     }
 
     /// The parts with what an execution gave each of them and what each gave.
@@ -86,15 +87,13 @@ public struct InferenceJob: Sendable {
             throw .partCount(found: Int(statement.partCount), expected: partCount)
         }
         let part = Int(statement.part)
-        let circuit = circuit(part: part)
-        let expected = VerifierKey(
-            type: .spartan, program: circuit.digest, artefact: model.hash)
+        let expected = key(part: part)
         guard statement.key == expected else {
             throw .key(part: part, found: statement.key, expected: expected)
         }
         do {
             try Spartan.verify(
-                proof, shape: circuit, input: VectorCommitment(digest: statement.input),
+                proof, shape: circuit(part: part), input: VectorCommitment(digest: statement.input),
                 output: VectorCommitment(digest: statement.output), binding: statement.binding)
         } catch {
             throw .proof(part: part, error)

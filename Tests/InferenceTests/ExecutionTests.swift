@@ -31,6 +31,26 @@ import Testing
         #expect(output.indexOfMaximum == digit)
     }
 
+    struct Large: Decodable {
+        let widths: [Int]
+        let seed: UInt64
+        let hash: String
+        let outputs: [String: [Int]]
+    }
+
+    /// Half a million weights, made here and by the reference implementation from the same seed.
+    @Test func aLargerModelIsTheReferencesBitForBit() throws {
+        let large = try JSONDecoder().decode(
+            Large.self, from: Data(try Samples.file("synthetic/large.json")))
+        let model = try QuantisedModel.synthetic(widths: large.widths, seed: large.seed)
+        #expect("\(model.hash)" == large.hash)
+        #expect(large.outputs.count == 8)
+        for (seed, output) in large.outputs {
+            let input = model.syntheticInput(seed: try #require(UInt64(seed)))
+            #expect(try model.execute(input).output.values == output)
+        }
+    }
+
     @Test func anInputOfAnotherShapeIsRefused() throws {
         let model = try Samples.model("digits")
         #expect(throws: InputError.count(63, expected: 64)) {

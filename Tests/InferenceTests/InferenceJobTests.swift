@@ -241,4 +241,30 @@ import Testing
             "verify \(verifying.reduce(.zero, +)) \(verifying), bytes \(sizes)")
         #expect(done.output.indexOfMaximum == 7)
     }
+
+    /// Half a million weights: as `digits`, and the largest part is proven with all it has.
+    @Test func aLargerModelIsExecutedProvenAndVerified() throws {
+        let clock = ContinuousClock()
+        let model = try QuantisedModel.synthetic(widths: [784, 512, 256, 10], seed: 2026)
+        let job = try InferenceJob(model)
+        var execution: Execution?
+        let executing = try clock.measure {
+            execution = try model.execute(model.syntheticInput(seed: 1))
+        }
+        let done = try #require(execution)
+        let plan = job.splitPlan(operation: Self.operation, execution: done)
+        for part in plan.parts.indices {
+            let statement = plan.statement(part: part, prover: Self.prover)
+            var proof: [UInt8] = []
+            let proving = try clock.measure {
+                proof = try job.prove(part: part, of: done, binding: statement.binding)
+            }
+            let verifying = try clock.measure { try job.verify(proof.span, of: statement) }
+            let circuit = job.circuit(part: part)
+            print(
+                "larger: execute \(executing), part \(part): \(circuit.constraintCount)",
+                "constraints, \(circuit.entryCount) entries, prove \(proving),",
+                "verify \(verifying), \(proof.count) bytes")
+        }
+    }
 }

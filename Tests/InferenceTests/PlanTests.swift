@@ -81,6 +81,8 @@ import Testing
         let digests = parts.map { model.circuit(of: $0).digest }
         #expect(Set(digests).count == parts.count)
         #expect(other.hash != model.hash)
+        let programs = parts.map { model.program(of: $0) }
+        #expect(Set(programs + parts.map { other.program(of: $0) }).count == 2 * parts.count)
         #expect(other.circuit(of: parts[0]).digest != digests[0])
         #expect(other.circuit(of: parts[1]).digest == digests[1])
     }

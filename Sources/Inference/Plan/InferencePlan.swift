@@ -1,3 +1,5 @@
+public import ChoraleBase
+internal import Crypto
 public import Spartan
 
 /// How a model is divided into parts, each with a proof of its own.
@@ -71,7 +73,22 @@ extension Layer {
 }
 
 extension QuantisedModel {
-    /// The constraint system of a part. Its digest is the part's program.
+    /// What a part is called in statements: SHA-256 of a domain with the version of the circuits, the
+    /// model's hash, and which outputs of which layer.
+    ///
+    /// Not the digest of the constraint system, which follows from these: to know the programs of a
+    /// plan, a verifier need not build the systems of the parts that others verify. The proof itself
+    /// is bound to that digest.
+    public func program(of part: PartRange) -> Bytes32 {
+        var bytes = Array("chorale/inference-part/1".utf8)
+        bytes += hash.bytes
+        bytes.appendLittleEndian(UInt32(part.layer))
+        bytes.appendLittleEndian(UInt32(part.outputs.lowerBound))
+        bytes.appendLittleEndian(UInt32(part.outputs.upperBound))
+        return SHA256.hash(bytes)
+    }
+
+    /// The constraint system of a part.
     ///
     /// - Precondition: the part is one of this model's plan.
     public func circuit(of part: PartRange) -> R1CS { PartCircuit.build(self, part) }
