@@ -120,6 +120,12 @@ let package = Package(
         // Evidence of trusted hardware
         module("Attestation", ["ChoraleBase", "Crypto", "Codec", "ProofSystems"]),
 
+        // Proof systems behind one interface
+        module("ProofSystems", ["ChoraleBase", "Crypto", "Codec"]),
+
+        // Inference of quantised models, in parts that are proven
+        module("Inference", ["ChoraleBase", "Crypto", "Spartan", "ProofSystems"]),
+
         // Execution
         module("Execution", ["ChoraleBase", "Crypto", "Codec", "Curves"]),
 
@@ -263,6 +269,7 @@ let package = Package(
                 "ChoraleCLI", "Curves", "Spartan", "Execution", "Consensus", "EngineAPI", "Chain",
                 "ChoraleCLI", "Curves", "Execution", "Consensus", "EngineAPI", "Chain",
                 "Attestation",
+                "Inference",
             ], path: "Fuzz/Targets", swiftSettings: strict),
         .executableTarget(
             name: "chorale-fuzz", dependencies: ["ChoraleBase", "FuzzTargets", argumentParser],
@@ -297,6 +304,8 @@ let package = Package(
         tests("ProofSystems", ["ProofSystems", "Crypto", "Codec"]),
         tests("Groth16", ["Groth16", "ProofSystems", "Curves", "Crypto", "Codec"]),
         tests("Attestation", ["Attestation", "ProofSystems", "Crypto", "Codec", "CLibcrypto"]),
+        tests("Inference", ["Inference", "Crypto", "Spartan", "ProofSystems"]),
+        tests("ProofSystems", ["ProofSystems", "Crypto", "Codec"]),
         tests("PeerIdentity", ["PeerIdentity", "Crypto", "Codec"]),
         tests("ChoraleTypes", ["ChoraleTypes", "PeerIdentity", "Crypto", "Codec"]),
         tests("Multistream", ["Multistream"]),
