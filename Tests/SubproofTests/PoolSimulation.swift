@@ -138,7 +138,7 @@ final class PoolSimulation {
                 .input(node.index, life: 0, .commitmentIncluded(context)),
                 at: random.below(300))
             if scenario.crashing.contains(node.index) {
-                agenda.add(.crash(node.index), at: 100 + random.below(3000))
+                agenda.add(.crash(node.index), at: 20 + random.below(400))
             }
         }
         for liar in scenario.liars.sorted() { lie(liar) }
@@ -227,7 +227,7 @@ final class PoolSimulation {
         agenda.add(
             .input(index, life: node.life, .commitmentIncluded(context)),
             at: agenda.time + 200 + random.below(500))
-        agenda.add(.crash(index), at: agenda.time + 1500 + random.below(4000))
+        agenda.add(.crash(index), at: agenda.time + 800 + random.below(4000))
     }
 
     private func handle(_ index: Int, _ input: SubproofInput) {
@@ -284,6 +284,12 @@ final class PoolSimulation {
             check(certificate)
             for to in nodes.indices where to != index && isHonest(to) {
                 deliver(.certificate(to, certificate))
+            }
+        case .requestCertificates(let operation, let parts):
+            let peer = random.below(nodes.count)
+            guard peer != index, isHonest(peer) else { return }
+            for certificate in nodes[peer].pool.certificates(of: operation, parts: parts) {
+                deliver(.certificate(index, certificate))
             }
         case .publishEvidence(let evidence):
             for to in nodes.indices where to != index && isHonest(to) {

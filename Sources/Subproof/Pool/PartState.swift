@@ -48,6 +48,8 @@ struct PartState {
     /// Reject evidence was heard on the topic that everybody listens to.
     var hasEvidence = false
     var certificateSentAt: MonotonicInstant?
+    /// When our certificate is published, unless another's comes first.
+    var certificateDueAt: MonotonicInstant?
     private(set) var votes: OrderedDictionary<ValidatorIndex, HeldVote> = [:]
     /// Of valid votes, by tranche.
     private var accepting = [VoteWeight](repeating: VoteWeight(), count: Tranche.allCases.count)

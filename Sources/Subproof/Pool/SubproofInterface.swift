@@ -165,6 +165,8 @@ public enum SubproofOutput: Hashable, Sendable {
     case publishVote(SubProofVote, subnet: Int, isAgain: Bool)
     case publishCertificate(SubProofCertificate)
     case publishEvidence(SubProofEvidence)
+    /// Ask a peer for certificates of these parts: ``SubproofPool/certificates(of:parts:)`` answers.
+    case requestCertificates(operation: Bytes32, parts: [UInt16])
     case publishCommitteeVote(CommitteeVote, isAgain: Bool)
     case publishFastPath(FastPathCertificate)
     /// A fault that the chain slashes for. Verified here.

@@ -42,6 +42,11 @@ public struct SubproofTiming: Hashable, Sendable {
     public var resendInterval = Duration.seconds(2)
     /// Until a proof that nobody had is asked for again.
     public var retryInterval = Duration.seconds(1)
+    /// A certificate is published so much later for each rank of its maker in the part's order, and not at
+    /// all when another's came meanwhile: some eight are, of the hundreds that are made.
+    public var publicationStep = Duration.milliseconds(25)
+    /// Longest delay, in steps: of those who were not asked, and of observers.
+    public var publicationStepsMax = 40
     /// How long no work is spent on a signer that was wrong: two epochs and more, by when the chain has
     /// slashed it.
     public var muteInterval = Duration.seconds(15 * 60)

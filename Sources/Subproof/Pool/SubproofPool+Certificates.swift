@@ -1,9 +1,51 @@
-import ChoraleBase
-import ChoraleTypes
+public import ChoraleBase
+public import ChoraleTypes
 import Codec
 import OrderedCollections
 
 extension SubproofPool {
+    /// What is known of an operation's parts, for a peer that asks or a block.
+    ///
+    /// - Parameter parts: nil for all.
+    public func certificates(of operation: Bytes32, parts: [UInt16]? = nil) -> [SubProofCertificate]
+    {
+        guard let index = operationIndex(operation) else { return [] }
+        let states = operations[index].parts
+        guard let parts else { return states.compactMap(\.certificate) }
+        return Set(parts).sorted().compactMap { part in
+            Int(part) < states.count ? states[Int(part)].certificate : nil
+        }
+    }
+
+    /// The certificate of a committee.
+    public func fastPathCertificate(of operation: Bytes32) -> FastPathCertificate? {
+        operationIndex(operation).flatMap { operations[$0].committee?.certificate }
+    }
+
+    /// How far an operation's parts are confirmed, in their order; nil for one that is not open.
+    public func statuses(of operation: Bytes32) -> [HybridStatus]? {
+        operationIndex(operation).map { operations[$0].parts.map(\.status) }
+    }
+
+    /// Takes up the certificates that an earlier run wrote.
+    mutating func restoreCertificates(
+        _ index: Int, _ now: MonotonicInstant, _ outputs: inout [SubproofOutput]
+    ) {
+        let operation = operations[index].context.operation
+        for certificate in restored where certificate.id.operation == operation {
+            let part = Int(certificate.id.part)
+            guard part < operations[index].parts.count,
+                case let state = operations[index].parts[part], state.id == certificate.id,
+                certificate.validatorsRoot == state.rule.validators.root,
+                (try? state.rule.check(
+                    signers: certificate.signers, tranche: certificate.tranche,
+                    accepts: certificate.verdict.isValid)) != nil
+            else { continue }
+            adopt(certificate, index, part, now, &outputs)
+        }
+        restored.removeAll { $0.id.operation == operation }
+    }
+
     /// Makes a certificate of our votes, or takes the one that waited, when nothing speaks against it.
     mutating func certify(
         _ index: Int, _ part: Int, _ now: MonotonicInstant, _ outputs: inout [SubproofOutput]
@@ -15,9 +57,30 @@ extension SubproofPool {
         }
         guard let certificate = operations[index].parts[part].certificateReady() else { return }
         counters.certificatesMade += 1
-        operations[index].parts[part].certificateSentAt = now
-        outputs.append(.publishCertificate(certificate))
         adopt(certificate, index, part, now, &outputs)
+        // Everybody who hears the votes makes one. Whom the part asks first says so first.
+        let rank = operations[index].local.flatMap { state.rule.order.rank(of: $0) }
+        let delay = timing.publicationStep * min(rank ?? .max, timing.publicationStepsMax)
+        operations[index].parts[part].certificateDueAt = now.advanced(by: delay)
+        publishCertificates(index, now, &outputs)
+    }
+
+    /// Publishes what is due and was not heard from others.
+    mutating func publishCertificates(
+        _ index: Int, _ now: MonotonicInstant, _ outputs: inout [SubproofOutput]
+    ) {
+        operations[index].publishAt = nil
+        for part in operations[index].parts.indices {
+            guard let dueAt = operations[index].parts[part].certificateDueAt else { continue }
+            guard dueAt <= now else {
+                operations[index].publishAt = earliest(operations[index].publishAt, dueAt)
+                continue
+            }
+            operations[index].parts[part].certificateDueAt = nil
+            guard let certificate = operations[index].parts[part].certificate else { continue }
+            operations[index].parts[part].certificateSentAt = now
+            outputs.append(.publishCertificate(certificate))
+        }
     }
 
     mutating func receive(
@@ -40,6 +103,12 @@ extension SubproofPool {
                 signers: certificate.signers, tranche: certificate.tranche,
                 accepts: certificate.verdict.isValid)) != nil
         else { return drop(.noQuorum, &outputs) }
+        if let known = operations[index].parts[part].certificate,
+            known.tranche <= certificate.tranche,
+            known.verdict.isValid == certificate.verdict.isValid
+        {
+            operations[index].parts[part].certificateDueAt = nil
+        }
         let own = operations[index].parts[part].ownVerdict
         if let own, own.isValid != certificate.verdict.isValid {
             for vote in certificate.votes { convict(vote, index, part, now, &outputs) }

@@ -10,6 +10,7 @@ extension SubproofPool {
             next = earliest(next, operation.resendAt)
             if let expandsAt = expandsAt(operation) { next = earliest(next, expandsAt) }
             next = earliest(next, operation.retryAt)
+            next = earliest(next, operation.publishAt)
             next = earliest(next, operation.committee?.finalAt)
         }
         return next
@@ -35,6 +36,9 @@ extension SubproofPool {
             }
             if let retryAt = operations[index].retryAt, retryAt <= now {
                 retry(index, now, &outputs)
+            }
+            if let publishAt = operations[index].publishAt, publishAt <= now {
+                publishCertificates(index, now, &outputs)
             }
             if let finalAt = operations[index].committee?.finalAt, finalAt <= now {
                 endChallenge(index, &outputs)
@@ -94,6 +98,13 @@ extension SubproofPool {
             else { continue }
             outputs.append(.publishVote(vote, subnet: vote.id.subnet, isAgain: true))
             sent += 1
+        }
+        let missing = operations[index].parts.filter { $0.certificate == nil }
+        if !missing.isEmpty {
+            outputs.append(
+                .requestCertificates(
+                    operation: operations[index].context.operation,
+                    parts: missing.map(\.id.part)))
         }
         if let vote = operations[index].committee?.voteToRepeat {
             outputs.append(.publishCommitteeVote(vote, isAgain: true))

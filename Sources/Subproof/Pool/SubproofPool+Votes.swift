@@ -30,7 +30,8 @@ extension SubproofPool {
         case .failure(let reason): return .drop(reason)
         case .success(let (index, part)):
             let state = operations[index].parts[part]
-            if let known = state.certificate, known.tranche >= certificate.tranche,
+            if let known = state.certificate, state.certificateDueAt == nil,
+                known.tranche >= certificate.tranche,
                 known.verdict.isValid == certificate.verdict.isValid
             {
                 return .drop(.certified)
@@ -130,9 +131,7 @@ extension SubproofPool {
             // Whoever says it again has not heard that it is over.
             sendCertificateAgain(index, part, now, &outputs)
         case .notAsked: drop(.notAsked, &outputs)
-        case .noted:
-            accept(&outputs)
-            sendCertificateAgain(index, part, now, &outputs)
+        case .noted: accept(&outputs)
         case .contradiction(let pair):
             drop(.equivocation, &outputs)
             if !isMuted {

@@ -40,6 +40,8 @@ public struct SubproofPool: StateMachine, ~Copyable {
         var resendAt: MonotonicInstant
         /// When the first of the proofs that nobody had is asked for again.
         var retryAt: MonotonicInstant?
+        /// When the first of our certificates is published.
+        var publishAt: MonotonicInstant?
         /// A part is bad: nothing more is done about the others.
         var isDecided = false
         /// All parts were certified valid.
@@ -70,6 +72,8 @@ public struct SubproofPool: StateMachine, ~Copyable {
     /// When the budget of somebody whose proofs wait comes back.
     var budgetAt: MonotonicInstant?
     var early: [SubProofVote] = []
+    /// Certificates of an earlier run, until their operations are opened again.
+    var restored: [SubProofCertificate] = []
     var revoked: OrderedSet<Bytes32> = []
     /// All of ``PartState/votes``, and the committees'.
     var voteCount = 0
@@ -92,7 +96,13 @@ public struct SubproofPool: StateMachine, ~Copyable {
         let now = now.instant
         switch input {
         case .restored(let rows):
-            for row in rows { verdicts.restore(row) }
+            for row in rows {
+                verdicts.restore(row)
+                guard case .certificate(let certificate) = row.content,
+                    restored.count < limits.partsMax
+                else { continue }
+                restored.append(certificate)
+            }
         case .commitmentIncluded(let context): open(context, now, &outputs)
         case .operationClosed(let operation): close(operation, &outputs)
         case .voteReceived(let verified): receive(verified.vote, now, &outputs)
@@ -158,6 +168,7 @@ public struct SubproofPool: StateMachine, ~Copyable {
         accept(&outputs)
         outputs.append(.event(.opened(operation: context.operation, parts: parts.count)))
         let index = operations.count - 1
+        restoreCertificates(index, now, &outputs)
         for part in operations[index].parts.indices { advance(index, part, now, &outputs) }
         if committee != nil { advanceCommittee(index, now, &outputs) }
         releaseEarly(of: context.operation, &outputs)
