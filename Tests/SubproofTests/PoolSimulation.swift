@@ -223,7 +223,7 @@ final class PoolSimulation {
         node.timerAt = nil
         node.pool = Self.machine(index)
         // The chain tells a restarted node again.
-        handle(index, .restored(node.rows))
+        handle(index, .restored(node.rows, floor: 0))
         agenda.add(
             .input(index, life: node.life, .commitmentIncluded(context)),
             at: agenda.time + 200 + random.below(500))

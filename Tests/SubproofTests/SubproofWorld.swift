@@ -133,7 +133,7 @@ enum World {
 }
 
 /// A pool, its clock, and what it said.
-struct PoolDriver: ~Copyable {
+final class PoolDriver {
     var pool: SubproofPool
     var milliseconds = 0
     /// Of the last input.
@@ -144,17 +144,17 @@ struct PoolDriver: ~Copyable {
             localKey: validator.map { World.keyBytes[$0] }, limits: limits, timing: timing)
     }
 
-    mutating func callAsFunction(_ input: SubproofInput) {
+    func callAsFunction(_ input: SubproofInput) {
         outputs = []
         pool.handle(input, now: World.at(milliseconds), into: &outputs)
     }
 
-    mutating func wait(_ more: Int) {
+    func wait(_ more: Int) {
         milliseconds += more
         self(.timeout)
     }
 
-    mutating func hear(_ vote: SubProofVote) {
+    func hear(_ vote: SubProofVote) {
         self(.voteReceived(VerifiedSubProofVote(trusting: vote)))
     }
 

@@ -58,14 +58,16 @@ public enum SwapOrNot {
         _ order: inout [UInt16]
     ) {
         guard first <= last else { return }
-        var block = first / 256
-        var source = Self.source(seed: seed, round: round, block: block)
+        var source = Self.source(seed: seed, round: round, block: first / 256)
+        var bits = source[first % 256 / 8]
         for position in first...last {
-            if position / 256 != block {
-                block = position / 256
-                source = Self.source(seed: seed, round: round, block: block)
+            if position % 8 == 0 {
+                if position % 256 == 0 {
+                    source = Self.source(seed: seed, round: round, block: position / 256)
+                }
+                bits = source[position % 256 / 8]
             }
-            if bit(position, of: source) { order.swapAt(position, sum - position) }
+            if bits >> UInt8(position % 8) & 1 == 1 { order.swapAt(position, sum - position) }
         }
     }
 
@@ -79,12 +81,13 @@ public enum SwapOrNot {
     }
 
     private static func source(seed: Bytes32, round: Int, block: Int) -> Bytes32 {
+        // round ‖ block as four little-endian bytes
         var hasher = SHA256.Hasher()
         hasher.update(seed)
-        hasher.update(UInt8(round))
-        var number: [UInt8] = []
-        number.appendLittleEndian(UInt32(block))
-        hasher.update(number)
+        hasher.update([
+            UInt8(round), UInt8(block & 0xFF), UInt8(block >> 8 & 0xFF), UInt8(block >> 16 & 0xFF),
+            UInt8(block >> 24 & 0xFF),
+        ])
         return hasher.finish()
     }
 

@@ -54,6 +54,11 @@ struct CommitteeState {
         }
     }
 
+    /// Whether a vote is a new one for another output.
+    func dissents(_ vote: CommitteeVote) -> Bool {
+        vote.outputHash != expected && votes[vote.validator] == nil
+    }
+
     var asked: Tranche { isDisputed ? .everyone : tranche }
 
     var voteToRepeat: CommitteeVote? { phase == .voting || isDisputed ? ownVote : nil }

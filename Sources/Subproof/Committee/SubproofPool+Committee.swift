@@ -75,7 +75,9 @@ extension SubproofPool {
                 certificate.tranche == .everyone || output == committee.context.outputHash
             else { continue }
             counters.certificatesMade += 1
-            outputs.append(.publishFastPath(certificate))
+            // All who hear the votes make one, and a few are enough to tell the others.
+            let rank = operations[index].local.flatMap { committee.rule.order.rank(of: $0) }
+            if let rank, rank < 16 { outputs.append(.publishFastPath(certificate)) }
             _ = adopt(certificate, index, now, &outputs)
             return
         }
@@ -148,10 +150,17 @@ extension SubproofPool {
         guard let key = key(of: vote.validator, index) else {
             return drop(.unknownValidator, &outputs)
         }
-        guard voteCount < limits.votesMax else { return drop(.memory, &outputs) }
+        guard
+            voteCount < limits.votesMax
+                || committee.rule.order.isAsked(vote.validator, in: .second)
+        else { return drop(.memory, &outputs) }
         let isMuted = signers.isMuted(validator: key, now)
         let wasDisputed = committee.isDisputed
-        let recorded = operations[index].committee?.record(vote, stands: !isMuted)
+        // Another output sends everybody to work, so one validator's word does it a few times only.
+        let stands =
+            !isMuted
+            && (!committee.dissents(vote) || signers.charge(rejecter: key, now) == nil)
+        let recorded = operations[index].committee?.record(vote, stands: stands)
         switch recorded {
         case .counted:
             voteCount += 1

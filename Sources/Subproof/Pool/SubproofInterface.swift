@@ -114,8 +114,9 @@ public enum SubproofSignRequest: Hashable, Sendable {
 
 /// Everything that can happen.
 public enum SubproofInput: Sendable {
-    /// What an earlier run wrote, in any order. Before any commitment.
-    case restored([SubproofRow])
+    /// What an earlier run wrote, in any order, before any commitment; and up to which height rows were
+    /// deleted since, or are lost. Nothing is signed about operations up to there.
+    case restored([SubproofRow], floor: UInt64)
     /// A block with an operation's commitment is final.
     case commitmentIncluded(OperationContext)
     /// The chain has settled, refused or expired it.

@@ -4,8 +4,9 @@ public struct SubproofLimits: Hashable, Sendable {
     public var operationsMax = 64
     /// Parts of all open operations. With 1,024 validators each has 6 KiB of order, ranks and flags.
     public var partsMax = 4096
-    /// Votes held of all parts, each 160 bytes in memory: 40 MiB. 32 a part in quiet times; a set of
-    /// 1,024 that quarrels about 250 parts fills it.
+    /// Votes held of all parts, each 160 bytes in memory, before only those are taken that a part asks
+    /// for anyway: 40 MiB, and 80 for 128 of each of the parts there may be. In quiet times there are 32 a
+    /// part; a set of 1,024 that quarrels about 250 parts fills it.
     public var votesMax = 1 << 18
     /// Votes kept until their operation's block is here: of at most 300 bytes.
     public var earlyVotesMax = 4096

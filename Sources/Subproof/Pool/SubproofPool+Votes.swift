@@ -116,7 +116,13 @@ extension SubproofPool {
         guard let key = key(of: vote.validator, index) else {
             return drop(.unknownValidator, &outputs)
         }
-        guard voteCount < limits.votesMax else { return drop(.memory, &outputs) }
+        // Who is asked in any case is heard in any case: a third that rejects everything cannot crowd out
+        // the others.
+        let rule = operations[index].parts[part].rule
+        let circle = min(operations[index].parts[part].tranche, .second)
+        guard voteCount < limits.votesMax || rule.order.isAsked(vote.validator, in: circle) else {
+            return drop(.memory, &outputs)
+        }
         let own = operations[index].parts[part].ownVerdict
         let isMuted = signers.isMuted(validator: key, now)
         // A reject that our own verifier contradicts sends nobody anywhere.

@@ -95,7 +95,8 @@ public struct SubproofPool: StateMachine, ~Copyable {
     ) {
         let now = now.instant
         switch input {
-        case .restored(let rows):
+        case .restored(let rows, let floor):
+            verdicts.raise(floor: floor)
             for row in rows {
                 verdicts.restore(row)
                 guard case .certificate(let certificate) = row.content,

@@ -61,6 +61,8 @@ struct VerdictGuard {
         entries[subject]?.committeeVote = vote
     }
 
+    mutating func raise(floor: UInt64) { self.floor = max(self.floor, floor) }
+
     /// Takes note of what an earlier run wrote.
     mutating func restore(_ row: SubproofRow) {
         switch row.content {

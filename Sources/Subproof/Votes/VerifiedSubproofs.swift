@@ -15,6 +15,14 @@ public struct VerifiedSubProofVote: Hashable, Sendable {
         self.vote = vote
     }
 
+    /// The same for one of a batch.
+    public init(
+        _ vote: SubProofVote, validators: ValidatorSet, checker: inout SubProofVoteChecker
+    ) throws(SubProofSignatureError) {
+        try checker.verify(vote, validators: validators)
+        self.vote = vote
+    }
+
     /// For a vote that this process has just signed, and for simulations without signatures.
     public init(trusting vote: SubProofVote) { self.vote = vote }
 }
