@@ -171,6 +171,8 @@ let package = Package(
         module(
             "Consensus",
             ["ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", ordered]),
+        module(
+            "Subproof", ["ChoraleBase", "Crypto", "Codec", "ChoraleTypes", ordered]),
 
         // The chain: what a validator, and whoever follows, makes of agreement and execution
         module(
@@ -321,6 +323,7 @@ let package = Package(
         tests("RequestResponse", ["RequestResponse", "Codec"]),
         tests("Bodies", ["Bodies", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", ordered]),
         tests("Consensus", ["Consensus", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes"]),
+        tests("Subproof", ["Subproof", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes"]),
         tests(
             "Chain",
             [

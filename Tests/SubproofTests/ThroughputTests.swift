@@ -1,0 +1,63 @@
+import ChoraleBase
+import ChoraleTypes
+import Codec
+import PeerIdentity
+import Testing
+
+@testable import Subproof
+
+/// What votes cost besides their signatures. Printed, not judged: the machine that runs tests is busy.
+@Suite struct ThroughputTests {
+    @Test("votes from bytes to certificates, against signatures alone, printed") func votes() throws
+    {
+        let context = World.operation("throughput", validators: World.hundred, parts: 64)
+        var encoded: [[UInt8]] = []
+        for part in 0..<64 {
+            for member in context.rules[part].order.members(of: .first) {
+                encoded.append(
+                    World.vote(context, part, .valid, by: member, signs: true).sszEncoded())
+            }
+        }
+        let decoded = try encoded.map { try SubProofVote(ssz: $0.span) }
+        let signatures = decoded.map {
+            (
+                World.keys[$0.validator.position].publicKey, $0.signature.bytes,
+                $0.content.signedMessage(network: World.network)
+            )
+        }
+        let clock = ContinuousClock()
+        var ratios: [Double] = []
+        for _ in 0..<3 {
+            var good = 0
+            let raw = clock.measure {
+                for (key, signature, message) in signatures
+                where key.verify(signature: signature, message: message) { good += 1 }
+            }
+            #expect(good == encoded.count)
+            let driver = PoolDriver(as: nil)
+            driver(.commitmentIncluded(context))
+            var outputs: [SubproofOutput] = []
+            var certificates = 0
+            let now = World.at(1)
+            var checker = SubProofVoteChecker(network: World.network)
+            let whole = try clock.measure {
+                for bytes in encoded {
+                    let vote = try SubProofVote(ssz: bytes.span)
+                    guard case .verify(let rule) = driver.pool.precheck(vote) else { continue }
+                    let verified = try VerifiedSubProofVote(
+                        vote, validators: rule.validators, checker: &checker)
+                    driver.pool.handle(.voteReceived(verified), now: now, into: &outputs)
+                    for case .event(.certified) in outputs { certificates += 1 }
+                    outputs.removeAll(keepingCapacity: true)
+                }
+            }
+            #expect(certificates == 64)
+            ratios.append(raw / whole)
+            let count = Double(encoded.count)
+            print(
+                "\(Int(count / (whole / .seconds(1)))) votes a second from bytes to certificate,",
+                "\(Int(count / (raw / .seconds(1)))) signatures a second alone:", raw / whole)
+        }
+        #expect(ratios.max()! > 0.5, "more than half of the time goes elsewhere")
+    }
+}
