@@ -120,9 +120,6 @@ let package = Package(
         // Evidence of trusted hardware
         module("Attestation", ["ChoraleBase", "Crypto", "Codec", "ProofSystems"]),
 
-        // Proof systems behind one interface
-        module("ProofSystems", ["ChoraleBase", "Crypto", "Codec"]),
-
         // Inference of quantised models, in parts that are proven
         module("Inference", ["ChoraleBase", "Crypto", "Spartan", "ProofSystems"]),
 
@@ -269,9 +266,7 @@ let package = Package(
                 "Noise", "Yamux", "Connection", "Identify", "Swarm", "Kademlia", "Gossipsub",
                 "RequestResponse", "Bodies", "Ping", "Node", "DriverUV", "JSONRPC", "Admin",
                 "ChoraleCLI", "Curves", "Spartan", "Execution", "Consensus", "EngineAPI", "Chain",
-                "ChoraleCLI", "Curves", "Execution", "Consensus", "EngineAPI", "Chain",
-                "Attestation",
-                "Inference",
+                "Attestation", "Inference",
             ], path: "Fuzz/Targets", swiftSettings: strict),
         .executableTarget(
             name: "chorale-fuzz", dependencies: ["ChoraleBase", "FuzzTargets", argumentParser],
@@ -307,7 +302,6 @@ let package = Package(
         tests("Groth16", ["Groth16", "ProofSystems", "Curves", "Crypto", "Codec"]),
         tests("Attestation", ["Attestation", "ProofSystems", "Crypto", "Codec", "CLibcrypto"]),
         tests("Inference", ["Inference", "Crypto", "Spartan", "ProofSystems"]),
-        tests("ProofSystems", ["ProofSystems", "Crypto", "Codec"]),
         tests("PeerIdentity", ["PeerIdentity", "Crypto", "Codec"]),
         tests("ChoraleTypes", ["ChoraleTypes", "PeerIdentity", "Crypto", "Codec"]),
         tests("Multistream", ["Multistream"]),
