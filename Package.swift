@@ -204,6 +204,9 @@ let package = Package(
             ["ChoraleBase", "Crypto", "Codec", "JSONRPC", "Execution", "EngineAPI", "HTTP"],
             settings: base),
         module(
+            "RemoteProving",
+            ["ChoraleBase", "Crypto", "Codec", "ProofSystems", "HTTP"], settings: base),
+        module(
             "NodeHost",
             [
                 "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Chain", "Swarm",
@@ -256,6 +259,7 @@ let package = Package(
                 "Noise", "Yamux", "Connection", "Identify", "Swarm", "Kademlia", "Gossipsub",
                 "RequestResponse", "Bodies", "Ping", "Node", "DriverUV", "JSONRPC", "Admin",
                 "ChoraleCLI", "Curves", "Execution", "Consensus", "EngineAPI", "Chain",
+                "ProofSystems", "Groth16", "RemoteProving",
             ], path: "Fuzz/Targets", swiftSettings: strict),
         .executableTarget(
             name: "chorale-fuzz", dependencies: ["ChoraleBase", "FuzzTargets", argumentParser],
@@ -338,6 +342,9 @@ let package = Package(
                 "CrossValidation", "RPCServer", "EngineAPI", "JSONRPC", "Codec", "Crypto",
                 "Execution", "Conformance", "HTTP",
             ]),
+        tests(
+            "RemoteProving",
+            ["RemoteProving", "ProofSystems", "HTTP", "Crypto", "Codec"]),
         tests(
             "Simulator",
             [
