@@ -214,6 +214,9 @@ let package = Package(
             ["ChoraleBase", "Crypto", "Codec", "JSONRPC", "Execution", "EngineAPI", "HTTP"],
             settings: base),
         module(
+            "RemoteProving",
+            ["ChoraleBase", "Crypto", "Codec", "ProofSystems", "HTTP"], settings: base),
+        module(
             "NodeHost",
             [
                 "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Chain", "Swarm",
@@ -267,6 +270,8 @@ let package = Package(
                 "RequestResponse", "Bodies", "Ping", "Node", "DriverUV", "JSONRPC", "Admin",
                 "ChoraleCLI", "Curves", "Spartan", "Execution", "Consensus", "EngineAPI", "Chain",
                 "Attestation", "Inference",
+                "ChoraleCLI", "Curves", "Execution", "Consensus", "EngineAPI", "Chain",
+                "ProofSystems", "Groth16", "RemoteProving",
             ], path: "Fuzz/Targets", swiftSettings: strict),
         .executableTarget(
             name: "chorale-fuzz", dependencies: ["ChoraleBase", "FuzzTargets", argumentParser],
@@ -353,6 +358,9 @@ let package = Package(
                 "CrossValidation", "RPCServer", "EngineAPI", "JSONRPC", "Codec", "Crypto",
                 "Execution", "Conformance", "HTTP",
             ]),
+        tests(
+            "RemoteProving",
+            ["RemoteProving", "ProofSystems", "HTTP", "Crypto", "Codec"]),
         tests(
             "Simulator",
             [
