@@ -272,6 +272,7 @@ let package = Package(
                 "Attestation", "Inference",
                 "ChoraleCLI", "Curves", "Execution", "Consensus", "EngineAPI", "Chain",
                 "ProofSystems", "Groth16", "RemoteProving",
+                "Subproof",
             ], path: "Fuzz/Targets", swiftSettings: strict),
         .executableTarget(
             name: "chorale-fuzz", dependencies: ["ChoraleBase", "FuzzTargets", argumentParser],

@@ -37,6 +37,7 @@ public struct FuzzTarget: Sendable {
         + trieTargets + contractTargets + consensusTargets + engineTargets + chainTargets
         + rangeTargets + spartanTargets + attestationTargets + inferenceTargets
         + rangeTargets + proofTargets
+        + rangeTargets + subproofTargets
 }
 
 /// What one run came to, as a set of numbers: names of errors and results, and magnitudes of

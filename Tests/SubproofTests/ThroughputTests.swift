@@ -1,6 +1,7 @@
 import ChoraleBase
 import ChoraleTypes
 import Codec
+import Foundation
 import PeerIdentity
 import Testing
 
@@ -8,6 +9,18 @@ import Testing
 
 /// What votes cost besides their signatures. Printed, not judged: the machine that runs tests is busy.
 @Suite struct ThroughputTests {
+    /// Of this thread, in seconds: other tests run beside.
+    private func processorTime(_ body: () throws -> Void) rethrows -> Double {
+        func now() -> Double {
+            var time = timespec()
+            clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+            return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+        }
+        let start = now()
+        try body()
+        return now() - start
+    }
+
     @Test("votes from bytes to certificates, against signatures alone, printed") func votes() throws
     {
         let context = World.operation("throughput", validators: World.hundred, parts: 64)
@@ -25,23 +38,21 @@ import Testing
                 $0.content.signedMessage(network: World.network)
             )
         }
-        let clock = ContinuousClock()
-        var ratios: [Double] = []
-        for _ in 0..<3 {
-            var good = 0
-            let raw = clock.measure {
-                for (key, signature, message) in signatures
+        let driver = PoolDriver(as: nil)
+        driver(.commitmentIncluded(context))
+        var outputs: [SubproofOutput] = []
+        var certificates = 0
+        let now = World.at(1)
+        var checker = SubProofVoteChecker(network: World.network)
+        var (raw, whole, good) = (0.0, 0.0, 0)
+        // By turns, so that what else the machine does meets both.
+        for start in stride(from: 0, to: encoded.count, by: 32) {
+            raw += processorTime {
+                for (key, signature, message) in signatures[start..<start + 32]
                 where key.verify(signature: signature, message: message) { good += 1 }
             }
-            #expect(good == encoded.count)
-            let driver = PoolDriver(as: nil)
-            driver(.commitmentIncluded(context))
-            var outputs: [SubproofOutput] = []
-            var certificates = 0
-            let now = World.at(1)
-            var checker = SubProofVoteChecker(network: World.network)
-            let whole = try clock.measure {
-                for bytes in encoded {
+            whole += try processorTime {
+                for bytes in encoded[start..<start + 32] {
                     let vote = try SubProofVote(ssz: bytes.span)
                     guard case .verify(let rule) = driver.pool.precheck(vote) else { continue }
                     let verified = try VerifiedSubProofVote(
@@ -51,13 +62,12 @@ import Testing
                     outputs.removeAll(keepingCapacity: true)
                 }
             }
-            #expect(certificates == 64)
-            ratios.append(raw / whole)
-            let count = Double(encoded.count)
-            print(
-                "\(Int(count / (whole / .seconds(1)))) votes a second from bytes to certificate,",
-                "\(Int(count / (raw / .seconds(1)))) signatures a second alone:", raw / whole)
         }
-        #expect(ratios.max()! > 0.5, "more than half of the time goes elsewhere")
+        #expect(good == encoded.count && certificates == 64)
+        let count = Double(encoded.count)
+        print(
+            "\(Int(count / whole)) votes a second from bytes to certificate,",
+            "\(Int(count / raw)) signatures a second alone: \(raw / whole)")
+        #expect(raw / whole > 0.5, "more than half of the time goes elsewhere")
     }
 }
