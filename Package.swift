@@ -157,12 +157,19 @@ let package = Package(
             "Consensus",
             ["ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", ordered]),
 
+        // Operations that are executed once: what the chain keeps of them, and who verifies them in parts
+        module(
+            "Operations",
+            ["ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", ordered]),
+        module(
+            "Subproof", ["ChoraleBase", "Crypto", "Codec", "ChoraleTypes", ordered]),
+
         // The chain: what a validator, and whoever follows, makes of agreement and execution
         module(
             "Chain",
             [
                 "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Execution",
-                "Consensus", "TransactionPool", ordered, deque,
+                "Consensus", "Operations", "Subproof", "TransactionPool", ordered, deque,
             ]),
 
         // Node: the machines above composed into one
@@ -300,7 +307,8 @@ let package = Package(
         tests(
             "Chain",
             [
-                "Chain", "Consensus", "TransactionPool", "Execution", "Conformance", "Crypto",
+                "Chain", "Consensus", "Operations", "Subproof", "TransactionPool", "Execution",
+                "Conformance", "Crypto",
                 "Codec", "PeerIdentity", "ChoraleTypes",
             ]),
         tests(

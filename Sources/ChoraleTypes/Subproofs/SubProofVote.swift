@@ -1,0 +1,130 @@
+public import ChoraleBase
+public import Codec
+public import PeerIdentity
+
+/// What a vote on a part says: the part that is signed.
+///
+/// Who says it is no part, nor in which tranche: a vote counts in every tranche that its author is in,
+/// and all who agree sign the same bytes.
+public struct SubProofVoteContent: Hashable, Sendable {
+    public let id: SubProofID
+    /// Root of the set that the voter's index refers to: that of the block with the commitment.
+    public let validatorsRoot: Bytes32
+    public let verdict: SubProofVerdict
+
+    public init(id: SubProofID, validatorsRoot: Bytes32, verdict: SubProofVerdict) {
+        self.id = id
+        self.validatorsRoot = validatorsRoot
+        self.verdict = verdict
+    }
+
+    /// What is signed: `"chorale/subproof-vote/1" ‖ network digest ‖ hash tree root`.
+    public func signedMessage(network: NetworkDigest) -> [UInt8] {
+        ConsensusDomain.message("chorale/subproof-vote/1", network, hashTreeRoot)
+    }
+}
+
+extension SubProofVoteContent: SSZContainer {
+    public static let sszLayout = SSZLayout(
+        SubProofID.self, Bytes32.self, SubProofVerdict.self)
+
+    public func sszFields(_ fields: inout some SSZFieldVisitor) {
+        fields.visit(id)
+        fields.visit(validatorsRoot)
+        fields.visit(verdict)
+    }
+
+    public init(sszFields fields: inout SSZFieldReader, in input: Span<UInt8>) throws(SSZError) {
+        id = try fields.next(in: input)
+        validatorsRoot = try fields.next(in: input)
+        verdict = try fields.next(in: input)
+    }
+}
+
+/// A validator's signed verdict on one part: what is gossiped on `subproof_vote_{part % 64}`.
+///
+/// Specification: mechanisms row 0.12.
+public struct SubProofVote: Hashable, Sendable {
+    /// Largest encoding, in bytes; below the topic's 1 KiB.
+    public static let encodedSizeMax = 99 + 2 + 1 + 4 + ConsensusBounds.signatureSizeMax
+
+    public let content: SubProofVoteContent
+    public let validator: ValidatorIndex
+    public let scheme: SignatureScheme
+    /// Unchecked until ``verify(validators:network:)``.
+    public let signature: SignatureBytes
+
+    public init(
+        content: SubProofVoteContent, validator: ValidatorIndex, scheme: SignatureScheme,
+        signature: SignatureBytes
+    ) {
+        self.content = content
+        self.validator = validator
+        self.scheme = scheme
+        self.signature = signature
+    }
+
+    /// Signs `content` for the validator that has `key`.
+    public init(
+        signing content: SubProofVoteContent, as validator: ValidatorIndex, with key: IdentityKey,
+        network: NetworkDigest
+    ) {
+        let signature = key.sign(content.signedMessage(network: network))
+        self.init(
+            content: content, validator: validator, scheme: SigningKeyBytes(key).scheme,
+            signature: SignatureBytes(signature)!)
+    }
+
+    public var id: SubProofID { content.id }
+    public var verdict: SubProofVerdict { content.verdict }
+
+    /// Checks the signature against the set that ``SubProofVoteContent/validatorsRoot`` names.
+    public func verify(
+        validators: ValidatorSet, network: NetworkDigest
+    ) throws(SubProofSignatureError) {
+        try validators.check(
+            root: content.validatorsRoot, signature, scheme: scheme, by: validator,
+            message: content.signedMessage(network: network))
+    }
+}
+
+/// Why a signed message about operations was refused. Every case is its author's fault, or that of
+/// whoever sent it in the author's name.
+public enum SubProofSignatureError: Error, Hashable, Sendable {
+    /// It means the indices of another set.
+    case otherValidators(Bytes32, expected: Bytes32)
+    case signature(ConsensusSignatureError)
+}
+
+extension ValidatorSet {
+    func check(
+        root: Bytes32, _ signature: SignatureBytes, scheme: SignatureScheme,
+        by index: ValidatorIndex, message: [UInt8]
+    ) throws(SubProofSignatureError) {
+        guard root == self.root else { throw .otherValidators(root, expected: self.root) }
+        do throws(ConsensusSignatureError) {
+            try verify(signature.bytes, scheme: scheme, by: index, message: message)
+        } catch {
+            throw .signature(error)
+        }
+    }
+}
+
+extension SubProofVote: SSZContainer {
+    public static let sszLayout = SSZLayout(
+        SubProofVoteContent.self, ValidatorIndex.self, SignatureScheme.self, SignatureBytes.self)
+
+    public func sszFields(_ fields: inout some SSZFieldVisitor) {
+        fields.visit(content)
+        fields.visit(validator)
+        fields.visit(scheme)
+        fields.visit(signature)
+    }
+
+    public init(sszFields fields: inout SSZFieldReader, in input: Span<UInt8>) throws(SSZError) {
+        content = try fields.next(in: input)
+        validator = try fields.next(in: input)
+        scheme = try fields.next(in: input)
+        signature = try fields.next(in: input)
+    }
+}

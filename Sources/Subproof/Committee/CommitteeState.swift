@@ -1,0 +1,151 @@
+import ChoraleBase
+import ChoraleTypes
+import Codec
+import OrderedCollections
+
+/// A committee's votes on one operation.
+///
+///     voting ──(quorum)──▶ justified ──(window ends)──▶ final
+///        ╰──────(another output)─┴──▶ disputed ──(everyone, > 2/3)──▶ final
+///
+/// Memory: one vote a validator.
+///
+/// Specification: mechanisms row 0.13.
+struct CommitteeState {
+    enum Phase: Equatable {
+        case voting
+        case justified(finalAt: MonotonicInstant)
+        case final
+    }
+
+    let context: OperationContext
+    let rule: QuorumRule
+    private(set) var phase = Phase.voting
+    private(set) var tranche = Tranche.first
+    private(set) var votes: OrderedDictionary<ValidatorIndex, CommitteeVote> = [:]
+    private(set) var certificate: FastPathCertificate?
+    var isExecuting = false
+    var hasExecuted = false
+    var ownOutput: Bytes32?
+    var isSigning = false
+    var ownVote: CommitteeVote?
+    /// Whose other outputs do not count as a dispute.
+    private var dismissed: Set<ValidatorIndex> = []
+    private var heard: ValidatorBits
+
+    init(context: OperationContext, rule: QuorumRule) {
+        self.context = context
+        self.rule = rule
+        heard = ValidatorBits(count: rule.validators.count)!
+    }
+
+    var finalAt: MonotonicInstant? {
+        if case .justified(let finalAt) = phase, !isDisputed { finalAt } else { nil }
+    }
+
+    /// What the executor committed to, or a quorum has found instead.
+    private var expected: Bytes32 { certificate?.content.outputHash ?? context.outputHash }
+
+    /// Whether a validator that is listened to names another output, or our own execution did.
+    var isDisputed: Bool {
+        if let ownOutput, ownOutput != expected { return true }
+        return votes.contains {
+            $0.value.outputHash != expected && !dismissed.contains($0.key)
+        }
+    }
+
+    var asked: Tranche { isDisputed ? .everyone : tranche }
+
+    var voteToRepeat: CommitteeVote? { phase == .voting || isDisputed ? ownVote : nil }
+
+    var silent: [ValidatorIndex] {
+        rule.order.members(of: .first).filter { !heard[$0.position] }.sorted()
+    }
+
+    mutating func dismiss(_ voter: ValidatorIndex) { dismissed.insert(voter) }
+
+    /// Returns whether more are asked now.
+    mutating func widen(to tranche: Tranche) -> Bool {
+        self.tranche = tranche
+        return phase == .voting
+    }
+
+    enum Recorded {
+        case counted
+        case duplicate
+        case notAsked
+        case over
+        case contradiction(OutputEquivocation)
+    }
+
+    func judge(_ vote: CommitteeVote) -> Recorded {
+        if let earlier = votes[vote.validator] {
+            guard let pair = OutputEquivocation(earlier, vote) else { return .duplicate }
+            return .contradiction(pair)
+        }
+        if phase == .final { return .over }
+        if vote.outputHash != expected { return .counted }
+        let horizon = asked.next ?? .everyone
+        return rule.order.isAsked(vote.validator, in: horizon) ? .counted : .notAsked
+    }
+
+    mutating func record(_ vote: CommitteeVote, stands: Bool) -> Recorded {
+        let judged = judge(vote)
+        guard case .counted = judged else { return judged }
+        votes[vote.validator] = vote
+        heard[vote.validator.position] = true
+        if !stands { dismissed.insert(vote.validator) }
+        return judged
+    }
+
+    /// A certificate that the votes make and that says more than the one there is.
+    ///
+    /// - Complexity: a step a vote and output.
+    func certificateReady(for output: Bytes32) -> FastPathCertificate? {
+        for tranche in Tranche.allCases where tranche == .everyone || !isDisputed {
+            if let certificate, certificate.tranche >= tranche { continue }
+            if certificate != nil, tranche != .everyone { continue }
+            var weight = VoteWeight()
+            var chosen: [ValidatorIndex] = []
+            for (voter, vote) in votes where vote.outputHash == output {
+                guard rule.order.isAsked(voter, in: tranche) else { continue }
+                weight.add(rule.validators.validators[voter.position].stake)
+                chosen.append(voter)
+            }
+            guard rule.accepts(weight, in: tranche) else { continue }
+            var signers = ValidatorBits(count: rule.validators.count)!
+            chosen.sort()
+            for voter in chosen { signers[voter.position] = true }
+            return FastPathCertificate(
+                content: CommitteeVoteContent(
+                    operation: context.operation, validatorsRoot: rule.validators.root,
+                    outputHash: output),
+                tranche: tranche, scheme: .ed25519, signers: signers,
+                signatures: chosen.map { votes[$0]!.signature })
+        }
+        return nil
+    }
+
+    /// Whether it is taken.
+    mutating func adopt(_ new: FastPathCertificate, finalAt: MonotonicInstant) -> Bool {
+        guard phase != .final else { return false }
+        if new.tranche != .everyone {
+            guard certificate == nil, !isDisputed, new.content.outputHash == context.outputHash
+            else { return false }
+        }
+        for position in 0..<new.signers.count where new.signers[position] {
+            heard[position] = true
+        }
+        certificate = new
+        phase = new.tranche == .everyone ? .final : .justified(finalAt: finalAt)
+        return true
+    }
+
+    mutating func end() { phase = .final }
+
+    /// Who named another output than everyone found.
+    var contradicted: [CommitteeVote] {
+        guard let certificate, certificate.tranche == .everyone else { return [] }
+        return votes.values.filter { $0.outputHash != certificate.content.outputHash }
+    }
+}
