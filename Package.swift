@@ -164,6 +164,14 @@ let package = Package(
         module(
             "Subproof", ["ChoraleBase", "Crypto", "Codec", "ChoraleTypes", ordered]),
 
+        // What kinds of operations are to those who execute and verify them
+        module(
+            "OperationKinds",
+            [
+                "ChoraleBase", "Crypto", "Codec", "ChoraleTypes", "Operations", "ProofSystems",
+                "Inference",
+            ]),
+
         // The chain: what a validator, and whoever follows, makes of agreement and execution
         module(
             "Chain",
@@ -304,6 +312,12 @@ let package = Package(
         tests("RequestResponse", ["RequestResponse", "Codec"]),
         tests("Bodies", ["Bodies", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", ordered]),
         tests("Consensus", ["Consensus", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes"]),
+        tests(
+            "OperationKinds",
+            [
+                "OperationKinds", "Operations", "Inference", "ProofSystems", "ChoraleTypes",
+                "Crypto", "Codec",
+            ]),
         tests(
             "Chain",
             [
