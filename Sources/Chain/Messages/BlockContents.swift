@@ -1,7 +1,6 @@
 import ChoraleBase
 public import ChoraleTypes
 public import Codec
-import Crypto
 
 /// A block with the two bodies that validators need to judge it.
 public struct BlockContents: Hashable, Sendable {
