@@ -168,15 +168,28 @@ let package = Package(
         module(
             "Consensus",
             ["ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", ordered]),
+
+        // Operations that are executed once: what the chain keeps of them, and who verifies them in parts
+        module(
+            "Operations",
+            ["ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", ordered]),
         module(
             "Subproof", ["ChoraleBase", "Crypto", "Codec", "ChoraleTypes", ordered]),
+
+        // What kinds of operations are to those who execute and verify them
+        module(
+            "OperationKinds",
+            [
+                "ChoraleBase", "Crypto", "Codec", "ChoraleTypes", "Operations", "ProofSystems",
+                "Inference",
+            ]),
 
         // The chain: what a validator, and whoever follows, makes of agreement and execution
         module(
             "Chain",
             [
                 "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Execution",
-                "Consensus", "TransactionPool", ordered, deque,
+                "Consensus", "Operations", "Subproof", "TransactionPool", ordered, deque,
             ]),
 
         // Node: the machines above composed into one
@@ -269,10 +282,7 @@ let package = Package(
                 "Noise", "Yamux", "Connection", "Identify", "Swarm", "Kademlia", "Gossipsub",
                 "RequestResponse", "Bodies", "Ping", "Node", "DriverUV", "JSONRPC", "Admin",
                 "ChoraleCLI", "Curves", "Spartan", "Execution", "Consensus", "EngineAPI", "Chain",
-                "Attestation", "Inference",
-                "ChoraleCLI", "Curves", "Execution", "Consensus", "EngineAPI", "Chain",
-                "ProofSystems", "Groth16", "RemoteProving",
-                "Subproof",
+                "Attestation", "Inference", "ProofSystems", "Groth16", "RemoteProving", "Subproof",
             ], path: "Fuzz/Targets", swiftSettings: strict),
         .executableTarget(
             name: "chorale-fuzz", dependencies: ["ChoraleBase", "FuzzTargets", argumentParser],
@@ -325,9 +335,16 @@ let package = Package(
         tests("Consensus", ["Consensus", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes"]),
         tests("Subproof", ["Subproof", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes"]),
         tests(
+            "OperationKinds",
+            [
+                "OperationKinds", "Operations", "Inference", "ProofSystems", "ChoraleTypes",
+                "Crypto", "Codec",
+            ]),
+        tests(
             "Chain",
             [
-                "Chain", "Consensus", "TransactionPool", "Execution", "Conformance", "Crypto",
+                "Chain", "Consensus", "Operations", "Subproof", "TransactionPool", "Execution",
+                "Conformance", "Crypto",
                 "Codec", "PeerIdentity", "ChoraleTypes",
             ]),
         tests(

@@ -35,9 +35,8 @@ public struct FuzzTarget: Sendable {
         + kademliaTargets + swarmTargets + bodyTargets + requestTargets + nodeTargets
         + adminTargets + configurationTargets + curveTargets + executionTargets + witnessTargets
         + trieTargets + contractTargets + consensusTargets + engineTargets + chainTargets
-        + rangeTargets + spartanTargets + attestationTargets + inferenceTargets
-        + rangeTargets + proofTargets
-        + rangeTargets + subproofTargets
+        + rangeTargets + spartanTargets + attestationTargets + inferenceTargets + proofTargets
+        + subproofTargets
 }
 
 /// What one run came to, as a set of numbers: names of errors and results, and magnitudes of

@@ -58,6 +58,12 @@ extension ChainEvent {
             "invalid-block \(height) \(block) \(fault.label)"
         case .undecided(let height, let block, let text): "undecided \(height) \(block) \(text)"
         case .buildFailed(let height, let text): "build-failed \(height) \(text)"
+        case .executor(let statement):
+            "executor \(statement.operation) \(statement.executor)"
+        case .operations(let report):
+            "operations \(report.height) "
+                + report.changes.map { "\($0.label) \($0.operation ?? $0.executor ?? .zero)" }
+                .joined(separator: ", ")
         case .evidence(let height, let validator): "evidence \(height) \(validator.rawValue)"
         case .syncing(let from, let to): "syncing \(from) \(to)"
         case .synced(let height): "synced \(height)"

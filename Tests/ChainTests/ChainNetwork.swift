@@ -4,6 +4,7 @@ import Codec
 import Consensus
 import Crypto
 @testable import Execution
+import Operations
 import PeerIdentity
 import TransactionPool
 
@@ -28,7 +29,14 @@ final class ChainNetwork {
         var clockSkew = 0
         /// Accounts beside those that the chain needs; one has many slots, some have a few and a code.
         var accounts = 0
+        /// Whether there is the operations contract, and a kind.
+        var hasOperations = false
     }
+
+    /// Proven in parts of which each has one proof of type 64.
+    static let kind = try! KindRecord(
+        number: 1, capability: 7, policy: .proof, isDeterministic: true, proofTypes: [64],
+        inputSizeMax: 1 << 20, outputSizeMax: 1 << 16, partsMax: 8, ttlMax: 600)
 
     enum Message {
         case gossip(ChainTopic, [UInt8])
@@ -79,7 +87,9 @@ final class ChainNetwork {
         accounts = (0..<4).map { Self.account(UInt8($0 + 1)) }
         var alloc: [Address: StateStore.Entry] = [:]
         for key in accounts {
-            alloc[Address(key.publicKey)] = .init(balance: UInt256(1_000_000_000_000_000_000))
+            alloc[Address(key.publicKey)] = .init(
+                balance: UInt256(
+                    (options.hasOperations ? 10 : 1) * 1_000_000_000_000_000_000))
         }
         // Contracts that answer with nothing, where the rules want a contract.
         for text in [
@@ -90,6 +100,10 @@ final class ChainNetwork {
         ] {
             let bytes = try Hex.decode(text)
             alloc[Address(bytes.span)!] = .init(nonce: 1, code: [0x00])
+        }
+        if options.hasOperations {
+            alloc[Address(OperationsContract.address.bytes.span)!] = .init(
+                nonce: 1, code: OperationsContract.code)
         }
         for number in 0..<options.accounts {
             var entry = StateStore.Entry(nonce: UInt64(number), balance: UInt256(UInt64(number)))
@@ -120,7 +134,11 @@ final class ChainNetwork {
                 RegisteredValidator(
                     key: Self.bytes($1), stake: 100, address: Address(UInt256(UInt64($0 + 1))))
             }, blockInterval: .seconds(1), epochLength: options.epochLength,
-            gasLimitTarget: 30_000_000)
+            gasLimitTarget: 30_000_000,
+            operations: options.hasOperations
+                ? try OperationParameters(
+                    network: NetworkDigest([1, 2, 3, 4])!, kinds: [Self.kind], bondDelay: 700)
+                : nil)
         for index in 0..<options.validators + options.observers {
             let skew =
                 options.clockSkew == 0
@@ -280,10 +298,22 @@ final class ChainNetwork {
     }
 
     func transfer(from: Int, to: Address, nonce: UInt64, value: UInt64 = 1) -> [UInt8] {
+        transaction(from: from, to: to, nonce: nonce, value: UInt256(value), gas: 21_000)
+    }
+
+    func call(_ call: ContractCall, from: Int, nonce: UInt64, value: UInt64 = 0) -> [UInt8] {
+        transaction(
+            from: from, to: Address(OperationsContract.address.bytes.span)!, nonce: nonce,
+            value: UInt256(value), gas: 500_000, data: call.data)
+    }
+
+    private func transaction(
+        from: Int, to: Address, nonce: UInt64, value: UInt256, gas: UInt64, data: [UInt8] = []
+    ) -> [UInt8] {
         var transaction = Transaction(
             kind: .dynamicFee, chainID: UInt256(1337), nonce: nonce,
             maxPriorityFeePerGas: UInt256(1_000_000_000), maxFeePerGas: UInt256(10_000_000_000),
-            gasLimit: 21_000, to: to, value: UInt256(value), data: [])
+            gasLimit: gas, to: to, value: value, data: data)
         let (signature, recoveryID) = accounts[from].signRecoverable(
             digest: transaction.signingHash)
         transaction.yParity = recoveryID
@@ -325,6 +355,7 @@ extension ChainNetwork {
         private(set) var committed: [UInt64: Bytes32] = [:]
         private(set) var reports: [CommitReport] = []
         private(set) var events: [String] = []
+        private(set) var operationChanges: [OperationChange] = []
         private(set) var evidenceSeen = 0
         private(set) var submissions: [Result<Bytes32, PoolRejection>] = []
         private(set) var penalties: [PeerID: [String]] = [:]
@@ -553,6 +584,7 @@ extension ChainNetwork {
                 evidenceSeen += report.evidenceCount
                 reports.append(report)
             case .consensus: break
+            case .operations(let report): operationChanges += report.changes
             default: events.append("\(network.time / 1_000_000): \(event)")
             }
         }

@@ -132,10 +132,12 @@ import Testing
         let accounts = Array(chain.accounts)
         #expect(
             accounts.map(\.address) == network.funded.map(\.address)
-                + SystemContracts.accounts.map(\.address))
+                + (SystemContracts.accounts + [SystemContracts.operations]).map(\.address))
         let million = "0xd3c21bcecceda1000000"
         #expect(accounts.prefix(10).allSatisfy { $0.entry.balance.description == million })
-        #expect(accounts.suffix(5).map(\.entry) == SystemContracts.accounts.map(\.entry))
+        #expect(
+            accounts.suffix(6).map(\.entry)
+                == (SystemContracts.accounts + [SystemContracts.operations]).map(\.entry))
     }
 
     @Test func accountsAreWrittenWithTheirKeysForTheirOwnerOnly() throws {

@@ -3,6 +3,7 @@ import ChoraleBase
 import ChoraleTypes
 public import Codec
 import Consensus
+import Operations
 import Node
 
 extension ReplyJSON {
@@ -100,6 +101,8 @@ extension ChainEvent {
         case .invalidBlock: "block_invalid"
         case .undecided: "block_undecided"
         case .buildFailed: "build_failed"
+        case .executor: "executor_statement"
+        case .operations: "operations"
         case .evidence: "evidence"
         case .syncing: "syncing"
         case .synced: "synced"
@@ -126,6 +129,16 @@ extension ChainEvent {
             ]
         case .buildFailed(let height, let reason):
             return ["height": JSONValue(height), "reason": .string(reason)]
+        case .executor(let statement):
+            return [
+                "operation": .string("0x\(statement.operation)"),
+                "executor": .string("0x\(statement.executor)"),
+            ]
+        case .operations(let report):
+            return [
+                "height": JSONValue(report.height),
+                "changes": .array(report.changes.map { .object(Self.fields(of: $0)) }),
+            ]
         case .evidence(let height, let validator):
             return ["height": JSONValue(height), "validator": JSONValue(Int(validator.rawValue))]
         case .syncing(let from, let to): return ["from": JSONValue(from), "to": JSONValue(to)]
@@ -141,6 +154,19 @@ extension ChainEvent {
         case .signingStopped(let reason), .stopped(let reason): return ["reason": .string(reason)]
         case .signingResumed: return [:]
         }
+    }
+
+    private static func fields(of change: OperationChange) -> JSONObject {
+        var fields: JSONObject = ["change": .string(change.label)]
+        if let operation = change.operation { fields["operation"] = .string("0x\(operation)") }
+        if let executor = change.executor { fields["executor"] = .string("0x\(executor)") }
+        switch change {
+        case .renewed(_, let progress): fields["progress"] = JSONValue(Int(progress))
+        case .partCertified(_, let part): fields["part"] = JSONValue(Int(part))
+        case .ignored(_, let reason): fields["reason"] = .string("\(reason)")
+        default: break
+        }
+        return fields
     }
 
     private static func fields(of event: ConsensusEvent) -> JSONObject {

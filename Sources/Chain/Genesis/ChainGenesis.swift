@@ -3,6 +3,7 @@ public import ChoraleTypes
 public import Codec
 import Crypto
 public import Execution
+public import Operations
 import PeerIdentity
 
 /// Everything that a chain starts from: what all of its nodes agree on before the first block.
@@ -27,6 +28,8 @@ public struct ChainGenesis: Sendable {
     public let epochLength: UInt64
     /// Largest witness of a block, in bytes: one that needs more is not proposed.
     public let witnessSizeMax: Int
+    /// Kinds of operations, by their numbers.
+    public let kinds: [KindRecord]
     public let execution: ExecutionGenesis
     /// Who votes on the first block. Stakes are in gwei, as deposits are.
     public let validators: ValidatorSet
@@ -39,6 +42,18 @@ public struct ChainGenesis: Sendable {
     public let blockID: Bytes32
     /// The beacon value before the first block.
     public let beaconValue: Bytes32
+
+    /// What all nodes agree on about operations. An executor's bond stays for as long as anything that it may have
+    /// committed to can be open, and two epochs more.
+    public var operations: OperationParameters {
+        let longest = kinds.map(\.ttlMax).max() ?? 0
+        do throws(OperationParameters.ParameterError) {
+            return try OperationParameters(
+                network: network, kinds: kinds, bondDelay: longest + 2 * epochLength + 1)
+        } catch {
+            preconditionFailure("kinds were checked when they were read: \(error)")
+        }
+    }
 
     /// The first four bytes of ``digest``: what messages say.
     public var network: NetworkDigest { Self.network(digest) }
@@ -77,6 +92,7 @@ public struct ChainGenesis: Sendable {
         blockInterval = config.blockInterval
         epochLength = config.epochLength
         witnessSizeMax = config.witnessSizeMax
+        kinds = config.kinds
         feeRecipients = list.feeRecipients
         digest = NetworkFile.digest(contents)
         blockID = SHA256.hash(
@@ -107,6 +123,22 @@ public struct ChainGenesis: Sendable {
         let fork = execution.rules.epoch(at: header.timestamp).fork
         guard fork >= .cancun else {
             throw GenesisError(.genesis, .member("config"), .fork(fork, atLeast: .cancun))
+        }
+        // Whoever asks for an operation must find somebody who listens.
+        if !config.kinds.isEmpty {
+            let contract = execution.accounts.first {
+                $0.address == OperationsContract.executionAddress
+            }
+            guard contract?.entry.code == OperationsContract.code else {
+                throw GenesisError(
+                    .genesis, .member("alloc"),
+                    .contradicts(
+                        "the account \(OperationsContract.executionAddress)",
+                        value: contract == nil ? "missing" : "another code",
+                        other: "OPERATION_KINDS of config.yaml, which needs the operations contract"
+                    )
+                )
+            }
         }
         // What no block of this chain may say, its first one may not either.
         for (name, isZero) in [

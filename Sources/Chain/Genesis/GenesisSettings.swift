@@ -1,6 +1,7 @@
 import ChoraleBase
 import Codec
 import Execution
+import Operations
 
 /// What `config.yaml` of a network says.
 struct GenesisSettings {
@@ -11,6 +12,8 @@ struct GenesisSettings {
     var witnessSizeMax = 4 << 20
     /// nil when the file leaves them to `validators.yaml`.
     var validatorKeys: [[UInt8]]?
+    /// By their numbers.
+    var kinds: [KindRecord] = []
 
     init(_ bytes: [UInt8]) throws(GenesisError) {
         let text = try NetworkFile.config.text(bytes)
@@ -39,6 +42,7 @@ struct GenesisSettings {
                     try Self.number(
                         entry, in: 65_536...67_108_864, "bytes from 65536 to 67108864"))
             case "GENESIS_VALIDATORS": validatorKeys = try Self.keys(entry)
+            case "OPERATION_KINDS": kinds = try Self.kinds(entry)
             case let key where ChainGenesis.settingNames.contains(key): break
             case let key:
                 throw GenesisError(
@@ -82,6 +86,30 @@ struct GenesisSettings {
         return number
     }
 
+    private static func kinds(_ entry: SettingsText.Entry) throws(GenesisError) -> [KindRecord] {
+        guard entry.isList || entry.values.isEmpty else {
+            throw refusal(entry, entry.values[0], "a list of kinds")
+        }
+        var kinds: [KindRecord] = []
+        for value in entry.values {
+            let kind: KindRecord
+            do throws(GenesisKinds.EntryError) {
+                kind = try GenesisKinds.kind(value)
+            } catch {
+                throw refusal(entry, value, "a kind of operation: \(error.reason)")
+            }
+            guard kind.number > kinds.last?.number ?? 0 else {
+                throw refusal(entry, value, "a kind with a number above that of the one before")
+            }
+            kinds.append(kind)
+        }
+        guard kinds.count <= OperationParameters.kindsMax else {
+            throw refusal(
+                entry, "\(kinds.count) kinds", "\(OperationParameters.kindsMax) at most")
+        }
+        return kinds
+    }
+
     private static func keys(_ entry: SettingsText.Entry) throws(GenesisError) -> [[UInt8]] {
         guard entry.isList || entry.values.isEmpty else {
             throw refusal(entry, entry.values[0], "a list of public keys")
@@ -101,7 +129,8 @@ extension ChainGenesis {
     /// Names that `config.yaml` may have. Those that this type does not read are for provers.
     public static let settingNames = [
         "NETWORK_NAME", "GENESIS_TIME", "SECONDS_PER_SLOT", "BLOCKS_PER_EPOCH", "WITNESS_SIZE_MAX",
-        "GENESIS_VALIDATORS", "N_PROVERS", "REDUNDANCY", "TREE_TOLERANCE", "COMMITTEE_SIZE",
+        "GENESIS_VALIDATORS", "OPERATION_KINDS", "N_PROVERS", "REDUNDANCY", "TREE_TOLERANCE",
+        "COMMITTEE_SIZE",
     ]
 
     /// Whether a network can be called so.

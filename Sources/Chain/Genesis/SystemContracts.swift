@@ -1,5 +1,6 @@
 import ChoraleBase
 import Execution
+import Operations
 
 /// Contracts that the rules of a fork call, and the one whose logs are deposits.
 ///
@@ -19,6 +20,13 @@ public enum SystemContracts {
         ].map { address, code in
             GenesisAccount(address: address, StateStore.Entry(nonce: 1, code: code))
         }
+    }
+
+    /// The contract through which operations are requested, for a chain that has kinds of them.
+    public static var operations: GenesisAccount {
+        GenesisAccount(
+            address: OperationsContract.executionAddress,
+            StateStore.Entry(nonce: 1, code: OperationsContract.code))
     }
 
     /// Beacon roots of recent blocks (EIP-4788).

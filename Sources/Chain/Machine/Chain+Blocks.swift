@@ -23,7 +23,7 @@ extension Chain {
             height: height, round: round, time: time, proposer: proposer,
             lastCommit: lastCommit ?? head.commit,
             evidence: evidence.chosen(after: head, ageMax: parameters.evidenceAgeMax),
-            transactions: pool.selection())
+            items: operationPool.chosen(), transactions: pool.selection())
         if configuration.keepsState {
             outputs.append(.process(.build(order)))
         } else {
@@ -146,6 +146,15 @@ extension Chain {
             pool.handle(.advanced(advance), now: now, into: &results)
         }
         evidence.advance(to: head, ageMax: parameters.evidenceAgeMax)
+        operationPool.advance(to: head.operations)
+        if !summary.operationChanges.isEmpty {
+            outputs.append(
+                .event(
+                    .operations(
+                        OperationReport(
+                            height: head.height, changes: summary.operationChanges,
+                            commitments: summary.commitments))))
+        }
         lastReport = report
         outputs.append(.statusChanged(status))
         outputs.append(.event(.committed(report)))

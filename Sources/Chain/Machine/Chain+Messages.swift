@@ -31,6 +31,8 @@ extension Chain {
                     try ProposedBlock(ssz: bytes.span), origin, now: now, into: &outputs)
             case .evidence:
                 received(try Evidence(ssz: bytes.span), origin, into: &outputs)
+            case .executor:
+                received(try ExecutorStatement(ssz: bytes.span), origin, into: &outputs)
             case .transaction:
                 submit(bytes, .gossip(id, peer, bytes), into: &outputs)
             }
@@ -198,6 +200,9 @@ extension Chain {
             return
         case .commit(let commit):
             consensusInputs.append(.commitReceived(commit))
+        case .executor(let statement):
+            verified(statement, outcome.origin, into: &outputs)
+            return
         case .evidence(let piece):
             if evidence.add(piece, limit: limits.evidenceMax) {
                 outputs.append(

@@ -52,6 +52,7 @@ public struct Chain: StateMachine, ~Copyable {
     public internal(set) var checkpoint: CheckpointID?
     var journal = JournalState()
     var evidence = EvidencePool()
+    var operationPool = OperationPool()
     /// The payload that others are asked for.
     var wish: PayloadWish?
     /// Rounds of this height whose proposers were built a payload.
@@ -171,6 +172,10 @@ public struct Chain: StateMachine, ~Copyable {
             serve(id, peer, request, into: &outputs)
         case .submit(let id, let encoding):
             submit(encoding, .local(id, encoding), into: &outputs)
+        case .say(let statement):
+            say(statement, into: &outputs)
+        case .include(let certificate):
+            include(certificate)
         case .bodyArrived(let root):
             bodyArrived(root, into: &outputs)
         case .bodyRead(let root, let bytes):

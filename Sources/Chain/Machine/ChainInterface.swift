@@ -1,6 +1,7 @@
 public import ChoraleBase
 public import ChoraleTypes
 public import Consensus
+public import Operations
 public import PeerIdentity
 import Execution
 public import TransactionPool
@@ -30,6 +31,8 @@ public enum ChainTopic: String, CaseIterable, Hashable, Sendable {
     case block
     case vote
     case evidence
+    /// ``ExecutorStatement``.
+    case executor = "exec_output"
 }
 
 /// What became of a gossip message.
@@ -175,6 +178,10 @@ public enum ChainInput: Sendable {
     case serve(BlockServeID, PeerID, ChainRequest)
     /// A transaction of a user of this node. Answered by `submitted`.
     case submit(SubmissionID, [UInt8])
+    /// What this node's executor says.
+    case say(ExecutorStatement)
+    /// Parts of an operation are certified: somebody may put it into a block. Its signatures were checked.
+    case include(SubProofCertificate)
     /// A body that a block may refer to is here, whole.
     case bodyArrived(root: Bytes32)
     /// Answers `readBody`; nil when it is not there any more.
@@ -222,6 +229,10 @@ public enum ChainEvent: Sendable {
     case invalidBlock(height: UInt64, blockID: Bytes32, BlockFault)
     case undecided(height: UInt64, blockID: Bytes32, String)
     case buildFailed(height: UInt64, String)
+    /// An executor has something to say.
+    case executor(ExecutorStatement)
+    /// What a block that is final has done to operations. Comes before `committed`.
+    case operations(OperationReport)
     case evidence(height: UInt64, ValidatorIndex)
     case syncing(from: UInt64, to: UInt64)
     case synced(height: UInt64)
@@ -232,6 +243,15 @@ public enum ChainEvent: Sendable {
     case signingResumed
     /// A final block could not be applied; it is tried again. Said once for each reason, until a block is.
     case stopped(String)
+}
+
+/// What a block has done to operations.
+public struct OperationReport: Hashable, Sendable {
+    public var height: UInt64
+    /// In the order in which they happened.
+    public var changes: [OperationChange]
+    /// Those of the block.
+    public var commitments: [ExecutionCommitment]
 }
 
 /// A height that is final.

@@ -2,6 +2,7 @@ import ChoraleBase
 import ChoraleTypes
 import Codec
 import Consensus
+import Operations
 public import PeerIdentity
 
 /// A check of signatures that a worker makes: a value with everything it needs.
@@ -24,6 +25,7 @@ public struct ChainVerification: Sendable {
         case block(ProposedBlock)
         case commit(Commit)
         case evidence(Evidence)
+        case executor(ExecutorStatement)
         /// Bodies that a peer sent for a block that was asked for.
         case contents(BlockContents)
         case payloadOrder(BlockServeID, PayloadOrder)
@@ -40,6 +42,7 @@ public struct ChainVerification: Sendable {
             case block(VerifiedProposal, BlockContents)
             case commit(VerifiedCommit)
             case evidence(Evidence)
+            case executor(ExecutorStatement)
             case contents(BlockContents)
             case payloadOrder(BlockServeID, PayloadOrder, isGenuine: Bool)
             /// No validator has signed it, or the bodies are not those of the block.
@@ -55,7 +58,7 @@ public struct ChainVerification: Sendable {
     /// Whether it is a single signature, which costs less than waking a worker.
     public var isSmall: Bool {
         switch content {
-        case .vote, .proposal, .payloadOrder: true
+        case .vote, .proposal, .payloadOrder, .executor: true
         case .block, .commit, .evidence, .contents: false
         }
     }
@@ -85,6 +88,8 @@ public struct ChainVerification: Sendable {
                 return nil
             }
             return .evidence(evidence)
+        case .executor(let statement):
+            return statement.isSigned(network: network) ? .executor(statement) : nil
         case .contents(let contents):
             return contents.isAsReferred ? .contents(contents) : nil
         case .payloadOrder(let id, let order):

@@ -36,6 +36,8 @@ public enum BlockFault: Error, Hashable, Sendable {
     case receiptsRoot(Bytes32, executed: Bytes32)
     /// What is said to be asked of consensus is not what the header has the hash of.
     case requests(Bytes32, header: Bytes32?)
+    /// What it says of operations.
+    case operations(OperationRuleFault)
     /// Other verifiers disagree (mechanisms row 2.22).
     case crossValidation(String)
 
@@ -44,7 +46,8 @@ public enum BlockFault: Error, Hashable, Sendable {
         "consensus", "payload_reference", "payload_too_large", "payload_malformed", "number",
         "timestamp", "prev_randao", "parent_beacon_root", "withdrawals", "fee_recipient",
         "blobs", "witness_missing", "witness_reference", "witness_too_large", "witness_malformed",
-        "execution", "rejected", "state_root", "receipts_root", "requests", "cross_validation",
+        "execution", "rejected", "state_root", "receipts_root", "requests", "operations",
+        "cross_validation",
     ]
 
     /// A word for counters.
@@ -70,6 +73,7 @@ public enum BlockFault: Error, Hashable, Sendable {
         case .stateRoot: "state_root"
         case .receiptsRoot: "receipts_root"
         case .requests: "requests"
+        case .operations: "operations"
         case .crossValidation: "cross_validation"
         }
     }
@@ -110,6 +114,7 @@ extension BlockFault: CustomStringConvertible {
         case .requests(let found, let header):
             "the requests hash to 0x\(found), the header says "
                 + (header.map { "0x\($0)" } ?? "nothing")
+        case .operations(let fault): "what it says of operations: \(fault)"
         case .crossValidation(let text): text
         }
     }

@@ -4,6 +4,7 @@ import Codec
 import Consensus
 import Crypto
 import Execution
+import Operations
 import PeerIdentity
 import TransactionPool
 
@@ -15,10 +16,13 @@ extension BlockProcessor {
         }
         guard order.height == head.height + 1 else { return failed("the height is over") }
         guard keepsState else { return failed("no state is kept here") }
+        // The block's beacon value is not there yet, and matters to nothing but what is drawn by it.
+        let chosen = head.admissibleItems(order.items, parameters)
         let built: BuiltBlock
         do throws(BlockFailure) {
             built = try execute(
-                order.transactions, attributes(at: order.time, feeRecipient: feeRecipient))
+                order.transactions, attributes(at: order.time, feeRecipient: feeRecipient),
+                after: chosen.registry)
         } catch {
             return failed("\(error)")
         }
@@ -30,8 +34,10 @@ extension BlockProcessor {
         facts.payloadSize = payload.count
         facts.witnessSize = witness.count
         facts.requests = built.outcome.requests
+        facts.logs = built.outcome.receipts.operationLogs
         do throws(BuildingFailure) {
-            let contents = try contents(order, payload: payload, witness: witness)
+            let contents = try contents(
+                order, payload: payload, witness: witness, items: chosen.items, facts.logs)
             try keep(contents)
             prepare(
                 Prepared(
@@ -61,8 +67,10 @@ extension BlockProcessor {
 
     /// The block of this validator with a payload.
     func contents(
-        _ order: BuildOrder, payload: [UInt8], witness: [UInt8]
+        _ order: BuildOrder, payload: [UInt8], witness: [UInt8], items: [ChainItem] = [],
+        _ logs: [ContractLog] = []
     ) throws(BuildingFailure) -> BlockContents {
+        let items = (items + logs.map { .log($0) }).compactMap(\.blockItem)
         guard let key else { throw BuildingFailure(text: "this node has no validator's key") }
         guard witness.count <= parameters.witnessSizeMax,
             payload.count <= parameters.payloadSizeMax,
@@ -70,7 +78,7 @@ extension BlockProcessor {
             let witnessReference = ContentReference(kind: .witness, bytes: witness),
             let body = BlockBody(
                 lastCommit: order.lastCommit, evidence: order.evidence,
-                references: [witnessReference])
+                references: [witnessReference], items: items)
         else {
             throw BuildingFailure(
                 text: "payload \(payload.count) and witness \(witness.count) bytes")
@@ -127,9 +135,19 @@ extension BlockProcessor {
                 height: order.height, round: order.round, fault, from: peer)
         }
         do throws(BuildingFailure) {
-            let contents = try contents(order, payload: built.payload, witness: built.witness)
-            switch execute(contents) {
+            // What the payload logs is known when it was executed, and only then what the block says.
+            let draft = try contents(order, payload: built.payload, witness: built.witness)
+            switch execute(draft) {
             case .success(let result):
+                let chosen = head.admissibleItems(order.items, parameters)
+                let contents = try contents(
+                    order, payload: built.payload, witness: built.witness, items: chosen.items,
+                    result.facts.logs)
+                if let fault = chosen.registry.fault(inLogs: result.facts.logs) {
+                    return .payloadRefused(
+                        height: order.height, round: order.round, .operations(.registry(fault)),
+                        from: peer)
+                }
                 guard result.header.coinbase == feeRecipient else {
                     return .payloadRefused(
                         height: order.height, round: order.round,
@@ -169,8 +187,10 @@ extension BlockProcessor {
             let recipient = Address(order.content.feeRecipient.bytes.span)
         else { return nil }
         do throws(BlockFailure) {
+            // What the proposer will say of operations is not known here: nothing rests on it.
             let built = try execute(
-                transactions, attributes(at: order.content.time, feeRecipient: recipient))
+                transactions, attributes(at: order.content.time, feeRecipient: recipient),
+                after: head.admissibleItems([], parameters).registry)
             return BuiltPayload(
                 payload: built.block.encoded, witness: WitnessBody.encode(built.witness))
         } catch {
@@ -178,8 +198,11 @@ extension BlockProcessor {
         }
     }
 
+    /// - Parameter operations: at the end of the block, but for what it logs: a transaction by whose logs the block
+    ///   would be invalid is left out.
     func execute(
-        _ selection: PoolSelection, _ attributes: BlockAttributes
+        _ selection: PoolSelection, _ attributes: BlockAttributes,
+        after operations: OperationRegistry
     ) throws(BlockFailure) -> BuiltBlock {
         executionCount += 1
         var builder = try BlockBuilder(
@@ -190,10 +213,14 @@ extension BlockProcessor {
         var selection = selection
         // Each that does not fit costs its execution: after so many the block is as good as full.
         var misfits = 0
+        var room = LogRoom()
         while builder.gasLeft >= 21_000, misfits < 64, let entry = selection.next() {
             let refusal: BuildingRefusal?
             do throws(StateError) {
-                refusal = try builder.add(entry.transaction, sender: entry.sender)
+                refusal = try builder.add(entry.transaction, sender: entry.sender) { logs in
+                    let logs = logs.compactMap(\.ofOperations)
+                    return operations.fault(inLogs: logs) == nil && room.take(logs)
+                }
             } catch {
                 throw .state(error)
             }

@@ -4,6 +4,7 @@ import Codec
 import Consensus
 import Crypto
 import Execution
+import Operations
 public import TransactionPool
 
 /// Blocks that are final: agreed on here, or fetched from whoever has them.
@@ -27,8 +28,14 @@ extension BlockProcessor {
                 block: contents.block, commit: commit, payload: contents.payload,
                 requests: block.outcome.requests)
         else { return .commitFailed(height: height, "the commit is of another block") }
+        let step: OperationStep
+        do throws(OperationRuleFault) {
+            step = try head.operationStep(contents.block, parameters, signatures: .wereChecked)
+        } catch {
+            return .commitFailed(height: height, "\(BlockFault.operations(error))")
+        }
         do throws(StoreFailure) {
-            return .committed(try write(committed, block, sync: true))
+            return .committed(try write(committed, block, step, sync: true))
         } catch {
             return .commitFailed(height: height, "\(error)")
         }
@@ -38,14 +45,15 @@ extension BlockProcessor {
     ///
     /// - Parameter execution: nil where no state is kept and the block was not executed.
     func write(
-        _ block: CommittedBlock, _ execution: Prepared?, header: Header? = nil, sync: Bool
+        _ block: CommittedBlock, _ execution: Prepared?, _ step: OperationStep,
+        header: Header? = nil, sync: Bool
     ) throws(StoreFailure) -> CommittedSummary {
         guard let header = execution?.header ?? header else {
             preconditionFailure("a block has a header")
         }
         let next = ChainHead(
             after: head, block.block, header: header, requests: block.requests,
-            commit: block.commit, parameters)
+            operations: step.outcome, commit: block.commit, parameters)
         let hashes = execution?.transactions.map { Keccak256.hash($0.encoded) } ?? []
         var written: ExecutionWrite?
         if keepsState, let execution {
@@ -72,7 +80,8 @@ extension BlockProcessor {
         }
         return CommittedSummary(
             head: next, facts: execution?.facts ?? BlockFacts(), advance: advance,
-            evidence: block.block.body.evidence, proposer: block.block.header.proposer)
+            evidence: block.block.body.evidence, operationChanges: step.outcome.changes,
+            commitments: step.commitments, proposer: block.block.header.proposer)
     }
 
     /// What transactions of the next block are measured by.
@@ -125,11 +134,25 @@ extension BlockProcessor {
         } catch {
             throw failure(.fault(.consensus("\(error)")))
         }
+        // Two thirds have checked the signatures.
+        let step: OperationStep
+        do throws(OperationRuleFault) {
+            step = try head.operationStep(block.block, parameters, signatures: .wereChecked)
+        } catch {
+            throw failure(.fault(.operations(error)))
+        }
         var execution: Prepared?
         var header: Header?
         if keepsState {
             switch executeOnState(block) {
-            case .success(let result): execution = result
+            case .success(let result):
+                guard result.facts.logs == step.logs else {
+                    throw failure(
+                        .fault(
+                            .operations(
+                                .logs(step.logs.count, expected: result.facts.logs.count))))
+                }
+                execution = result
             case .failure(.fault(let fault)): throw failure(.fault(fault))
             case .failure(.unavailable(let text)): throw failure(.unavailable(text))
             }
@@ -149,7 +172,7 @@ extension BlockProcessor {
             throw failure(.fault(.requests(requests, header: claimed)))
         }
         do throws(StoreFailure) {
-            return try write(block, execution, header: header, sync: sync)
+            return try write(block, execution, step, header: header, sync: sync)
         } catch {
             throw failure(.unavailable("\(error)"))
         }

@@ -4,6 +4,7 @@ import Codec
 import Consensus
 import Crypto
 import Execution
+import Operations
 import TransactionPool
 
 /// Blocks that others propose: executed from their witnesses, and compared with what they claim.
@@ -21,7 +22,16 @@ extension BlockProcessor {
         }
         let id = block.id
         if let known = prepared[id] { return .valid(known.facts) }
+        let step: OperationStep
+        do throws(OperationRuleFault) {
+            step = try head.operationStep(block, parameters, signatures: .check)
+        } catch {
+            return .invalid(.operations(error))
+        }
         switch execute(order.contents) {
+        case .success(let result) where result.facts.logs != step.logs:
+            return .invalid(
+                .operations(.logs(step.logs.count, expected: result.facts.logs.count)))
         case .success(let result):
             // Before anybody votes for it: all may lose their power at once, and be locked on it.
             do throws(StoreFailure) {
@@ -84,6 +94,7 @@ extension BlockProcessor {
             facts.payloadSize = contents.payload.count
             facts.witnessSize = contents.witness.count
             facts.requests = verdict.outcome.requests
+            facts.logs = verdict.outcome.receipts.operationLogs
             return .success(
                 Prepared(
                     header: header, transactions: payload.transactions, senders: nil,
@@ -130,6 +141,7 @@ extension BlockProcessor {
             facts.transactionCount = payload.transactions.count
             facts.gasUsed = outcome.gasUsed
             facts.payloadSize = block.payload.count
+            facts.logs = outcome.receipts.operationLogs
             return .success(
                 Prepared(
                     header: header, transactions: payload.transactions, senders: nil,

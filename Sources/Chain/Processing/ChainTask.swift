@@ -1,5 +1,6 @@
 public import ChoraleBase
 public import ChoraleTypes
+public import Operations
 public import PeerIdentity
 public import TransactionPool
 
@@ -60,6 +61,8 @@ public struct BuildOrder: Sendable {
     public let proposer: ValidatorIndex
     public let lastCommit: Commit?
     public let evidence: [Evidence]
+    /// What may be said of operations, but for logs, in the order in which it is tried.
+    public var items: [ChainItem] = []
     /// In the order in which they are tried.
     public let transactions: PoolSelection
 }
@@ -91,6 +94,8 @@ public struct BlockFacts: Hashable, Sendable {
     public var witnessSize = 0
     /// What executing it asked of consensus (EIP-7685).
     public var requests: [[UInt8]] = []
+    /// What the operations contract has logged.
+    public var logs: [ContractLog] = []
 
     public init() {}
 }
@@ -102,6 +107,9 @@ public struct CommittedSummary: Sendable {
     /// For the pool; nil where no state is kept.
     public let advance: PoolAdvance?
     public let evidence: [Evidence]
+    /// What has become of operations.
+    public let operationChanges: [OperationChange]
+    public let commitments: [ExecutionCommitment]
     public let proposer: ValidatorIndex
 }
 

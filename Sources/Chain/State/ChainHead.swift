@@ -3,6 +3,7 @@ public import ChoraleTypes
 public import Codec
 public import Consensus
 public import Execution
+public import Operations
 import OrderedCollections
 
 /// What the chain has come to: everything that the next block is measured by.
@@ -25,9 +26,13 @@ public struct ChainHead: Hashable, Sendable {
     /// The next height's set, and whose turn it is.
     public let rotation: ProposerRotation
     public let registry: ValidatorRegistry
-    /// The sets of the epoch before the present one, for evidence: each with the first height that it
-    /// voted on, ascending.
+    /// Operations that are open, and executors.
+    public let operations: OperationRegistry
+    /// The sets of the epoch before the present one, for evidence, and those of before that were asked about an
+    /// operation that is open: each with the first height that it voted on, ascending.
     public let history: [ValidatorEra]
+    /// Most sets.
+    static let historyMax = 16
 
     /// A set and since when it votes.
     public struct ValidatorEra: Hashable, Sendable {
@@ -49,6 +54,7 @@ public struct ChainHead: Hashable, Sendable {
         self.validators = validators
         rotation = ProposerRotation(validators: validators)
         self.registry = registry
+        operations = OperationRegistry()
         history = [ValidatorEra(first: 1, validators: validators)]
     }
 
@@ -57,9 +63,10 @@ public struct ChainHead: Hashable, Sendable {
     /// - Parameters:
     ///   - header: of the block's execution.
     ///   - requests: of its execution.
+    ///   - operations: after the block, with the bonds that are due.
     init(
         after parent: ChainHead, _ block: ConsensusBlock, header: Header, requests: [[UInt8]],
-        commit: Commit, _ parameters: ChainParameters
+        operations: OperationRegistry.Outcome, commit: Commit, _ parameters: ChainParameters
     ) {
         height = block.header.height
         blockID = block.id
@@ -79,14 +86,21 @@ public struct ChainHead: Hashable, Sendable {
         }
         registry.apply(
             requests, network: parameters.network, due: height + parameters.withdrawalDelay)
+        registry.pay(operations.payments)
         self.registry = registry
+        self.operations = operations.registry
         var history = parent.history
         if next != parent.rotation.validators {
             history.append(ValidatorEra(first: height + 1, validators: next))
         }
-        // Evidence is taken as far back as this.
-        let oldest = height + 1 - min(height + 1, parameters.evidenceAgeMax)
-        while history.count > 1, history[1].first <= oldest { history.removeFirst() }
+        // Evidence is taken as far back as this, and votes on parts as far as their operations are open.
+        var oldest = height + 1 - min(height + 1, parameters.evidenceAgeMax)
+        for operation in operations.registry.operations.values {
+            oldest = min(oldest, operation.commitment?.height ?? oldest)
+        }
+        while history.count > 1, history[1].first <= oldest || history.count > Self.historyMax {
+            history.removeFirst()
+        }
         self.history = history
     }
 
@@ -207,13 +221,13 @@ extension StakePayment: SSZContainer {
 extension ValidatorRegistry: SSZContainer {
     public static let sszLayout = SSZLayout(
         SSZList<RegisteredValidator, 4096>.self, SSZList<SSZByteVector<32>, 1024>.self,
-        SSZList<StakePayment, 4096>.self, UInt64.self, UInt64.self)
+        SSZList<StakePayment, 8192>.self, UInt64.self, UInt64.self)
 
     public func sszFields(_ fields: inout some SSZFieldVisitor) {
         guard let entries = SSZList<RegisteredValidator, 4096>(Array(entries.values)),
             let slashed = SSZList<SSZByteVector<32>, 1024>(
                 slashed.compactMap { SSZByteVector<32>($0.bytes) }),
-            let payments = SSZList<StakePayment, 4096>(payments)
+            let payments = SSZList<StakePayment, 8192>(payments)
         else { preconditionFailure("a registry keeps to its limits") }
         fields.visit(entries)
         fields.visit(slashed)
@@ -225,7 +239,7 @@ extension ValidatorRegistry: SSZContainer {
     public init(sszFields fields: inout SSZFieldReader, in input: Span<UInt8>) throws(SSZError) {
         let entries = try fields.next(SSZList<RegisteredValidator, 4096>.self, in: input)
         let slashed = try fields.next(SSZList<SSZByteVector<32>, 1024>.self, in: input)
-        let payments = try fields.next(SSZList<StakePayment, 4096>.self, in: input)
+        let payments = try fields.next(SSZList<StakePayment, 8192>.self, in: input)
         let paidCount = try fields.next(UInt64.self, in: input)
         let registeredCount = try fields.next(UInt64.self, in: input)
         self.init(
@@ -244,14 +258,15 @@ extension ChainHead: SSZContainer {
     public static let sszLayout = SSZLayout(
         UInt64.self, Bytes32.self, UInt64.self, Bytes32.self, SSZByteList<4096>.self,
         SSZList<Commit, 1>.self, ValidatorSet.self, ValidatorSet.self,
-        SSZList<UInt64, 1024>.self, ValidatorRegistry.self, SSZList<ValidatorEra, 8>.self)
+        SSZList<UInt64, 1024>.self, ValidatorRegistry.self, OperationRegistry.self,
+        SSZList<ValidatorEra, 16>.self)
 
     public func sszFields(_ fields: inout some SSZFieldVisitor) {
         guard let header = SSZByteList<4096>(header.encoded),
             let commit = SSZList<Commit, 1>(commit.map { [$0] } ?? []),
             let priorities = SSZList<UInt64, 1024>(
                 rotation.priorities.map { UInt64(bitPattern: $0) }),
-            let history = SSZList<ValidatorEra, 8>(history)
+            let history = SSZList<ValidatorEra, 16>(history)
         else { preconditionFailure("a head keeps to its limits") }
         fields.visit(height)
         fields.visit(blockID)
@@ -263,6 +278,7 @@ extension ChainHead: SSZContainer {
         fields.visit(rotation.validators)
         fields.visit(priorities)
         fields.visit(registry)
+        fields.visit(operations)
         fields.visit(history)
     }
 
@@ -278,7 +294,8 @@ extension ChainHead: SSZContainer {
         let next = try fields.next(ValidatorSet.self, in: input)
         let priorities = try fields.next(SSZList<UInt64, 1024>.self, in: input)
         registry = try fields.next(in: input)
-        history = try fields.next(SSZList<ValidatorEra, 8>.self, in: input).elements
+        operations = try fields.next(in: input)
+        history = try fields.next(SSZList<ValidatorEra, 16>.self, in: input).elements
         do throws(RLPError) {
             self.header = try Header(header.span)
         } catch {

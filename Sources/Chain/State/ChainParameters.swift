@@ -2,6 +2,7 @@ public import ChoraleBase
 public import ChoraleTypes
 public import Codec
 public import Execution
+public import Operations
 
 /// What all nodes of a chain agree on before it begins.
 public struct ChainParameters: Sendable {
@@ -28,12 +29,15 @@ public struct ChainParameters: Sendable {
     public var witnessSizeMax: Int
     /// Least stake, in gwei, with which a validator is in the set.
     public var stakeMin: UInt64
+    /// Kinds of operations, and what executors bond.
+    public var operations: OperationParameters
 
     public init(
         network: NetworkDigest, genesisID: Bytes32, genesisTime: WallTime, genesisHeader: Header,
         rules: ChainRules, validators: [RegisteredValidator], blockInterval: Duration,
         epochLength: UInt64, gasLimitTarget: UInt64, payloadSizeMax: Int = 4 << 20,
-        witnessSizeMax: Int = 4 << 20, stakeMin: UInt64 = 1
+        witnessSizeMax: Int = 4 << 20, stakeMin: UInt64 = 1,
+        operations: OperationParameters? = nil
     ) {
         precondition(epochLength >= 1, "an epoch has a block")
         precondition(blockInterval >= .seconds(1), "timestamps are in seconds")
@@ -49,6 +53,7 @@ public struct ChainParameters: Sendable {
         self.payloadSizeMax = payloadSizeMax
         self.witnessSizeMax = witnessSizeMax
         self.stakeMin = stakeMin
+        self.operations = operations ?? .none(network)
     }
 
     /// How many heights back evidence is taken: an epoch, the sets of which everyone still knows.

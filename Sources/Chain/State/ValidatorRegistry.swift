@@ -2,6 +2,7 @@ import ChoraleBase
 public import ChoraleTypes
 import Codec
 public import Execution
+import Operations
 public import OrderedCollections
 
 /// A validator as it is registered: its key, its stake, and whose the stake is.
@@ -55,6 +56,9 @@ public struct ValidatorRegistry: Hashable, Sendable {
     /// Most payments under way: requests that would make more count for nothing, and may be made again.
     /// Each of them has a price (EIP-7002) or a deposit of an ether behind it.
     public static let paymentsMax = 4096
+    /// Most of them with executors' bonds, of which no more come in: they wait for their delay elsewhere, longer
+    /// than it takes to pay all.
+    public static let allPaymentsMax = 8192
     /// Payments of one block (`MAX_WITHDRAWALS_PER_PAYLOAD`).
     public static let paymentsOfBlockMax = 16
 
@@ -122,6 +126,20 @@ public struct ValidatorRegistry: Hashable, Sendable {
         let count = withdrawals(at: height).count
         payments.removeFirst(count)
         paidCount += UInt64(count)
+    }
+
+    /// Pays bonds of executors that are due, behind what is due already.
+    mutating func pay(_ bonds: [BondPayment]) {
+        for bond in bonds where payments.count < Self.allPaymentsMax {
+            guard let address = Address(bond.recipient.bytes.span) else {
+                preconditionFailure("an address has 20 bytes")
+            }
+            let payment = StakePayment(
+                key: nil, number: .max, address: address, amount: bond.amount, due: bond.due)
+            // Payments are in the order of when they are due, and a bond is due already.
+            let index = payments.firstIndex { $0.due > bond.due } ?? payments.count
+            payments.insert(payment, at: index)
+        }
     }
 
     // MARK: Changes

@@ -376,6 +376,7 @@ extension ChainParameters {
             validators: zip(genesis.validators.validators, genesis.feeRecipients).map {
                 RegisteredValidator(key: $0.key, stake: $0.stake, address: $1)
             }, blockInterval: genesis.blockInterval, epochLength: genesis.epochLength,
-            gasLimitTarget: genesis.header.gasLimit, witnessSizeMax: genesis.witnessSizeMax)
+            gasLimitTarget: genesis.header.gasLimit, witnessSizeMax: genesis.witnessSizeMax,
+            operations: genesis.operations)
     }
 }

@@ -89,6 +89,9 @@ struct GenesisNetwork {
             # Largest witness of a block, in bytes.
             WITNESS_SIZE_MAX: \(4 << 20)
             N_PROVERS: \(nodes.count { $0.role == .prover })
+            # Kinds of operations that are executed once and verified in parts.
+            OPERATION_KINDS:
+              - "inference ttl-max=4096"
             """
         text += "\n# Ed25519 public keys, in the order of validator indices.\n"
         guard !validators.isEmpty else { return text + "GENESIS_VALIDATORS: []\n" }

@@ -64,7 +64,7 @@ struct GenesisPlan {
         var accounts = funded.map {
             GenesisAccount(address: $0.address, StateStore.Entry(balance: Self.balance))
         }
-        accounts += SystemContracts.accounts
+        accounts += SystemContracts.accounts + [SystemContracts.operations]
         var known: [Address: StateStore.Entry] = [:]
         for account in accounts { known[account.address] = account.entry }
         for account in alloc.sorted(by: { $0.address < $1.address }) {

@@ -37,6 +37,9 @@ extension LogKey {
     static let block = LogKey("block")
     static let proposer = LogKey("proposer")
     static let validator = LogKey("validator")
+    static let operation = LogKey("operation")
+    static let executor = LogKey("executor")
+    static let change = LogKey("change")
     static let gas = LogKey("gas")
     static let step = LogKey("step")
     static let verdict = LogKey("verdict")
@@ -149,6 +152,23 @@ extension Logger {
                 [.height: LogValue(height), .block: LogValue(id), .reason: LogValue(reason)])
         case .buildFailed(let height, let reason):
             warning("no block made", [.height: LogValue(height), .reason: LogValue(reason)])
+        case .executor(let statement):
+            debug(
+                "an executor says",
+                [
+                    .operation: LogValue(statement.operation),
+                    .executor: LogValue(statement.executor),
+                ])
+        case .operations(let report):
+            for change in report.changes {
+                info(
+                    "operation",
+                    [
+                        .height: LogValue(report.height), .change: LogValue(change.label),
+                        .operation: LogValue(change.operation.map { "\($0)" } ?? "none"),
+                        .executor: LogValue(change.executor.map { "\($0)" } ?? "none"),
+                    ])
+            }
         case .evidence(let height, let validator):
             warning(
                 "a validator contradicts itself",

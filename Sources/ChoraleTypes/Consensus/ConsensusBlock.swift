@@ -27,10 +27,11 @@ public struct BlockHeader: Hashable, Sendable {
     public let beaconValue: Bytes32
     /// The execution payload.
     public let payload: ContentReference
-    /// Roots of the three parts of ``BlockBody``.
+    /// Roots of the four parts of ``BlockBody``.
     public let lastCommitRoot: Bytes32
     public let evidenceRoot: Bytes32
     public let referencesRoot: Bytes32
+    public let itemsRoot: Bytes32
 
     /// - Precondition: height, round and time are within their ranges.
     public init(
@@ -57,6 +58,7 @@ public struct BlockHeader: Hashable, Sendable {
         lastCommitRoot = body.lastCommitRoot
         evidenceRoot = body.evidenceRoot
         referencesRoot = body.referencesRoot
+        itemsRoot = body.itemsRoot
     }
 
     /// The block's name: the hash tree root of its header.
@@ -67,7 +69,8 @@ extension BlockHeader: SSZContainer {
     public static let sszLayout = SSZLayout(
         NetworkDigest.self, UInt64.self, UInt32.self, Bytes32.self, UInt64.self,
         ValidatorIndex.self, Bytes32.self, Bytes32.self, Bytes32.self, SSZByteVector<80>.self,
-        Bytes32.self, ContentReference.self, Bytes32.self, Bytes32.self, Bytes32.self)
+        Bytes32.self, ContentReference.self, Bytes32.self, Bytes32.self, Bytes32.self,
+        Bytes32.self)
 
     public func sszFields(_ fields: inout some SSZFieldVisitor) {
         fields.visit(network)
@@ -85,6 +88,7 @@ extension BlockHeader: SSZContainer {
         fields.visit(lastCommitRoot)
         fields.visit(evidenceRoot)
         fields.visit(referencesRoot)
+        fields.visit(itemsRoot)
     }
 
     public init(sszFields fields: inout SSZFieldReader, in input: Span<UInt8>) throws(SSZError) {
@@ -103,6 +107,7 @@ extension BlockHeader: SSZContainer {
         lastCommitRoot = try fields.next(in: input)
         evidenceRoot = try fields.next(in: input)
         referencesRoot = try fields.next(in: input)
+        itemsRoot = try fields.next(in: input)
         try ConsensusBounds.check(height: height)
         try ConsensusBounds.check(round: round)
         guard let time = Int64(exactly: milliseconds) else {
@@ -118,48 +123,68 @@ public struct BlockBody: Hashable, Sendable {
     public static let evidenceMax = 16
     /// Most references: the witness, and parts of it, proofs and certificates.
     public static let referencesMax = 64
+    /// Most items, and bytes of their contents together.
+    public static let itemsMax = 1024
+    public static let itemsSizeMax = 120 << 10
 
     /// Why the parent is final. Nil in the first block only.
     public let lastCommit: Commit?
     public let evidence: [Evidence]
     /// Witness and other bodies, besides the payload, that the block is about.
     public let references: [ContentReference]
+    /// What it says of operations.
+    public let items: [BlockItem]
 
     /// Nil when a list is too long.
-    public init?(lastCommit: Commit?, evidence: [Evidence], references: [ContentReference]) {
-        guard evidence.count <= Self.evidenceMax, references.count <= Self.referencesMax else {
-            return nil
-        }
+    public init?(
+        lastCommit: Commit?, evidence: [Evidence], references: [ContentReference],
+        items: [BlockItem] = []
+    ) {
+        guard evidence.count <= Self.evidenceMax, references.count <= Self.referencesMax,
+            items.count <= Self.itemsMax,
+            items.reduce(0, { $0 + $1.content.count }) <= Self.itemsSizeMax
+        else { return nil }
         self.lastCommit = lastCommit
         self.evidence = evidence
         self.references = references
+        self.items = items
     }
 
     public var lastCommitRoot: Bytes32 { commitList.hashTreeRoot }
     public var evidenceRoot: Bytes32 { evidenceList.hashTreeRoot }
     public var referencesRoot: Bytes32 { referenceList.hashTreeRoot }
+    public var itemsRoot: Bytes32 { itemList.hashTreeRoot }
 
     private var commitList: SSZList<Commit, 1> {
         SSZList(lastCommit.map { [$0] } ?? [])!
     }
     private var evidenceList: SSZList<Evidence, 16> { SSZList(evidence)! }
     private var referenceList: SSZList<ContentReference, 64> { SSZList(references)! }
+    private var itemList: SSZList<BlockItem, 1024> { SSZList(items)! }
 }
 
 extension BlockBody: SSZContainer {
     public static let sszLayout = SSZLayout(
-        SSZList<Commit, 1>.self, SSZList<Evidence, 16>.self, SSZList<ContentReference, 64>.self)
+        SSZList<Commit, 1>.self, SSZList<Evidence, 16>.self, SSZList<ContentReference, 64>.self,
+        SSZList<BlockItem, 1024>.self)
 
     public func sszFields(_ fields: inout some SSZFieldVisitor) {
         fields.visit(commitList)
         fields.visit(evidenceList)
         fields.visit(referenceList)
+        fields.visit(itemList)
     }
 
     public init(sszFields fields: inout SSZFieldReader, in input: Span<UInt8>) throws(SSZError) {
-        lastCommit = try fields.next(SSZList<Commit, 1>.self, in: input).elements.first
-        evidence = try fields.next(SSZList<Evidence, 16>.self, in: input).elements
-        references = try fields.next(SSZList<ContentReference, 64>.self, in: input).elements
+        let value = Self(
+            lastCommit: try fields.next(SSZList<Commit, 1>.self, in: input).elements.first,
+            evidence: try fields.next(SSZList<Evidence, 16>.self, in: input).elements,
+            references: try fields.next(SSZList<ContentReference, 64>.self, in: input).elements,
+            items: try fields.next(SSZList<BlockItem, 1024>.self, in: input).elements)
+        guard let value else {
+            throw .invalidValue("items of more than \(Self.itemsSizeMax) bytes")
+        }
+        self = value
     }
 }
 
@@ -169,8 +194,9 @@ extension BlockBody: SSZContainer {
 public struct ConsensusBlock: Hashable, Sendable {
     /// Largest encoding, in bytes.
     public static let encodedSizeMax =
-        8 + 512 + 12 + (4 + Commit.encodedSizeMax)
+        8 + 544 + 16 + (4 + Commit.encodedSizeMax)
         + BlockBody.evidenceMax * (4 + Evidence.encodedSizeMax) + BlockBody.referencesMax * 43
+        + BlockBody.itemsMax * 9 + BlockBody.itemsSizeMax
 
     public let header: BlockHeader
     public let body: BlockBody
@@ -179,7 +205,7 @@ public struct ConsensusBlock: Hashable, Sendable {
     public init?(header: BlockHeader, body: BlockBody) {
         guard header.lastCommitRoot == body.lastCommitRoot,
             header.evidenceRoot == body.evidenceRoot,
-            header.referencesRoot == body.referencesRoot
+            header.referencesRoot == body.referencesRoot, header.itemsRoot == body.itemsRoot
         else { return nil }
         self.header = header
         self.body = body

@@ -11,6 +11,8 @@ public enum BuildingRefusal: Error, Hashable, Sendable {
     case witness(Int, limit: Int)
     /// It has a log by which the block would be invalid (EIP-6110).
     case depositLayout
+    /// It has logs that whoever makes the block does not take.
+    case logs
 }
 
 /// A block that came out of a ``BlockBuilder``.
@@ -114,10 +116,12 @@ public struct BlockBuilder<Source: TrieNodeSource & CodeSource>: ~Copyable {
 
     /// Tries a transaction. Returns why it is not in the block, or nil when it is.
     ///
-    /// - Parameter sender: who signed, which is not checked here.
+    /// - Parameters:
+    ///   - sender: who signed, which is not checked here.
+    ///   - admits: whether a transaction with these logs may stay: for rules that are not those of execution.
     /// - Throws: when the state cannot answer; the builder is of no use then.
     public mutating func add(
-        _ transaction: Transaction, sender: Address
+        _ transaction: Transaction, sender: Address, admits: ([Log]) -> Bool = { _ in true }
     ) throws(StateError) -> BuildingRefusal? {
         let encodedSize = transaction.encoded.count + 9
         let sizeMax =
@@ -140,7 +144,7 @@ public struct BlockBuilder<Source: TrieNodeSource & CodeSource>: ~Copyable {
             }
         }
         let logs = machine.state.logs.take()
-        if let refusal = refusal(logs) {
+        if let refusal = refusal(logs) ?? (admits(logs) ? nil : .logs) {
             abandon(mark)
             return refusal
         }
