@@ -2,7 +2,7 @@ public import ChoraleBase
 public import ChoraleTypes
 import Codec
 import Crypto
-public import Inference
+import Inference
 public import Operations
 public import ProofSystems
 
