@@ -184,7 +184,8 @@ import Testing
         #expect(finding(changed) != .good)
         // Stolen: another's proof, under one's own name.
         let thief = SHA256.hash([2])
-        let genuine = try SubProof(ssz: proofs[0].span)
+        let first = proofs[0]
+        let genuine = try SubProof(ssz: first.span)
         let stolen = try #require(
             SubProof(
                 plan: genuine.plan, part: genuine.part, input: genuine.input,
