@@ -103,6 +103,20 @@ struct CommitteeState {
         return judged
     }
 
+    /// What the most stake says. However many outputs are named, no other can have a quorum of everyone.
+    var leadingOutput: Bytes32? {
+        var stakes: [Bytes32: UInt64] = [:]
+        var leading: (output: Bytes32, stake: UInt64)?
+        for (voter, vote) in votes {
+            let stake =
+                stakes[vote.outputHash, default: 0]
+                + rule.validators.validators[voter.position].stake
+            stakes[vote.outputHash] = stake
+            if stake > leading?.stake ?? 0 { leading = (vote.outputHash, stake) }
+        }
+        return leading?.output
+    }
+
     /// A certificate that the votes make and that says more than the one there is.
     ///
     /// - Complexity: a step a vote and output.

@@ -63,14 +63,9 @@ extension SubproofPool {
         guard let committee = operations[index].committee, committee.phase != .final else {
             return
         }
-        // Less than everyone can only say that the executor was right.
-        var candidates = [committee.context.outputHash]
-        for vote in committee.votes.values where !candidates.contains(vote.outputHash) {
-            // What a single validator says is no quorum of everyone, however many such there are.
-            guard candidates.count < 4 else { break }
-            candidates.append(vote.outputHash)
-        }
-        for output in candidates {
+        // Less than everyone can only say that the executor was right; everyone, what most of them say.
+        let candidates = [committee.context.outputHash, committee.leadingOutput]
+        for case let output? in candidates {
             guard let certificate = committee.certificateReady(for: output),
                 certificate.tranche == .everyone || output == committee.context.outputHash
             else { continue }

@@ -54,7 +54,8 @@ extension SubproofPool {
 
     private func lane(of state: PartState, _ local: ValidatorIndex) -> WorkQueue.Lane {
         if state.rule.order.isAsked(local, in: .first) { return .own }
-        return state.isContested ? .contested : .widened
+        // Whom silence has reached is asked whatever anybody says, and waits for nobody's budget.
+        return state.rule.order.isAsked(local, in: state.tranche) ? .widened : .contested
     }
 
     /// Starts as much as the limits allow.
