@@ -253,6 +253,28 @@ import Testing
         #expect(member.pulls.isEmpty)
     }
 
+    @Test("whom silence has reached verifies, whatever budget those who reject have left")
+    func widenedAnyway() {
+        var limits = SubproofLimits()
+        limits.rejecterBurst = 1
+        limits.worksMax = 100
+        let context = World.operation("wide", validators: World.thousand, parts: 40)
+        let member = PoolDriver(as: 500, limits: limits)
+        member(.commitmentIncluded(context))
+        for part in 0..<40 {
+            member.hear(World.vote(context, part, .reject(.proofFails), by: ValidatorIndex(7)))
+        }
+        let second = (0..<40).filter {
+            let order = context.rules[$0].order
+            return order.isAsked(ValidatorIndex(500), in: .second)
+                && !order.isAsked(ValidatorIndex(500), in: .first)
+        }
+        #expect(second.count > 2)
+        member.wait(4000)
+        #expect(
+            Set(second.map { UInt16($0) }).subtracting(member.pulls.map(\.1.id.part)).count <= 1)
+    }
+
     @Test("who was right may go on") func rightRejecter() {
         var limits = SubproofLimits()
         limits.rejecterBurst = 1

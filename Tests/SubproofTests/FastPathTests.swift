@@ -108,6 +108,15 @@ import Testing
         #expect(observer.pool.fastPathCertificate(of: Self.context.operation)?.tranche == .everyone)
     }
 
+    @Test("liars who name many outputs do not hide the right one") func manyOutputs() {
+        let observer = driver(as: nil)
+        for (number, liar) in Self.everyone[67...].enumerated() {
+            hear(observer, World.digest("bogus \(number)"), [liar])
+        }
+        hear(observer, Self.wrong, Self.everyone.prefix(67))
+        #expect(final(observer) == Self.wrong)
+    }
+
     @Test("a member that finds another output disputes it, and is not overruled by its committee")
     func ownOutput() throws {
         let member = driver(as: Self.first[0])
