@@ -35,7 +35,7 @@ extension FuzzTarget {
                 ]
             }, run: proofJSON),
         FuzzTarget(
-            "set-inclusion", "RISC Zero's seal of a path and a root's seal, whole and cut short",
+            "set-inclusion", "RISC Zero's seal of a path and a root's seal; a receipt's file",
             sizeMax: 1024, seeds: setInclusionSeeds, run: setInclusion),
         FuzzTarget(
             "event-stream",
@@ -156,6 +156,10 @@ extension FuzzTarget {
     private static let receiptKey: [UInt8] = RISCZeroKey.artefact(
         controlRoot: SHA256.hash([4]), controlID: .zero, key: UnitSetup.points(inputCount: 5))
 
+    private static let preparedReceiptKey = try? RISCZeroKey(artefact: receiptKey.span)
+
+    private static let circuitKey = try? Groth16Key(UnitSetup.points(inputCount: 6))
+
     private static func statement(_ type: ProofType, prover: UInt8) -> ProofStatement {
         ProofStatement(
             operation: SHA256.hash([5]), part: 0, partCount: 1, plan: SHA256.hash([6]),
@@ -168,7 +172,7 @@ extension FuzzTarget {
         let inputs = CircuitVerifier.boundInputs(of: circuit)
         let receipt = statement(.groth16RISCZero, prover: 0)
         let journal = receipt.binding.bytes + receipt.input.bytes + receipt.output.bytes
-        let selector = (try? RISCZeroKey(artefact: receiptKey.span))?.selector ?? 0
+        let selector = preparedReceiptKey?.selector ?? 0
         var seal: [UInt8] = []
         seal.appendBigEndian(selector)
         return [
@@ -181,17 +185,15 @@ extension FuzzTarget {
         let bytes = Array(input.dropFirst())
         let isCircuit = (input.first ?? 0) & 1 == 0
         var valid = 0
+        guard let circuitKey, let preparedReceiptKey else { return }
         for prover: UInt8 in 0..<2 {
-            let verdict: ProofVerdict
-            if isCircuit {
-                guard let key = try? Groth16Key(UnitSetup.points(inputCount: 6)) else { return }
-                verdict = CircuitVerifier().verify(
-                    bytes.span, of: statement(.groth16, prover: prover), key: .bn254(key))
-            } else {
-                guard let key = try? RISCZeroKey(artefact: receiptKey.span) else { return }
-                verdict = RISCZeroVerifier().verify(
-                    bytes.span, of: statement(.groth16RISCZero, prover: prover), key: key)
-            }
+            let verdict =
+                isCircuit
+                ? CircuitVerifier().verify(
+                    bytes.span, of: statement(.groth16, prover: prover), key: .bn254(circuitKey))
+                : RISCZeroVerifier().verify(
+                    bytes.span, of: statement(.groth16RISCZero, prover: prover),
+                    key: preparedReceiptKey)
             switch verdict {
             case .valid: valid += 1
             case .invalid(let fault): findings.note("fault", fault.reason)
@@ -225,30 +227,44 @@ extension FuzzTarget {
 
     // MARK: Set inclusion
 
-    private static func inclusion() -> RISCZeroSetInclusion? {
-        (try? RISCZeroKey(artefact: receiptKey.span)).map {
-            RISCZeroSetInclusion(setBuilder: .zero, key: $0)
-        }
+    private static let inclusion = preparedReceiptKey.map {
+        RISCZeroSetInclusion(setBuilder: .zero, key: $0)
     }
 
     private static func setInclusionSeeds() -> [[UInt8]] {
-        guard let inclusion = inclusion() else { return [] }
+        guard let inclusion else { return [] }
         func word(_ value: UInt8) -> [UInt8] { [UInt8](repeating: 0, count: 31) + [value] }
         var seal: [UInt8] = []
         seal.appendBigEndian(inclusion.selector)
         seal += word(32) + word(64) + word(128) + word(1) + SHA256.hash([9]).bytes
         seal += [UInt8](repeating: 0, count: 30) + [1, 4]
         seal += [UInt8](repeating: 0, count: 288)
-        return [seal]
+        let zeros = [UInt8](repeating: 0, count: 32)
+        // Kind, points, claim with its states, exit code, input, output; parameters, journal.
+        var receipt: [UInt8] = [2, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]
+        receipt += [UInt8](repeating: 9, count: 256) + [0, 0, 0, 0]
+        receipt += [1, 0, 0, 0] + zeros + [UInt8](repeating: 0, count: 8) + zeros
+        receipt += [UInt8](repeating: 0, count: 8) + [1, 0, 0, 0] + zeros
+        receipt += [0, 0, 0, 0, 1, 0, 0, 0, 0] + [1, 0, 0, 0, 0, 0, 0, 0, 7]
+        receipt += [1, 0, 0, 0] + zeros + zeros
+        receipt += [1, 0, 0, 0, 0, 0, 0, 0, 7] + zeros
+        return [seal, receipt]
     }
 
     private static func setInclusion(_ input: [UInt8], _ findings: inout Findings) {
-        guard let inclusion = inclusion() else { return }
+        guard let inclusion else { return }
         let claim = RISCZeroClaim(imageID: .zero, journalDigest: .zero)
         do throws(RISCZeroFault) {
             try inclusion.verify(input.span, claim: claim)
         } catch {
             findings.note("seal", error)
+        }
+        do throws(RISCZeroReceipt.Fault) {
+            let receipt = try RISCZeroReceipt(bincode: input.span)
+            require(receipt.seal.count == RISCZeroKey.sealSize, "a seal of another size")
+            findings.note("journal", size: receipt.journal.count)
+        } catch {
+            findings.note("receipt", error)
         }
     }
 

@@ -81,6 +81,20 @@ struct ProofVectors {
         #expect(faults.count >= 8)
     }
 
+    /// Printed, not judged: machines differ. One proof with a prepared key, from bytes.
+    @Test func speed() throws {
+        let file = try Vectors.json("\(Self.folder)/sp1/proofs.json")
+        for entry in try file["vectors"].array
+        where try entry["circuit_version"].string == "v6.1.0" {
+            let key = try sp1Key(entry)
+            var best = Duration.seconds(1)
+            for _ in 0..<10 {
+                best = min(best, try ContinuousClock().measure { try verify(sp1: entry, key) })
+            }
+            print("SP1 \(key.release.name) \(key.release.system): \(best)")
+        }
+    }
+
     /// What must be said of the variants whose fault is in one place.
     private static let sp1Reasons = [
         ("bad-public-values-byte", "equation"), ("bad-public-values-longer", "equation"),
@@ -151,6 +165,44 @@ struct ProofVectors {
             #expect(!result.accepted, "\(name)")
             for (word, reason) in Self.riscZeroReasons where name.hasSuffix(word) {
                 #expect(result.fault.contains(reason), "\(name): \(result.fault)")
+            }
+        }
+    }
+
+    /// The host's own serialisation of a receipt.
+    @Test func riscZeroFile() throws {
+        let entries = try Vectors.json("\(Self.folder)/risc0/receipts.json")["vectors"].array
+            .filter { $0.optional("receipt_bincode_file") != nil }
+        #expect(entries.count == 1)
+        for entry in entries {
+            let name = try entry["receipt_bincode_file"].string
+            let bytes = try Vectors.data("\(Self.folder)/risc0/\(name)")
+            let receipt = try RISCZeroReceipt(bincode: bytes.span)
+            let (image, journal) = (try bytes32(entry["image_id"]), try entry["journal"].hex)
+            #expect(receipt.imageID == image)
+            #expect(receipt.journal == journal)
+            let seal = try entry["seal"].hex
+            #expect(receipt.seal == seal)
+            let claim = RISCZeroClaim(imageID: receipt.imageID, journal: receipt.journal.span)
+            try riscZeroKey(entry).verify(receipt.seal.span, claim: claim)
+
+            for count in 0..<bytes.count {
+                let short = Array(bytes.prefix(count))
+                #expect(throws: RISCZeroReceipt.Fault.self) {
+                    try RISCZeroReceipt(bincode: short.span)
+                }
+            }
+            let long = bytes + [0]
+            #expect(throws: RISCZeroReceipt.Fault.trailingBytes(offset: bytes.count)) {
+                try RISCZeroReceipt(bincode: long.span)
+            }
+            // A bit that still makes a receipt makes it one of another program, or of another seal.
+            for index in bytes.indices {
+                var changed = bytes
+                changed[index] ^= 1
+                guard let other = try? RISCZeroReceipt(bincode: changed.span) else { continue }
+                #expect(other != receipt, "byte \(index)")
+                #expect(other.journal == receipt.journal, "byte \(index)")
             }
         }
     }

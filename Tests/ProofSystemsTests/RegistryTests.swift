@@ -78,4 +78,30 @@ import Testing
         try add(4, 2)
         #expect(registry.artefactsSize == 12)
     }
+
+    /// Printed, not judged: machines differ. What the framework adds to a verifier: decoding a sub-proof,
+    /// its place in a plan of 64 parts, its binding, and finding the verifier.
+    @Test func overhead() throws {
+        let key = VerifierKey(type: .groth16, program: digest("program"))
+        let plan = try SplitPlan(
+            operation: digest("operation"),
+            parts: (0..<64).map {
+                .init(key: key, input: digest("state \($0)"), output: digest("state \($0 + 1)"))
+            })
+        var registry = ProofSystemRegistry()
+        registry.register(EchoVerifier(type: .groth16))
+        let bound = plan.statement(part: 63, prover: digest("prover")).binding.bytes
+        let bytes = SubProof(plan: plan, part: 63, prover: digest("prover"), proof: bound)!
+            .sszEncoded()
+        let count = 1000
+        let duration = try ContinuousClock().measure {
+            for _ in 0..<count {
+                let subProof = try SubProof(ssz: bytes.span)
+                let statement = try plan.statement(of: subProof)
+                let verdict = registry.verify(subProof.proof.bytes.span, of: statement)
+                #expect(verdict == .valid)
+            }
+        }
+        print("framework for each sub-proof: \(duration / count)")
+    }
 }
