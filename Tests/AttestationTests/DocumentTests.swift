@@ -143,6 +143,18 @@ struct DocumentRow: Sendable, CustomTestStringConvertible {
         }
     }
 
+    /// Read by itself, without the limit of ``Evidence``.
+    @Test(arguments: [16_385, 65_535, 65_536, 1 << 20]) func refusesALongPayload(size: Int) {
+        let payload = CBOR.bytes(.init(repeating: 0, count: size))
+        let bytes =
+            CBOR.head(4, 4) + CBOR.bytes([0xA1, 0x01, 0x38, 0x22]) + CBOR.head(5, 0) + payload
+            + CBOR.bytes(.init(repeating: 0, count: 96))
+        let tooLong = CBORError.tooLong(size: UInt64(size), limit: 16_384, offset: 7)
+        #expect(throws: AttestationFault.document(.malformed(tooLong))) {
+            _ = try NitroDocument(bytes)
+        }
+    }
+
     @Test func policyWantsTheStatementAsUserData() throws {
         var document = MadeDocument()
         document.set("user_data", CBOR.bytes(PolicyTests.statement.reportData))

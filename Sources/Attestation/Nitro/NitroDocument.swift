@@ -65,7 +65,7 @@ public struct NitroDocument: Hashable, Sendable {
         guard try reader.map(countMax: 16) == 0 else {
             throw AttestationFault.document(.unprotectedHeader)
         }
-        let payload = try reader.byteString(sizeMax: bytes.count)
+        let payload = try reader.byteString(sizeMax: AttestationKind.nitro.evidenceSizeMax)
         let signature = try reader.byteString(sizeMax: 1024)
         guard signature.count == 96 else {
             throw AttestationFault.document(.signatureSize(signature.count))
@@ -96,7 +96,7 @@ public struct NitroDocument: Hashable, Sendable {
         case ..<24: bytes.append(0x40 | UInt8(payload.count))
         case ..<0x100: bytes += [0x58, UInt8(payload.count)]
         default:
-            // Evidence has at most 16 KiB.
+            // At most 16 KiB.
             bytes.append(0x59)
             bytes.appendBigEndian(UInt16(payload.count))
         }
