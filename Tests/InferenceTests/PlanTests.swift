@@ -88,8 +88,9 @@ import Testing
         #expect(other.circuit(of: parts[1]).digest == digests[1])
     }
 
-    /// Nodes of different versions must agree on these. A change of circuits or plans is a new version of
-    /// the domain in ``QuantisedModel/program(of:)``.
+    /// The values are those of `models/circuit.py`, which was written from docs/inference.md alone. Nodes of
+    /// different versions must agree on them: a change of circuits or plans is a new version of the
+    /// domain in ``QuantisedModel/program(of:)``.
     @Test(arguments: [
         ("digits", "880a1d40b0f246978cdae279e702251b67c8101ca6df03479d8bb6e218a6041d"),
         ("synthetic", "1164b27cdcab0bddb960f4402f00755fa67236eed05e12c9d1e046f0c560a578"),
