@@ -17,7 +17,7 @@ public enum Spartan {
     ///   the prover's key: it verifies with no other.
     /// - Throws: when the assignment does not satisfy the shape.
     /// - Complexity: a sum of multiples of all values; field operations linear in entries, constraints and
-    ///   variables. Deterministic. Memory: some 400 bytes a constraint or variable.
+    ///   variables. Deterministic. Memory: some 600 bytes a constraint or variable.
     public static func prove(
         shape: R1CS, assignment: Assignment, binding: Bytes32
     ) throws(SpartanProvingError) -> SpartanProof {

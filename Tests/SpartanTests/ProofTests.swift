@@ -1,4 +1,6 @@
 import ChoraleBase
+import Foundation
+import TestSupport
 import Testing
 
 @testable import Spartan
@@ -43,6 +45,21 @@ import Testing
         let again = try Spartan.prove(
             shape: shape, assignment: assignment, binding: Self.binding)
         #expect(again == proof)
+    }
+
+    /// Whatever changes a digest, a commitment or a proof needs a new version of the format. The same file is
+    /// verified by `Tests/NativeProof/verify`, which shares no code with the module.
+    @Test func versionOneIsPinned() throws {
+        let shape = ForgeryTests.circuit()
+        let truth = ForgeryTests.truth
+        let proof = try Spartan.prove(shape: shape, assignment: truth, binding: Self.binding)
+        #expect(
+            "\(shape.digest)"
+                == "c125eb438f44a4927ca68caf9f078581069190c0e86412b2ad19f44290d2c86d")
+        let file = Vectors.checkout.appendingPathComponent("Tests/NativeProof/version1.hex")
+        let text = try String(contentsOf: file, encoding: .utf8)
+        let bytes = try Hex.decode(text.filter { !$0.isWhitespace })
+        #expect(proof.bytes == bytes)
     }
 
     @Test func refusesToProveWhatIsFalse() {
