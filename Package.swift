@@ -116,6 +116,7 @@ let package = Package(
 
         // Proof systems behind one interface
         module("ProofSystems", ["ChoraleBase", "Crypto", "Codec"]),
+        module("Groth16", ["ChoraleBase", "Crypto", "Codec", "Curves", "ProofSystems"]),
 
         // Inference of quantised models, in parts that are proven
         module("Inference", ["ChoraleBase", "Crypto", "Spartan", "ProofSystems"]),
@@ -209,6 +210,9 @@ let package = Package(
             ["ChoraleBase", "Crypto", "Codec", "JSONRPC", "Execution", "EngineAPI", "HTTP"],
             settings: base),
         module(
+            "RemoteProving",
+            ["ChoraleBase", "Crypto", "Codec", "ProofSystems", "HTTP"], settings: base),
+        module(
             "NodeHost",
             [
                 "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Chain", "Swarm",
@@ -262,6 +266,8 @@ let package = Package(
                 "RequestResponse", "Bodies", "Ping", "Node", "DriverUV", "JSONRPC", "Admin",
                 "ChoraleCLI", "Curves", "Spartan", "Execution", "Consensus", "EngineAPI", "Chain",
                 "Inference",
+                "ChoraleCLI", "Curves", "Execution", "Consensus", "EngineAPI", "Chain",
+                "ProofSystems", "Groth16", "RemoteProving",
             ], path: "Fuzz/Targets", swiftSettings: strict),
         .executableTarget(
             name: "chorale-fuzz", dependencies: ["ChoraleBase", "FuzzTargets", argumentParser],
@@ -295,6 +301,7 @@ let package = Package(
         tests("Spartan", ["Spartan", "Crypto", "CSodium", "CGMP"]),
         tests("Inference", ["Inference", "Crypto", "Spartan", "ProofSystems"]),
         tests("ProofSystems", ["ProofSystems", "Crypto", "Codec"]),
+        tests("Groth16", ["Groth16", "ProofSystems", "Curves", "Crypto", "Codec"]),
         tests("PeerIdentity", ["PeerIdentity", "Crypto", "Codec"]),
         tests("ChoraleTypes", ["ChoraleTypes", "PeerIdentity", "Crypto", "Codec"]),
         tests("Multistream", ["Multistream"]),
@@ -345,6 +352,9 @@ let package = Package(
                 "CrossValidation", "RPCServer", "EngineAPI", "JSONRPC", "Codec", "Crypto",
                 "Execution", "Conformance", "HTTP",
             ]),
+        tests(
+            "RemoteProving",
+            ["RemoteProving", "ProofSystems", "HTTP", "Crypto", "Codec"]),
         tests(
             "Simulator",
             [

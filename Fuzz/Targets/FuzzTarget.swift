@@ -36,6 +36,7 @@ public struct FuzzTarget: Sendable {
         + adminTargets + configurationTargets + curveTargets + executionTargets + witnessTargets
         + trieTargets + contractTargets + consensusTargets + engineTargets + chainTargets
         + rangeTargets + spartanTargets + inferenceTargets
+        + rangeTargets + proofTargets
 }
 
 /// What one run came to, as a set of numbers: names of errors and results, and magnitudes of

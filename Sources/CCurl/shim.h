@@ -3,17 +3,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One POST and its answer. curl_easy_setopt is variadic, which Swift does not import. */
-struct chorale_post {
+/* One request and its answer. curl_easy_setopt is variadic, which Swift does not import. */
+struct chorale_request {
     const char *url;
-    /* The whole line, or NULL. */
+    /* Whole lines, or NULL. */
     const char *authorization;
+    const char *content_type;
+    const char *accept;
+    /* A POST of `body_size` bytes, or a GET. */
+    int is_post;
     const void *body;
     size_t body_size;
     long timeout_milliseconds;
+    /* Seconds without a byte after which the transfer ends; 0: never. */
+    long idle_seconds;
     size_t answer_max;
     /* Asked several times a second; ends the transfer by something else than 0. */
     int (*is_cancelled)(void *);
+    /* Given each piece of the answer in place of collecting it, if not NULL; ends the transfer by
+       something else than 0. */
+    int (*received)(void *, long status, const char *bytes, size_t count);
     void *context;
 
     /* Out: to be freed by the caller. */
@@ -21,66 +30,86 @@ struct chorale_post {
     size_t answer_size;
     long status;
     int is_too_large;
+    int is_ended;
     char error[CURL_ERROR_SIZE];
+
+    CURL *easy;
 };
 
-static size_t chorale_post_received(char *bytes, size_t one, size_t count, void *context)
+static size_t chorale_request_received(char *bytes, size_t one, size_t count, void *context)
 {
-    struct chorale_post *post = context;
+    struct chorale_request *request = context;
     (void) one;
-    if (count > post->answer_max - post->answer_size) {
-        post->is_too_large = 1;
+    if (count > request->answer_max - request->answer_size) {
+        request->is_too_large = 1;
         return 0;
     }
-    unsigned char *grown = realloc(post->answer, post->answer_size + count);
+    if (request->received != NULL) {
+        long status = 0;
+        curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &status);
+        request->answer_size += count;
+        if (request->received(request->context, status, bytes, count) == 0) return count;
+        request->is_ended = 1;
+        return 0;
+    }
+    unsigned char *grown = realloc(request->answer, request->answer_size + count);
     if (grown == NULL && count > 0) return 0;
-    post->answer = grown;
-    memcpy(grown + post->answer_size, bytes, count);
-    post->answer_size += count;
+    request->answer = grown;
+    memcpy(grown + request->answer_size, bytes, count);
+    request->answer_size += count;
     return count;
 }
 
-static int chorale_post_progress(void *context, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+static int chorale_request_progress(void *context, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
 {
-    struct chorale_post *post = context;
+    struct chorale_request *request = context;
     (void) a; (void) b; (void) c; (void) d;
-    return post->is_cancelled(post->context);
+    return request->is_cancelled(request->context);
 }
 
 /* Thread-safe, and to be called once before the others. */
 static inline int chorale_curl_start(void) { return (int) curl_global_init(CURL_GLOBAL_DEFAULT); }
 
 /* Gives a CURLcode. Follows no redirection, uses no proxy, and raises no signal. */
-static inline int chorale_post_perform(struct chorale_post *post)
+static inline int chorale_request_perform(struct chorale_request *request)
 {
     CURL *easy = curl_easy_init();
     if (easy == NULL) return CURLE_OUT_OF_MEMORY;
+    request->easy = easy;
     struct curl_slist *fields = NULL;
-    fields = curl_slist_append(fields, "Content-Type: application/json");
     /* Not worth a round trip. */
     fields = curl_slist_append(fields, "Expect:");
-    if (post->authorization != NULL) fields = curl_slist_append(fields, post->authorization);
-    post->error[0] = 0;
+    if (request->content_type != NULL) fields = curl_slist_append(fields, request->content_type);
+    if (request->accept != NULL) fields = curl_slist_append(fields, request->accept);
+    if (request->authorization != NULL) fields = curl_slist_append(fields, request->authorization);
+    request->error[0] = 0;
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
-    curl_easy_setopt(easy, CURLOPT_URL, post->url);
+    curl_easy_setopt(easy, CURLOPT_URL, request->url);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, fields);
-    curl_easy_setopt(easy, CURLOPT_POST, 1L);
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, post->body);
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) post->body_size);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, post->timeout_milliseconds);
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, chorale_post_received);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, post);
+    if (request->is_post) {
+        curl_easy_setopt(easy, CURLOPT_POST, 1L);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body_size > 0 ? request->body : "");
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) request->body_size);
+    }
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, request->timeout_milliseconds);
+    if (request->idle_seconds > 0) {
+        curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+        curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, request->idle_seconds);
+    }
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, chorale_request_received);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, request);
     curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, chorale_post_progress);
-    curl_easy_setopt(easy, CURLOPT_XFERINFODATA, post);
-    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, post->error);
+    curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, chorale_request_progress);
+    curl_easy_setopt(easy, CURLOPT_XFERINFODATA, request);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, request->error);
     CURLcode code = curl_easy_perform(easy);
-    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &post->status);
-    if (code != CURLE_OK && post->error[0] == 0)
-        strncpy(post->error, curl_easy_strerror(code), sizeof post->error - 1);
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &request->status);
+    if (code != CURLE_OK && request->error[0] == 0)
+        strncpy(request->error, curl_easy_strerror(code), sizeof request->error - 1);
     curl_slist_free_all(fields);
     curl_easy_cleanup(easy);
+    request->easy = NULL;
     return (int) code;
 }

@@ -1,0 +1,395 @@
+import ChoraleBase
+import Crypto
+import Curves
+import Foundation
+import Groth16
+import TestSupport
+import Testing
+
+/// Real proofs of SP1, RISC Zero, snarkjs and gnark, and broken variants of them: each entry of each file
+/// is read, and each says what must become of it.
+@Suite(.enabled(if: Vectors.root != nil, Comment(rawValue: Vectors.absence)))
+struct ProofVectors {
+    private static let folder = "zk"
+
+    /// Whether `check` passes, and what it threw.
+    private func outcome(_ check: () throws -> Void) -> (accepted: Bool, fault: String) {
+        do {
+            try check()
+            return (true, "")
+        } catch {
+            return (false, "\(error)")
+        }
+    }
+
+    private func bytes32(_ value: JSON) throws -> Bytes32 {
+        guard let bytes = Bytes32(try value.hex) else {
+            throw NotADigest()
+        }
+        return bytes
+    }
+
+    private struct NotADigest: Error {}
+
+    // MARK: SP1
+
+    private func sp1Key(_ entry: JSON) throws -> SP1Key {
+        let file = try Vectors.data("\(Self.folder)/sp1/\(try entry["vk_file"].string)")
+        return try SP1Key(file: file.span)
+    }
+
+    private func verify(sp1 entry: JSON, _ key: SP1Key) throws {
+        let proof = try entry["proof"].hex
+        let values = try entry["public_values"].hex
+        try key.verify(
+            proof.span, publicValues: values.span, program: try bytes32(entry["program_vkey"]))
+    }
+
+    @Test func sp1() throws {
+        let file = try Vectors.json("\(Self.folder)/sp1/proofs.json")
+        let vectors = try file["vectors"].array
+        #expect(vectors.count == 29)
+        var keys: [String: SP1Key] = [:]
+        for entry in vectors {
+            let name = try entry["name"].string
+            let key = try sp1Key(entry)
+            keys[try entry["vk_file"].string] = key
+            let selector = UInt32(try entry["selector"].string, radix: 16)
+            #expect(key.selector == selector)
+            let result = outcome { try verify(sp1: entry, key) }
+            #expect(result.accepted, "\(name): \(result.fault)")
+            // Under another release's key.
+            for other in keys.values where other.selector != key.selector {
+                let result = outcome { try verify(sp1: entry, other) }
+                #expect(!result.accepted, "\(name) under \(other.release.name)")
+            }
+        }
+        #expect(keys.count == 11)
+        let invalid = try file["invalid"].array
+        #expect(invalid.count == 68)
+        var faults: Set<String> = []
+        for entry in invalid {
+            let key = try sp1Key(entry)
+            let result = outcome { try verify(sp1: entry, key) }
+            let name = try entry["name"].string
+            #expect(!result.accepted, "\(name)")
+            faults.insert(String(result.fault.prefix { $0 != ":" }))
+            for (word, reason) in Self.sp1Reasons where name.hasSuffix(word) {
+                #expect(result.fault.contains(reason), "\(name): \(result.fault)")
+            }
+        }
+        #expect(faults.count >= 8)
+    }
+
+    /// What must be said of the variants whose fault is in one place.
+    private static let sp1Reasons = [
+        ("bad-public-values-byte", "equation"), ("bad-public-values-longer", "equation"),
+        ("bad-program", "equation"), ("bad-program-plus-order", "programNotBelowOrder"),
+        ("bad-selector", "selector"), ("bad-cut", "size"), ("bad-longer", "size"),
+        ("bad-empty", "size"), ("bad-exit-code", "exitCode"), ("bad-vk-root", "recursionRoot"),
+        ("bad-nonce", "equation"), ("bad-a-negated", "equation"), ("bad-c-negated", "equation"),
+        ("bad-a-x-plus-q", "coordinateNotBelowPrime"), ("bad-a-off-curve", "notOnCurve"),
+        ("bad-a-infinity", "infinity(Groth16.Groth16Fault.Point.a)"),
+        ("bad-b-infinity", "infinity(Groth16.Groth16Fault.Point.b)"),
+        ("bad-b-outside-subgroup", "notInSubgroup"),
+        ("bad-l-value-plus-order", "valueNotBelowOrder"), ("bad-l-value", "equation"),
+        ("bad-opening-negated", "equation"), ("bad-z-off-curve", "notOnCurve"),
+    ]
+
+    // MARK: RISC Zero
+
+    private func riscZeroPoints() throws -> Groth16KeyPoints<BN254> {
+        try SnarkJSON.points(
+            ofKey: try Vectors.data("\(Self.folder)/risc0/vk-21c5fdd9.json"), on: BN254.self)
+    }
+
+    private func riscZeroKey(_ entry: JSON) throws -> RISCZeroKey {
+        try RISCZeroKey(
+            controlRoot: try bytes32(entry["control_root"]),
+            controlID: try bytes32(entry["bn254_control_id"]), key: try riscZeroPoints())
+    }
+
+    private func verify(riscZero entry: JSON) throws {
+        let key = try riscZeroKey(entry)
+        let journal = try entry["journal"].hex
+        let seal = try entry["seal"].hex
+        let claim = RISCZeroClaim(imageID: try bytes32(entry["image_id"]), journal: journal.span)
+        try key.verify(seal.span, claim: claim)
+    }
+
+    @Test func riscZero() throws {
+        let file = try Vectors.json("\(Self.folder)/risc0/receipts.json")
+        let vectors = try file["vectors"].array
+        #expect(vectors.count == 15)
+        for entry in vectors {
+            let name = try entry["name"].string
+            let key = try riscZeroKey(entry)
+            let keyDigest = try bytes32(entry["vk_digest"])
+            #expect(key.keyDigest == keyDigest, "\(name)")
+            let selector = UInt32(try entry["selector"].string, radix: 16)
+            #expect(key.selector == selector, "\(name)")
+            let journal = try entry["journal"].hex
+            let claim = RISCZeroClaim(
+                imageID: try bytes32(entry["image_id"]), journal: journal.span)
+            let claimDigest = try bytes32(try entry["derived"]["claim_digest"])
+            #expect(claim.digest == claimDigest, "\(name)")
+            let result = outcome { try verify(riscZero: entry) }
+            #expect(result.accepted, "\(name): \(result.fault)")
+            // The artefact is the same key.
+            let artefact = RISCZeroKey.artefact(
+                controlRoot: key.controlRoot, controlID: key.controlID,
+                key: try riscZeroPoints())
+            #expect(artefact.count == RISCZeroKey.artefactSize)
+            let again = try RISCZeroKey(artefact: artefact.span)
+            #expect(again.parameters == key.parameters)
+        }
+        let invalid = try file["invalid"].array
+        #expect(invalid.count == 30)
+        for entry in invalid {
+            let result = outcome { try verify(riscZero: entry) }
+            let name = try entry["name"].string
+            #expect(!result.accepted, "\(name)")
+            for (word, reason) in Self.riscZeroReasons where name.hasSuffix(word) {
+                #expect(result.fault.contains(reason), "\(name): \(result.fault)")
+            }
+        }
+    }
+
+    private static let riscZeroReasons = [
+        ("bad-journal", "equation"), ("bad-image", "equation"), ("bad-selector", "selector"),
+        ("bad-control-root", "selector"), ("bad-c-negated", "equation"),
+        ("bad-a-noncanonical", "coordinateNotBelowPrime"),
+        ("bad-b-outside-subgroup", "notInSubgroup"), ("bad-cut", "size"),
+        ("bad-control-id-plus-r", "inconsistent"),
+    ]
+
+    @Test func setInclusion() throws {
+        let file = try Vectors.json("\(Self.folder)/risc0/set-inclusion.json")
+        let vectors = try file["vectors"].array
+        #expect(vectors.count == 1)
+        for entry in vectors {
+            let derived = try entry["derived"]
+            let key = try RISCZeroKey(
+                controlRoot: try bytes32(derived["control_root"]),
+                controlID: try bytes32(derived["bn254_control_id"]), key: try riscZeroPoints())
+            let builder = try bytes32(entry["set_builder_image_id"])
+            let inclusion = RISCZeroSetInclusion(setBuilder: builder, key: key)
+            #expect(String(inclusion.selector, radix: 16) == "f63ffd5")
+            let journal = try entry["journal"].hex
+            let claim = RISCZeroClaim(
+                imageID: try bytes32(entry["image_id"]), journal: journal.span)
+            let seal = try entry["seal"].hex
+            try inclusion.verify(seal.span, claim: claim)
+
+            let otherClaim = RISCZeroClaim(imageID: builder, journal: journal.span)
+            #expect(throws: RISCZeroFault.groth16(.equation)) {
+                try inclusion.verify(seal.span, claim: otherClaim)
+            }
+            let other = RISCZeroSetInclusion(setBuilder: claim.imageID, key: key)
+            #expect(throws: RISCZeroFault.self) { try other.verify(seal.span, claim: claim) }
+            for count in 0..<seal.count {
+                let short = Array(seal.prefix(count))
+                #expect(throws: RISCZeroFault.self) {
+                    try inclusion.verify(short.span, claim: claim)
+                }
+            }
+            // Every byte of the structure counts.
+            for index in 4..<164 {
+                var changed = seal
+                changed[index] ^= 1
+                #expect(throws: RISCZeroFault.self, "byte \(index)") {
+                    try inclusion.verify(changed.span, claim: claim)
+                }
+            }
+        }
+    }
+
+    // MARK: snarkjs
+
+    private func text(_ value: JSON) throws -> [UInt8] {
+        [UInt8](try JSONSerialization.data(withJSONObject: value.value))
+    }
+
+    private func verify<Curve: ProofCurve>(
+        snarkjs entry: JSON, _ key: Groth16Key<Curve>
+    ) throws {
+        let proof = try SnarkJSON.proof(try text(entry["proof"]), on: Curve.self)
+        let inputs = try SnarkJSON.inputs(try text(entry["public"]), on: Curve.self)
+        try key.verify(proof, inputs: inputs)
+    }
+
+    private func snarkjs<Curve: ProofCurve>(_ entry: JSON, on curve: Curve.Type) throws -> Int {
+        let name = try entry["name"].string
+        let key = try SnarkJSON.key(try text(entry["vk"]), on: curve)
+        let result = outcome { try verify(snarkjs: entry, key) }
+        #expect(result.accepted, "\(name): \(result.fault)")
+        guard let invalid = try entry.optional("invalid")?.array else { return 0 }
+        for variant in invalid {
+            let result = outcome { try verify(snarkjs: variant, key) }
+            let name = "\(name): \(try variant["name"].string)"
+            #expect(!result.accepted, "\(name)")
+            for (word, reason) in Self.snarkReasons where name.hasSuffix(word) {
+                #expect(result.fault.contains(reason), "\(name): \(result.fault)")
+            }
+        }
+        return invalid.count
+    }
+
+    private static let snarkReasons = [
+        ("public-changed", "equation"), ("public-plus-r", "inputNotBelowOrder"),
+        ("public-short", "inputCount"), ("public-extra", "inputCount"),
+        ("a-negated", "equation"), ("a-off-curve", "notOnCurve"),
+        ("a-plus-q", "coordinateNotBelowPrime"), ("c-infinity", "infinity"),
+        ("a-c-swapped", "equation"),
+    ]
+
+    @Test func snarkjs() throws {
+        let vectors = try Vectors.json("\(Self.folder)/groth16-json/vectors.json")["vectors"].array
+        #expect(vectors.count == 12)
+        var refused = 0
+        for entry in vectors {
+            switch try SnarkJSON.curve(ofKey: try text(entry["vk"])) {
+            case .bn254: refused += try snarkjs(entry, on: BN254.self)
+            case .bls12381: refused += try snarkjs(entry, on: BLS12381.self)
+            }
+        }
+        #expect(refused == 60)
+    }
+
+    // MARK: gnark
+
+    private func gnarkKey(_ file: String) throws -> Groth16Key<BLS12381> {
+        let document = try Vectors.json("\(Self.folder)/bls12381/\(file)")
+        func first(_ value: JSON) throws -> BLS12381.Point1 {
+            let bytes = try value.hex
+            return try BLS12381.Point1(compressed: bytes.span, at: 0)
+        }
+        func second(_ value: JSON) throws -> BLS12381.Point2 {
+            let bytes = try value.hex
+            return try BLS12381.Point2(compressed: bytes.span, at: 0)
+        }
+        let commitments = try document["commitment_keys"].array
+        let committed = try document["public_and_commitment_committed"].array
+        #expect(commitments.count == 1 && committed.count == 1)
+        return try Groth16Key(
+            Groth16KeyPoints(
+                alpha: try first(document["alpha_g1"]), beta: try second(document["beta_g2"]),
+                gamma: try second(document["gamma_g2"]), delta: try second(document["delta_g2"]),
+                inputs: try document["ic"].array.map(first)),
+            commitment: .init(
+                g: try second(commitments[0]["g"]),
+                gSigmaNegated: try second(commitments[0]["g_sigma_neg"]),
+                committedInputs: try committed[0].array.map { try $0.int }))
+    }
+
+    private func verify(gnark entry: JSON) throws {
+        let key = try gnarkKey(try entry["vk"].string)
+        let proof = try entry["proof"]
+        var bytes: [UInt8] = []
+        for name in ["ar", "bs", "krs"] { bytes += try proof[name].hex }
+        let commitments = try proof["commitments"].array
+        for commitment in commitments { bytes += try commitment.hex }
+        if !commitments.isEmpty { bytes += try proof["commitment_pok"].hex }
+        let decoded = try GnarkEncoding.proof(
+            bytes.span, hasCommitment: !commitments.isEmpty, on: BLS12381.self)
+        let inputs = try proof["public"].array
+        let words = try inputs.flatMap { try $0.hex }
+        try key.verify(
+            decoded,
+            inputs: try Groth16Key<BLS12381>.inputs(words.span, at: 0, count: inputs.count))
+    }
+
+    @Test func gnark() throws {
+        let file = try Vectors.json("\(Self.folder)/bls12381/groth16-gnark.json")
+        let vectors = try file["vectors"].array
+        #expect(vectors.count == 2)
+        for entry in vectors {
+            let result = outcome { try verify(gnark: entry) }
+            let name = try entry["name"].string
+            #expect(result.accepted, "\(name): \(result.fault)")
+        }
+        let invalid = try file["invalid"].array
+        #expect(invalid.count == 10)
+        for entry in invalid {
+            let result = outcome { try verify(gnark: entry) }
+            let name = try entry["name"].string
+            #expect(!result.accepted, "\(name)")
+            for (word, reason) in Self.gnarkReasons where name.hasSuffix(word) {
+                #expect(result.fault.contains(reason), "\(name): \(result.fault)")
+            }
+        }
+    }
+
+    private static let gnarkReasons = [
+        ("bad-public", "equation"), ("bad-public-plus-r", "inputNotBelowOrder"),
+        ("bad-pok-other", "commitmentNotKnown"), ("bad-commitment-other", "commitmentNotKnown"),
+        ("bad-no-commitment", "commitmentCount"), ("bad-a-sign", "equation"),
+        ("bad-a-infinity", "infinity"), ("bad-a-flags", "compressedFlags"),
+        ("bad-c-sign", "equation"), ("bad-a-outside-subgroup", "notInSubgroup"),
+    ]
+
+    private func verify(plonk entry: JSON) throws {
+        typealias Value = Scalar<BLS12381.Order>
+        let document = try Vectors.json("\(Self.folder)/bls12381/\(try entry["vk"].string)")
+        func first(_ value: JSON) throws -> BLS12381.Point1 {
+            let bytes = try value.hex
+            return bytes.count == 48
+                ? try BLS12381.Point1(compressed: bytes.span, at: 0)
+                : try BLS12381.Point1(uncompressed: bytes.span, at: 0)
+        }
+        func second(_ value: JSON) throws -> BLS12381.Point2 {
+            let bytes = try value.hex
+            return try BLS12381.Point2(compressed: bytes.span, at: 0)
+        }
+        func scalar(_ value: JSON) throws -> Value {
+            let bytes = try value.hex
+            guard let scalar = Value(bytes.span) else {
+                throw PlonkFault.valueNotBelowOrder(index: 0)
+            }
+            return scalar
+        }
+        let setup = try document["kzg"]
+        let key = try PlonkKey<BLS12381>(
+            size: try document["size"].uint64, root: try scalar(document["generator"]),
+            inputCount: try document["nb_public_variables"].int,
+            cosetShift: try scalar(document["coset_shift"]),
+            permutation: try document["s"].array.map(first),
+            selectors: try ["ql", "qr", "qm", "qo", "qk"].map { try first(document[$0]) },
+            commitmentSelectors: try document["qcp"].array.map(first),
+            commitmentIndices: try document["commitment_constraint_indexes"].array.map {
+                try $0.uint64
+            }, generator1: try first(setup["g1"]), generator2: try second(setup["g2_0"]),
+            tau: try second(setup["g2_1"]))
+        let proof = try entry["proof"]
+        let values = try proof["claimed_values"].array.map(scalar)
+        let decoded = PlonkProof<BLS12381>(
+            wires: try proof["lro"].array.map(first), quotient: try proof["h"].array.map(first),
+            z: try first(proof["z"]), values: Array(values[1..<6]),
+            shiftedValue: try scalar(proof["z_shifted_value"]),
+            opening: try first(proof["batched_h"]),
+            shiftedOpening: try first(proof["z_shifted_h"]), selectorValues: Array(values[6...]),
+            commitments: try proof["bsb22_commitments"].array.map(first), linearised: values[0])
+        try key.verify(decoded, inputs: try proof["public"].array.map(scalar))
+    }
+
+    @Test func plonk() throws {
+        let file = try Vectors.json("\(Self.folder)/bls12381/plonk-gnark.json")
+        let vectors = try file["vectors"].array
+        #expect(vectors.count == 1)
+        for entry in vectors {
+            let result = outcome { try verify(plonk: entry) }
+            let name = try entry["name"].string
+            #expect(result.accepted, "\(name): \(result.fault)")
+        }
+        let invalid = try file["invalid"].array
+        #expect(invalid.count == 5)
+        for entry in invalid {
+            let result = outcome { try verify(plonk: entry) }
+            let name = try entry["name"].string
+            #expect(!result.accepted, "\(name)")
+            #expect(
+                result.fault.contains("linearisation") || result.fault.contains("equation"),
+                "\(result.fault)")
+        }
+    }
+}
