@@ -265,9 +265,7 @@ let package = Package(
                 "Noise", "Yamux", "Connection", "Identify", "Swarm", "Kademlia", "Gossipsub",
                 "RequestResponse", "Bodies", "Ping", "Node", "DriverUV", "JSONRPC", "Admin",
                 "ChoraleCLI", "Curves", "Spartan", "Execution", "Consensus", "EngineAPI", "Chain",
-                "Inference",
-                "ChoraleCLI", "Curves", "Execution", "Consensus", "EngineAPI", "Chain",
-                "ProofSystems", "Groth16", "RemoteProving",
+                "ProofSystems", "Groth16", "RemoteProving", "Inference",
             ], path: "Fuzz/Targets", swiftSettings: strict),
         .executableTarget(
             name: "chorale-fuzz", dependencies: ["ChoraleBase", "FuzzTargets", argumentParser],
