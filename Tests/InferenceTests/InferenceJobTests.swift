@@ -162,6 +162,42 @@ import Testing
         }
     }
 
+    @Test func statementsOfOtherProgramsAndModelsAreRefused() throws {
+        let run = try Self.run.get()
+        let right = run.statement(0)
+        func statement(_ key: VerifierKey, partCount: UInt32 = 3) -> ProofStatement {
+            ProofStatement(
+                operation: right.operation, part: 0, partCount: partCount, plan: right.plan,
+                key: key, input: right.input, output: right.output, prover: right.prover)
+        }
+        let rows: [(VerifierKey, UInt32, ProofFault.Reason)] = [
+            (
+                VerifierKey(type: .spartan, program: .zero, artefact: right.key.artefact), 3,
+                .program
+            ),
+            (
+                VerifierKey(type: .spartan, program: right.key.program, artefact: .zero), 3, .key
+            ),
+            (
+                VerifierKey(
+                    type: .groth16, program: right.key.program, artefact: right.key.artefact), 3,
+                .key
+            ),
+            (right.key, 2, .program),
+        ]
+        for (key, partCount, reason) in rows {
+            let wrong = statement(key, partCount: partCount)
+            // Proven for exactly this statement, so that nothing else is wrong with it.
+            let proof = try run.job.prove(part: 0, of: run.execution, binding: wrong.binding)
+            let verdict = InferenceVerifier().verify(proof.span, of: wrong, key: run.job)
+            guard case .invalid(let fault) = verdict else {
+                Issue.record("\(key) is \(verdict)")
+                continue
+            }
+            #expect(fault.reason == reason)
+        }
+    }
+
     @Test func damagedProofsAreRefusedWithAReason() throws {
         let run = try Self.run.get()
         let proof = run.proofs[1]

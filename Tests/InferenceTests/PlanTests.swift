@@ -1,4 +1,5 @@
 import ChoraleBase
+import Crypto
 import Spartan
 import Testing
 
@@ -85,6 +86,23 @@ import Testing
         #expect(Set(programs + parts.map { other.program(of: $0) }).count == 2 * parts.count)
         #expect(other.circuit(of: parts[0]).digest != digests[0])
         #expect(other.circuit(of: parts[1]).digest == digests[1])
+    }
+
+    /// The values are those of `models/circuit.py`, which was written from docs/inference.md alone. Nodes of
+    /// different versions must agree on them: a change of circuits or plans is a new version of the
+    /// domain in ``QuantisedModel/program(of:)``.
+    @Test(arguments: [
+        ("digits", "880a1d40b0f246978cdae279e702251b67c8101ca6df03479d8bb6e218a6041d"),
+        ("synthetic", "1164b27cdcab0bddb960f4402f00755fa67236eed05e12c9d1e046f0c560a578"),
+    ])
+    func programsAndSystemsAreThoseOfVersionOne(name: String, expected: String) throws {
+        let model = try Samples.model(name)
+        var hasher = SHA256.Hasher()
+        for part in try InferencePlan(model).parts {
+            hasher.update(model.program(of: part))
+            hasher.update(model.circuit(of: part).digest)
+        }
+        #expect("\(hasher.finish())" == expected)
     }
 
     @Test func anotherPartsAssignmentIsRefused() throws {
