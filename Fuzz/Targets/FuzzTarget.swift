@@ -37,7 +37,6 @@ public struct FuzzTarget: Sendable {
         + trieTargets + contractTargets + consensusTargets + engineTargets + chainTargets
         + rangeTargets + spartanTargets + attestationTargets + inferenceTargets + proofTargets
         + subproofTargets
-        + rangeTargets + spartanTargets + proofTargets + inferenceTargets
 }
 
 /// What one run came to, as a set of numbers: names of errors and results, and magnitudes of
