@@ -3,19 +3,29 @@ import ChoraleBase
 import ChoraleTypes
 import Codec
 import Execution
+import Operations
 
 extension FuzzTarget {
     static let chainTargets: [FuzzTarget] = [
         FuzzTarget(
             "ssz-chain",
-            "what chains send and keep: messages, blocks with bodies, heads, ranges; canonical SSZ",
+            "what chains send and keep: messages, blocks with bodies and items, heads, ranges; canonical SSZ",
             seeds: {
                 let status = ChainStatus(height: 9, blockID: .zero, earliest: 1)
+                let renewal = ExecutorStatement.renewal(
+                    LeaseRenewal(
+                        content: must(
+                            LeaseRenewalContent(operation: .zero, executor: .zero, progress: 7)),
+                        signature: ExecutorSignature(
+                            scheme: .ed25519,
+                            bytes: must(SignatureBytes([UInt8](repeating: 1, count: 64))))))
                 return [
                     [0] + ChainMessage.status(status).sszEncoded(),
                     [5] + BlockRangeRequest(first: 3, count: 32).sszEncoded(),
                     [6, 0, 1], [6, 0, 2],
                     [8] + (BuiltPayload(payload: [0xC0], witness: [0, 1])?.sszEncoded() ?? []),
+                    [9] + renewal.sszEncoded(),
+                    [10, 1] + renewal.sszEncoded().dropFirst(), [10, 255],
                 ]
             }, run: sszChain),
         FuzzTarget(
@@ -31,7 +41,7 @@ extension FuzzTarget {
 
     private static func sszChain(_ input: [UInt8], _ findings: inout Findings) {
         let bytes = Array(input.dropFirst())
-        switch (input.first ?? 0) % 9 {
+        switch (input.first ?? 0) % 11 {
         case 0: canonical(ChainMessage.self, bytes, &findings, "message")
         case 1: canonical(BlockContents.self, bytes, &findings, "contents")
         case 2: canonical(ProposedBlock.self, bytes, &findings, "proposed")
@@ -40,7 +50,23 @@ extension FuzzTarget {
         case 5: canonical(BlockRangeRequest.self, bytes, &findings, "range")
         case 6: witnessBody(bytes, &findings)
         case 7: canonical(PayloadOrder.self, bytes, &findings, "order")
-        default: canonical(BuiltPayload.self, bytes, &findings, "payload")
+        case 8: canonical(BuiltPayload.self, bytes, &findings, "payload")
+        case 9: canonical(ExecutorStatement.self, bytes, &findings, "statement")
+        default: item(bytes, &findings)
+        }
+    }
+
+    /// What a block says of operations: an item that is read is written as it was.
+    private static func item(_ bytes: [UInt8], _ findings: inout Findings) {
+        guard let kind = bytes.first,
+            let item = BlockItem(kind: kind, content: Array(bytes.dropFirst()))
+        else { return }
+        do throws(ItemFault) {
+            let read = try ChainItem(item)
+            require(read.blockItem == item, "two encodings of one item")
+            findings.note("item", "kind \(kind)")
+        } catch {
+            findings.note("item", "refused")
         }
     }
 

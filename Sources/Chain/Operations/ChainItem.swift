@@ -37,7 +37,8 @@ public enum ChainItem: Hashable, Sendable {
         }
     }
 
-    init(_ item: BlockItem) throws(ItemFault) {
+    /// Reads an item of a block.
+    public init(_ item: BlockItem) throws(ItemFault) {
         let bytes = item.content.span
         do throws(SSZError) {
             switch item.kind {
