@@ -283,7 +283,7 @@ let package = Package(
                 "RequestResponse", "Bodies", "Ping", "Node", "DriverUV", "JSONRPC", "Admin",
                 "ChoraleCLI", "Curves", "Spartan", "Execution", "Consensus", "EngineAPI", "Chain",
                 "Attestation", "Inference", "ProofSystems", "Groth16", "RemoteProving", "Subproof",
-                "ProofSystems", "Groth16", "RemoteProving", "Inference",
+                "Operations",
             ], path: "Fuzz/Targets", swiftSettings: strict),
         .executableTarget(
             name: "chorale-fuzz", dependencies: ["ChoraleBase", "FuzzTargets", argumentParser],
