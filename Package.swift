@@ -157,6 +157,11 @@ let package = Package(
             "Consensus",
             ["ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", ordered]),
 
+        // Operations that are executed once: what the chain keeps of them
+        module(
+            "Operations",
+            ["ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", ordered]),
+
         // The chain: what a validator, and whoever follows, makes of agreement and execution
         module(
             "Chain",
@@ -251,7 +256,9 @@ let package = Package(
                 "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Multistream",
                 "Noise", "Yamux", "Connection", "Identify", "Swarm", "Kademlia", "Gossipsub",
                 "RequestResponse", "Bodies", "Ping", "Node", "DriverUV", "JSONRPC", "Admin",
-                "ChoraleCLI", "Curves", "Execution", "Consensus", "EngineAPI", "Chain",
+                "ChoraleCLI", "Curves", "Execution", "Consensus", "Operations", "EngineAPI",
+                "Chain",
+                ordered,
             ], path: "Fuzz/Targets", swiftSettings: strict),
         .executableTarget(
             name: "chorale-fuzz", dependencies: ["ChoraleBase", "FuzzTargets", argumentParser],
@@ -297,6 +304,12 @@ let package = Package(
         tests("RequestResponse", ["RequestResponse", "Codec"]),
         tests("Bodies", ["Bodies", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", ordered]),
         tests("Consensus", ["Consensus", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes"]),
+        tests(
+            "Operations",
+            [
+                "Operations", "ChoraleTypes", "PeerIdentity", "Execution", "Crypto", "Codec",
+                ordered,
+            ]),
         tests(
             "Chain",
             [

@@ -35,7 +35,7 @@ public struct FuzzTarget: Sendable {
         + kademliaTargets + swarmTargets + bodyTargets + requestTargets + nodeTargets
         + adminTargets + configurationTargets + curveTargets + executionTargets + witnessTargets
         + trieTargets + contractTargets + consensusTargets + engineTargets + chainTargets
-        + rangeTargets
+        + rangeTargets + operationTargets
 }
 
 /// What one run came to, as a set of numbers: names of errors and results, and magnitudes of

@@ -1,0 +1,130 @@
+public import ChoraleBase
+public import Codec
+
+/// What quorums of validators have found of a commitment. Whoever hands it to the registry has checked the
+/// certificate or the evidence that it stands for.
+public struct OperationVerdict: Hashable, Sendable {
+    public let operation: Bytes32
+    /// Root of the commitment's content: an operation may have had another before.
+    public let commitment: Bytes32
+    public let finding: Finding
+
+    public enum Finding: Hashable, Sendable {
+        /// Committers are the addresses of those who verified the part.
+        case partCertified(UInt8, committers: [ExecutionAddress])
+        /// A proof that the commitment names is wrong.
+        case rejected
+        /// Proofs contradict each other.
+        case disputed
+        /// Everybody has judged a dispute.
+        case resolved(isUpheld: Bool)
+    }
+
+    public init(operation: Bytes32, commitment: Bytes32, _ finding: Finding) {
+        self.operation = operation
+        self.commitment = commitment
+        self.finding = finding
+    }
+}
+
+/// What a consensus block says of operations, besides what its execution logs.
+public enum OperationItem: Hashable, Sendable {
+    case renewal(LeaseRenewal)
+    case commitment(ExecutionCommitment)
+    case verdict(OperationVerdict)
+}
+
+/// A block, as far as it is about operations.
+public struct OperationBlock: Hashable, Sendable {
+    public let height: UInt64
+    /// The block's own beacon value.
+    public let beacon: Bytes32
+    /// In the block's order.
+    public let items: [OperationItem]
+    /// Executors that have signed what contradicts itself.
+    public let slashed: [Bytes32]
+    /// Of the operations contract, in the order of execution.
+    public let logs: [ContractLog]
+
+    public init(
+        height: UInt64, beacon: Bytes32, items: [OperationItem], slashed: [Bytes32] = [],
+        logs: [ContractLog]
+    ) {
+        self.height = height
+        self.beacon = beacon
+        self.items = items
+        self.slashed = slashed
+        self.logs = logs
+    }
+}
+
+/// Why a block that says this of operations is invalid.
+public enum OperationFault: Error, Hashable, Sendable {
+    case tooManyItems(Int, limit: Int)
+    case unknownOperation(Bytes32)
+    /// The operation is not where this could follow.
+    case wrongStatus(Bytes32, OperationStatus)
+    /// A verdict on what was committed before, or never.
+    case otherCommitment(Bytes32, commitment: Bytes32)
+    /// Not an executor that may say this now.
+    case notItsTurn(Bytes32, executor: Bytes32)
+    case unknownExecutor(Bytes32)
+    case badSignature(Bytes32, executor: Bytes32)
+    case price(UInt128, fee: UInt128)
+    case outputSize(UInt64, limit: UInt64)
+    case partCount(Int, limit: Int)
+    /// A part has no proof that its kind wants, or one that it does not know.
+    case proofTypes(part: Int)
+    case unknownPart(Int, count: Int)
+    case partCertifiedTwice(Bytes32, part: Int)
+    /// A part is certified by more than a set has members.
+    case tooManyCommitters(Int)
+    /// The contract has settled what is not certified, or otherwise than it is.
+    case settlement(Bytes32)
+    case log(ContractLogError)
+}
+
+/// What has changed: for those who watch.
+public enum OperationChange: Hashable, Sendable {
+    case requested(Bytes32)
+    /// No executor will be drawn for it. Its fee can be had back when it expires.
+    case ignored(Bytes32, IgnoredReason)
+    case elected(Bytes32, executors: [Bytes32])
+    case renewed(Bytes32, progress: UInt16)
+    case committed(Bytes32, executor: Bytes32)
+    case partCertified(Bytes32, part: UInt8)
+    case certified(Bytes32)
+    /// A commitment was wrong; another executor may commit.
+    case rejected(Bytes32, executor: Bytes32)
+    case frozen(Bytes32)
+    case upheld(Bytes32)
+    case settled(Bytes32)
+    case expired(Bytes32)
+    case executorJoined(Bytes32)
+    /// What it paid is given back.
+    case executorRefused(Bytes32)
+    case executorLeft(Bytes32)
+    case executorSlashed(Bytes32)
+
+    public enum IgnoredReason: Hashable, Sendable {
+        case unknownKind(UInt16)
+        /// Input, ttl or fee are not within what its kind allows.
+        case kindLimits
+        case requesterHasTooMany
+        /// There are as many as there may be, and none of them pays less.
+        case full
+        /// It was taken, and gave way to one that pays more.
+        case outbid
+    }
+}
+
+/// Ether that goes back to whoever bonded it.
+public struct BondPayment: Hashable, Sendable {
+    /// Whose bond it was: lost when it is slashed before. nil for what registered nothing.
+    public let key: Bytes32?
+    public let recipient: ExecutionAddress
+    /// In gwei.
+    public let amount: UInt64
+    /// First height at which it is paid.
+    public let due: UInt64
+}
