@@ -183,7 +183,6 @@ let package = Package(
                 "ChoraleBase", "Crypto", "Codec", "ChoraleTypes", "Operations", "ProofSystems",
                 "Inference",
             ]),
-
         // The chain: what a validator, and whoever follows, makes of agreement and execution
         module(
             "Chain",
@@ -283,7 +282,7 @@ let package = Package(
                 "RequestResponse", "Bodies", "Ping", "Node", "DriverUV", "JSONRPC", "Admin",
                 "ChoraleCLI", "Curves", "Spartan", "Execution", "Consensus", "EngineAPI", "Chain",
                 "Attestation", "Inference", "ProofSystems", "Groth16", "RemoteProving", "Subproof",
-                "Operations",
+                "Operations", ordered,
             ], path: "Fuzz/Targets", swiftSettings: strict),
         .executableTarget(
             name: "chorale-fuzz", dependencies: ["ChoraleBase", "FuzzTargets", argumentParser],
@@ -340,6 +339,12 @@ let package = Package(
             [
                 "OperationKinds", "Operations", "Inference", "ProofSystems", "ChoraleTypes",
                 "Crypto", "Codec",
+            ]),
+        tests(
+            "Operations",
+            [
+                "Operations", "ChoraleTypes", "PeerIdentity", "Execution", "Crypto", "Codec",
+                ordered,
             ]),
         tests(
             "Chain",

@@ -101,7 +101,7 @@ public struct ExecutionCommitmentContent: Hashable, Sendable {
 public struct ExecutionCommitment: Hashable, Sendable {
     /// Largest encoding, in bytes: about 14 KiB.
     public static let encodedSizeMax =
-        8 + 192 + ExecutionCommitmentContent.partsMax * (4 + PartCommitment.encodedSizeMax)
+        8 + 188 + ExecutionCommitmentContent.partsMax * (4 + PartCommitment.encodedSizeMax)
         + 5 + ConsensusBounds.signatureSizeMax
 
     public let content: ExecutionCommitmentContent

@@ -1,0 +1,167 @@
+import ChoraleBase
+import ChoraleTypes
+import Codec
+import Crypto
+import OrderedCollections
+import PeerIdentity
+
+@testable import Operations
+
+/// A registry's surroundings: eight executors, two kinds, and shorthands for what happens.
+enum Fixture {
+    static let network = NetworkDigest([1, 2, 3, 4])!
+    static let keys: [IdentityKey] = (0..<8).map { index in
+        IdentityKey(
+            ed25519Seed: SecretBytes(copying: [UInt8](repeating: UInt8(index + 1), count: 32)))
+    }
+    static let ether: UInt128 = 1_000_000_000_000_000_000
+
+    static func address(_ number: Int) -> ExecutionAddress {
+        ExecutionAddress([UInt8](repeating: UInt8(truncatingIfNeeded: number), count: 20))!
+    }
+
+    static func root(_ name: String) -> Bytes32 { SHA256.hash(Array(name.utf8)) }
+    static func key(_ index: Int) -> Bytes32 {
+        guard case .ed25519(let key) = keys[index].publicKey else {
+            preconditionFailure("Ed25519")
+        }
+        return key
+    }
+
+    /// Kind 7 is proven, kind 8 is judged by a committee.
+    static let kinds: [KindRecord] = [
+        try! KindRecord(
+            number: 7, capability: 0, policy: .proof, isDeterministic: true, proofTypes: [64, 65],
+            inputSizeMax: 1 << 20, outputSizeMax: 1 << 16, partsMax: 16, ttlMin: 20, ttlMax: 1000,
+            feeMin: 1000),
+        try! KindRecord(
+            number: 8, capability: 1, policy: .committee, isDeterministic: false, proofTypes: [],
+            inputSizeMax: 0, outputSizeMax: 100, partsMax: 1),
+    ]
+    static let parameters = try! OperationParameters(network: network, kinds: kinds)
+
+    static func registration(
+        _ index: Int, recipient: ExecutionAddress? = nil, gwei: UInt64 = 2_000_000_000,
+        capabilities: [UInt8] = [0, 1], signedBy signer: Int? = nil
+    ) -> ExecutorRegistration {
+        ExecutorRegistration(
+            signing: ExecutorMessage(
+                key: key(index), recipient: recipient ?? address(100 + index),
+                capabilities: Capabilities(capabilities), amount: gwei),
+            with: keys[signer ?? index], network: network)
+    }
+
+    static func request(
+        _ name: String = "op", requester: Int = 1, kind: UInt16 = 7, inputSize: UInt64 = 1000,
+        expiry: UInt64 = 70, fee: UInt128 = ether
+    ) -> OperationRequest {
+        OperationRequest(
+            operation: root(name), requester: address(requester), kind: kind,
+            inputHash: root("hash"), inputRoot: inputSize == 0 ? .zero : root("body"),
+            inputSize: inputSize, expiry: expiry, fee: fee)!
+    }
+
+    static func part(_ index: Int, types: [UInt8] = [64]) -> PartCommitment {
+        PartCommitment(
+            input: root("value \(index)"), output: root("value \(index + 1)"),
+            proofs: types.map {
+                ProofReference(type: $0, size: 5000, root: root("proof \(index)"))!
+            })!
+    }
+
+    static func commitment(
+        _ name: String = "op", by index: Int, price: UInt128 = ether / 2, size: UInt64 = 70,
+        parts: [PartCommitment] = [part(0), part(1), part(2)], signedBy signer: Int? = nil
+    ) -> ExecutionCommitment {
+        ExecutionCommitment(
+            signing: ExecutionCommitmentContent(
+                operation: root(name), executor: key(index), outputHash: root("output"),
+                outputSize: size, outputRoot: root("output body"), price: price,
+                planRoot: root("plan"), parts: parts)!,
+            with: keys[signer ?? index], network: network)
+    }
+
+    static func renewal(
+        _ name: String = "op", by index: Int, progress: UInt16, signedBy signer: Int? = nil
+    ) -> LeaseRenewal {
+        LeaseRenewal(
+            signing: LeaseRenewalContent(
+                operation: root(name), executor: key(index), progress: progress)!,
+            with: keys[signer ?? index], network: network)
+    }
+
+    // MARK: Logs
+
+    static func log(_ request: OperationRequest) -> ContractLog {
+        ContractEvent.requested(request).log
+    }
+
+    static func log(_ settlement: Settlement) -> ContractLog {
+        ContractEvent.settled(settlement.event).log
+    }
+
+    static func log(_ registration: ExecutorRegistration) -> ContractLog {
+        ContractEvent.executorRegistered(registration).log
+    }
+
+    static func exit(_ index: Int, from: ExecutionAddress? = nil) -> ContractLog {
+        ContractEvent.executorExit(key: key(index), from: from ?? address(100 + index)).log
+    }
+
+    static func word(_ address: ExecutionAddress) -> Bytes32 { Bytes32(ABIWord.encode(address))! }
+}
+
+/// A registry that blocks are applied to, one height after the other.
+struct Course {
+    var registry = OperationRegistry()
+    var height: UInt64 = 0
+    var payments: [BondPayment] = []
+
+    /// With these executors registered at height 1.
+    init(executors: Range<Int> = 0..<8) throws {
+        _ = try block(logs: executors.map { Fixture.log(Fixture.registration($0)) })
+    }
+
+    /// Applies the next block.
+    mutating func block(
+        _ items: [OperationItem] = [], slashed: [Bytes32] = [], logs: [ContractLog] = []
+    ) throws -> [OperationChange] {
+        let outcome = try registry.applying(
+            OperationBlock(
+                height: height + 1, beacon: Fixture.root("beacon \(height + 1)"), items: items,
+                slashed: slashed, logs: logs), Fixture.parameters)
+        height += 1
+        registry = outcome.registry
+        payments += outcome.payments
+        return outcome.changes
+    }
+
+    /// Applies empty blocks up to and including this height.
+    mutating func pass(to end: UInt64) throws {
+        while height < end { _ = try block() }
+    }
+
+    func operation(_ name: String = "op") -> OpenOperation? {
+        registry.operations[Fixture.root(name)]
+    }
+
+    /// Who is elected, as indices of the fixture's keys.
+    func elected(_ name: String = "op") -> [Int] {
+        operation(name)?.election?.candidates.map { candidate in
+            Fixture.keys.indices.first { Fixture.key($0) == candidate.key }!
+        } ?? []
+    }
+
+    func verdict(
+        _ finding: OperationVerdict.Finding, of name: String = "op"
+    ) -> OperationItem {
+        .verdict(
+            OperationVerdict(
+                operation: Fixture.root(name),
+                commitment: operation(name)?.commitment?.root ?? Fixture.root("none"), finding))
+    }
+
+    func certified(_ part: UInt8, by committers: [Int], of name: String = "op") -> OperationItem {
+        verdict(.partCertified(part, committers: committers.map(Fixture.address)), of: name)
+    }
+}
