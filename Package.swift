@@ -183,6 +183,7 @@ let package = Package(
                 "ChoraleBase", "Crypto", "Codec", "ChoraleTypes", "Operations", "ProofSystems",
                 "Inference",
             ]),
+
         // The chain: what a validator, and whoever follows, makes of agreement and execution
         module(
             "Chain",
