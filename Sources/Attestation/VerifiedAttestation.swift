@@ -16,6 +16,9 @@ public struct VerifiedAttestation: Hashable, Sendable {
     public let intel: IntelPlatformStatus?
     /// For SEV-SNP.
     public let product: AMDProduct?
+    /// Whether a current list of what the maker revoked was looked at. Never for Nitro, whose maker
+    /// publishes none; for SEV-SNP when the collateral has one.
+    public let isRevocationChecked: Bool
     /// In which all that was used counts; `now` lies in it.
     public let window: ValidityWindow
     /// The key that the maker vouches for: SHA-256 of the SubjectPublicKeyInfo of the PCK, VCEK, VLEK or
@@ -29,6 +32,7 @@ public struct VerifiedAttestation: Hashable, Sendable {
     init(
         identity: EnclaveIdentity, reportData: [UInt8], tcbStatus: TCBStatus?,
         advisories: [String] = [], intel: IntelPlatformStatus? = nil, product: AMDProduct? = nil,
+        isRevocationChecked: Bool,
         window: ValidityWindow, platform: Bytes32
     ) {
         self.identity = identity
@@ -37,6 +41,7 @@ public struct VerifiedAttestation: Hashable, Sendable {
         self.advisories = advisories
         self.intel = intel
         self.product = product
+        self.isRevocationChecked = isRevocationChecked
         self.window = window
         self.platform = platform
     }

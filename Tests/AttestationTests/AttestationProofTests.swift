@@ -162,6 +162,7 @@ import Testing
             $0.minimumTCB = [.genoa: AMDTCB(bytes: [1, 2, 3, 4, 5, 6, 7, 8])!]
             $0.revokedPlatforms = [Bytes32([UInt8](1...32))!, Bytes32([UInt8](0...31))!]
             $0.evaluationNumberMin = 17
+            $0.requiresAMDRevocationList = false
         }
         let bytes = rules.sszEncoded()
         #expect(try AttestationRules(ssz: bytes.span) == rules)
@@ -170,17 +171,22 @@ import Testing
         #expect(policy.acceptedStatuses == [.upToDate, .configurationNeeded])
         #expect(policy.minimumTCB == [.genoa: AMDTCB(bytes: [1, 2, 3, 4, 5, 6, 7, 8])!])
         #expect(policy.evaluationNumberMin == 17)
+        #expect(!policy.requiresAMDRevocationList)
         #expect(policy.revokedPlatforms.count == 2)
         #expect(policy.allowed == [measurement: 0...0])
 
         var revokedStatus = bytes
         revokedStatus[16] |= 1 << 6
+        var notBoolean = bytes
+        notBoolean[17] = 2
         var backwards = bytes
         backwards.replaceSubrange(0..<8, with: [UInt8](repeating: 0x7F, count: 8))
         var unsorted = bytes
         unsorted.replaceSubrange(
             (bytes.count - 64)..<bytes.count, with: bytes.suffix(32) + bytes.suffix(64).prefix(32))
-        for bad in [revokedStatus, backwards, unsorted, bytes + [0], Array(bytes.dropLast())] {
+        for bad in [
+            revokedStatus, notBoolean, backwards, unsorted, bytes + [0], Array(bytes.dropLast()),
+        ] {
             #expect(throws: SSZError.self) { _ = try AttestationRules(ssz: bad.span) }
         }
     }

@@ -154,6 +154,7 @@ struct GuestRow: Sendable, CustomTestStringConvertible {
     @Test func policyRefusesWhatTheHostDecides() throws {
         func refusal(_ change: (inout MadeGuest) -> Void) throws -> PolicyRefusal? {
             var guest = MadeGuest()
+            guest.list = MadeRevocationList(issuer: "ARK-Milan", signer: MadeGuest.rootKey)
             change(&guest)
             let attestation = try guest.verify()
             var policy = PolicyTests.policy(attestation)
@@ -168,6 +169,7 @@ struct GuestRow: Sendable, CustomTestStringConvertible {
             }
         }
         #expect(try refusal { _ in } == nil)
+        #expect(try refusal { $0.list = nil } == .revocationListMissing)
         #expect(try refusal { $0.report[0x30] = 3 } == nil)
         #expect(
             try refusal { $0.report.replaceSubrange(0x30..<0x34, with: [255, 255, 255, 255]) }

@@ -48,6 +48,14 @@ struct PlatformRow: Sendable, CustomTestStringConvertible {
         PlatformRow(
             "the platform's authority is revoked", .revoked(.platformRevocationList, index: 0)
         ) { $0.rootList.serials = [2] },
+        PlatformRow(
+            "the quote's authority is revoked, the list's is another certificate of the same",
+            .revoked(.platform, index: 1)
+        ) {
+            $0.listAuthority = $0.authority
+            $0.listAuthority?.serial = 6
+            $0.rootList.serials = [2]
+        },
         PlatformRow("the signer of statements is revoked", .revoked(.tcbInfo, index: 0)) {
             $0.rootList.serials = [4]
         },

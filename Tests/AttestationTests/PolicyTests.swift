@@ -207,6 +207,8 @@ struct PolicyVectorTests {
         let json = try AttestationVectors.named(name, folder, "vectors")
         let attestation = try AttestationVectors.verify(json, folder)
         var policy = PolicyTests.policy(attestation)
+        // None is published beside this evidence.
+        policy.requiresAMDRevocationList = false
         change(&policy)
         let now = try AttestationVectors.time(json["now"].string)
         do {
@@ -229,6 +231,9 @@ struct PolicyVectorTests {
             try refusal("milan-vcek-2", "amd") { $0.minimumTCB = [.genoa: reported!] }
                 == .productNotAllowed(.milan))
         #expect(try refusal("milan-vcek-1", "amd") == .debuggable)
+        #expect(
+            try refusal("milan-vcek-2", "amd") { $0.requiresAMDRevocationList = true }
+                == .revocationListMissing)
     }
 
     @Test func documentsMustBeRecent() throws {

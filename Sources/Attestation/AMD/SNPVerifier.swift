@@ -34,7 +34,9 @@ struct SNPVerifier {
         if report.signingKey == .chip { try checkChip(of: report, leaf: leaf, product: product) }
         return VerifiedAttestation(
             identity: .sevSNP(report), reportData: report.reportData, tcbStatus: nil,
-            product: product, window: window, platform: SHA256.hash(leaf.subjectPublicKeyInfo))
+            product: product,
+            isRevocationChecked: !collateral.revocationList.bytes.isEmpty, window: window,
+            platform: SHA256.hash(leaf.subjectPublicKeyInfo))
     }
 
     /// The chain, and the product by its root.

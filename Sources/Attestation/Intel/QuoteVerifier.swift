@@ -104,7 +104,8 @@ struct QuoteVerifier {
         }
         return VerifiedAttestation(
             identity: identity, reportData: reportData, tcbStatus: status,
-            advisories: advisories.sorted(), intel: platformStatus, window: window,
+            advisories: advisories.sorted(), intel: platformStatus,
+            isRevocationChecked: true, window: window,
             platform: SHA256.hash(chain.leaf.subjectPublicKeyInfo))
     }
 

@@ -25,6 +25,7 @@ struct NitroVerifier {
         else { throw .document(.signature) }
         return VerifiedAttestation(
             identity: .nitro(document), reportData: document.userData ?? [], tcbStatus: nil,
-            window: window, platform: SHA256.hash(chain.leaf.subjectPublicKeyInfo))
+            isRevocationChecked: false, window: window,
+            platform: SHA256.hash(chain.leaf.subjectPublicKeyInfo))
     }
 }

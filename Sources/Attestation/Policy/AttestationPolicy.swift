@@ -18,6 +18,9 @@ public struct AttestationPolicy: Hashable, Sendable {
     /// Lowest firmware of AMD's, by product; AMD publishes no status. A product that is not listed is
     /// refused.
     public var minimumTCB: [AMDProduct: AMDTCB] = [:]
+    /// Whether SEV-SNP needs a revocation list. Whoever sends evidence chooses the collateral, and would
+    /// leave out the list that names its authority.
+    public var requiresAMDRevocationList = true
     /// Oldest Nitro document that counts. Documents say when they were made; quotes and reports do not,
     /// and are as fresh as the operation that they name.
     public var documentAgeMax: Duration = .seconds(600)
@@ -63,7 +66,7 @@ public struct AttestationPolicy: Hashable, Sendable {
         guard !revokedPlatforms.contains(attestation.platform) else { throw .platformRevoked }
         switch attestation.identity {
         case .sgx, .tdx: try checkIntel(attestation, now: now)
-        case .sevSNP(let report): try checkAMD(report, product: attestation.product)
+        case .sevSNP(let report): try checkAMD(attestation, report)
         case .nitro(let document): try checkAge(of: document, now: now)
         }
     }
@@ -88,12 +91,15 @@ public struct AttestationPolicy: Hashable, Sendable {
     }
 
     private func checkAMD(
-        _ report: SNPReport, product: AMDProduct?
+        _ attestation: VerifiedAttestation, _ report: SNPReport
     ) throws(PolicyRefusal) {
+        guard attestation.isRevocationChecked || !requiresAMDRevocationList else {
+            throw .revocationListMissing
+        }
         // A report that the host asked for has report data of the host's choice.
         guard report.privilegeLevel <= 3 else { throw .requestedByHost }
-        guard let product, let minimum = minimumTCB[product] else {
-            throw .productNotAllowed(product)
+        guard let product = attestation.product, let minimum = minimumTCB[product] else {
+            throw .productNotAllowed(attestation.product)
         }
         guard let tcb = report.tcb, tcb.reaches(minimum) else { throw .firmwareTooOld }
     }
@@ -125,6 +131,7 @@ public enum PolicyRefusal: Error, Hashable, Sendable {
     case advisory(String)
     case evaluationNumber(UInt32, minimum: UInt32)
     case collateralTooOld(issued: Int64)
+    case revocationListMissing
     case requestedByHost
     case productNotAllowed(AMDProduct?)
     case firmwareTooOld

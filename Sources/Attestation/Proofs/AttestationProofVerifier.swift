@@ -104,7 +104,7 @@ extension PolicyRefusal {
         switch self {
         case .otherStatement: .notBound
         case .measurementNotAllowed, .measurementNotInForce, .debuggable, .migratable: .program
-        case .requestedByHost: .check
+        case .requestedByHost, .revocationListMissing: .check
         case .notCurrent, .platformRevoked, .statusMissing, .status, .advisory, .evaluationNumber,
             .collateralTooOld, .productNotAllowed, .firmwareTooOld, .documentTooOld,
             .documentFromTheFuture:

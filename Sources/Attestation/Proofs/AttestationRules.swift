@@ -11,6 +11,8 @@ public struct AttestationRules: Hashable, Sendable {
     public let times: ClosedRange<UInt64>
     /// A bit for each ``TCBStatus``, the lowest for ``TCBStatus/upToDate``; never the one for revoked.
     public let statuses: UInt8
+    /// ``AttestationPolicy/requiresAMDRevocationList``.
+    public let requiresAMDRevocationList: Bool
     /// ``AttestationPolicy/evaluationNumberMin``.
     public let evaluationNumberMin: UInt32
     /// ``AttestationPolicy/collateralAgeMax``, in seconds.
@@ -42,6 +44,7 @@ public struct AttestationRules: Hashable, Sendable {
             statuses |= 1 << status.rawValue
         }
         self.statuses = statuses
+        requiresAMDRevocationList = policy.requiresAMDRevocationList
         evaluationNumberMin = policy.evaluationNumberMin
         collateralAgeMax = collateralAge
         documentAgeMax = documentAge
@@ -62,6 +65,7 @@ public struct AttestationRules: Hashable, Sendable {
         ])
         policy.acceptedStatuses = Set(
             TCBStatus.allCases.filter { $0 != .revoked && statuses & 1 << $0.rawValue != 0 })
+        policy.requiresAMDRevocationList = requiresAMDRevocationList
         policy.evaluationNumberMin = evaluationNumberMin
         policy.collateralAgeMax = .seconds(Int64(collateralAgeMax))
         policy.documentAgeMax = .seconds(Int64(documentAgeMax))
@@ -77,13 +81,14 @@ public struct AttestationRules: Hashable, Sendable {
 
 extension AttestationRules: SSZContainer {
     public static let sszLayout = SSZLayout(
-        UInt64.self, UInt64.self, UInt8.self, UInt32.self, UInt32.self, UInt32.self,
+        UInt64.self, UInt64.self, UInt8.self, Bool.self, UInt32.self, UInt32.self, UInt32.self,
         SSZByteVector<24>.self, SSZList<Bytes32, 1024>.self)
 
     public func sszFields(_ fields: inout some SSZFieldVisitor) {
         fields.visit(times.lowerBound)
         fields.visit(times.upperBound)
         fields.visit(statuses)
+        fields.visit(requiresAMDRevocationList)
         fields.visit(evaluationNumberMin)
         fields.visit(collateralAgeMax)
         fields.visit(documentAgeMax)
@@ -95,6 +100,7 @@ extension AttestationRules: SSZContainer {
         let first = try fields.next(UInt64.self, in: input)
         let last = try fields.next(UInt64.self, in: input)
         statuses = try fields.next(in: input)
+        requiresAMDRevocationList = try fields.next(in: input)
         evaluationNumberMin = try fields.next(in: input)
         collateralAgeMax = try fields.next(in: input)
         documentAgeMax = try fields.next(in: input)
