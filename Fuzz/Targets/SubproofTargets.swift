@@ -1,8 +1,6 @@
 import ChoraleBase
 import ChoraleTypes
 import Codec
-import Crypto
-import PeerIdentity
 import Subproof
 
 extension FuzzTarget {
@@ -12,13 +10,13 @@ extension FuzzTarget {
             "votes on parts, certificates, evidence, committees' votes, stored rows; canonical SSZ, and "
                 + "nothing forged is verified",
             seeds: {
-                let context = Parts.context(1)
+                let context = SubproofActors.context(1)
                 let (one, other) = (
-                    Parts.vote(context, 0, .valid, by: 3),
-                    Parts.vote(context, 0, .reject(.proofFails), by: 3)
+                    SubproofActors.vote(context, 0, .valid, by: 3),
+                    SubproofActors.vote(context, 0, .reject(.proofFails), by: 3)
                 )
                 let claim = must(VoteOnProof(vote: other, proofType: 64, proofSize: 9000))
-                let outputs = [1, 2].map { Parts.committeeVote(context, UInt8($0), by: 3) }
+                let outputs = [1, 2].map { SubproofActors.committeeVote(context, UInt8($0), by: 3) }
                 let evidence: [SubProofEvidence] = [
                     .reject(must(RejectEvidence(claim))),
                     .falseVerdict(FalseVerdictEvidence(claim)),
@@ -26,8 +24,8 @@ extension FuzzTarget {
                     .outputEquivocation(must(OutputEquivocation(outputs[0], outputs[1]))),
                 ]
                 let certificates = [
-                    must(Parts.certificate(context, 0, accepts: true, .first, 0..<3)),
-                    must(Parts.certificate(context, 0, accepts: false, .everyone, 0..<3)),
+                    must(SubproofActors.certificate(context, 0, accepts: true, .first, 0..<3)),
+                    must(SubproofActors.certificate(context, 0, accepts: false, .everyone, 0..<3)),
                 ]
                 let rows = [
                     SubproofRow(height: 5, content: .voteIntent(one.content)),
@@ -37,7 +35,7 @@ extension FuzzTarget {
                     + certificates.map { [1] + $0.sszEncoded() }
                     + evidence.map { [2] + $0.sszEncoded() }
                     + [[3] + outputs[0].sszEncoded()]
-                    + [[4] + must(Parts.fastPath(context, .first, 0..<3)).sszEncoded()]
+                    + [[4] + must(SubproofActors.fastPath(context, .first, 0..<3)).sszEncoded()]
                     + rows.map { [5] + $0.key + $0.value }
             }, run: sszSubproofs),
         FuzzTarget(
@@ -50,14 +48,14 @@ extension FuzzTarget {
 
     private static func sszSubproofs(_ input: [UInt8], _ findings: inout Findings) {
         let bytes = Array(input.dropFirst())
-        let context = Parts.context(1)
+        let context = SubproofActors.context(1)
         switch (input.first ?? 0) % 6 {
         case 0:
             canonical(SubProofVote.self, bytes, &findings, "vote")
             // Seeds carry no signature, and nobody here can make one.
             guard let vote = try? SubProofVote(ssz: bytes.span) else { return }
             let check: Void? = try? vote.verify(
-                validators: Parts.validators, network: Parts.network)
+                validators: SubproofActors.validators, network: SubproofActors.network)
             require(check == nil, "a forged vote is verified")
         case 1:
             canonical(SubProofCertificate.self, bytes, &findings, "certificate")
@@ -68,7 +66,7 @@ extension FuzzTarget {
                 require(certificate.vote(of: vote.validator) == vote, "another vote")
             }
             do throws(CertificateError) {
-                try certificate.verify(rule: context.rules[0], network: Parts.network)
+                try certificate.verify(rule: context.rules[0], network: SubproofActors.network)
                 require(false, "a forged certificate is verified")
             } catch {
                 findings.note("certificate", error)
@@ -77,14 +75,14 @@ extension FuzzTarget {
             canonical(SubProofEvidence.self, bytes, &findings, "evidence")
             guard let evidence = try? SubProofEvidence(ssz: bytes.span) else { return }
             let check: Void? = try? evidence.verifySignatures(
-                validators: Parts.validators, network: Parts.network)
+                validators: SubproofActors.validators, network: SubproofActors.network)
             require(check == nil, "forged evidence is verified")
         case 3: canonical(CommitteeVote.self, bytes, &findings, "committee vote")
         case 4:
             canonical(FastPathCertificate.self, bytes, &findings, "fast path")
             guard let certificate = try? FastPathCertificate(ssz: bytes.span) else { return }
             let check: Void? = try? certificate.verify(
-                rule: Parts.committee(1).rules[0], network: Parts.network)
+                rule: SubproofActors.committee(1).rules[0], network: SubproofActors.network)
             require(check == nil, "a forged certificate is verified")
         default:
             let key = Array(bytes.prefix(SubproofRow.keySize))
@@ -124,7 +122,7 @@ extension FuzzTarget {
             limits.guardEntriesMax = 64
             limits.proverBurst = 6
             limits.rejecterBurst = 2
-            return SubproofPool(localKey: Parts.keyBytes[0], limits: limits)
+            return SubproofPool(localKey: SubproofActors.keyBytes[0], limits: limits)
         }
     }
 
@@ -228,20 +226,21 @@ extension FuzzTarget {
         switch program.below(16) {
         case 0:
             let number = program.below(6)
-            let context = number < 4 ? Parts.context(number) : Parts.committee(number)
+            let context =
+                number < 4 ? SubproofActors.context(number) : SubproofActors.committee(number)
             life.contexts[number] = context
             return .commitmentIncluded(context.expiring(life.time.instant))
-        case 1: return .operationClosed(Parts.operation(program.below(6)))
+        case 1: return .operationClosed(SubproofActors.operation(program.below(6)))
         case 2...5: return vote(&program)
         case 6:
             // Most of the votes that a quorum needs, at once.
-            let context = Parts.context(program.below(4))
+            let context = SubproofActors.context(program.below(4))
             let part = program.below(context.rules.count)
             let rule = context.rules[part]
             let tranche = program.chance(1, in: 2) ? Tranche.first : .everyone
             let accepts = program.chance(2, in: 3) || tranche != .everyone
             let members = rule.order.members(of: tranche).prefix(20 + program.below(21))
-            let certificate = Parts.certificate(
+            let certificate = SubproofActors.certificate(
                 context, part, accepts: accepts, tranche, members.map(\.position).sorted())
             guard let certificate else { return nil }
             let verified = try? VerifiedSubProofCertificate(trusting: certificate, rule: rule)
@@ -265,35 +264,36 @@ extension FuzzTarget {
         case 10:
             guard !life.requests.isEmpty else { return nil }
             switch life.requests.remove(at: program.below(life.requests.count)) {
-            case .vote(let content): return .signed(Parts.vote(content, by: 0))
+            case .vote(let content): return .signed(SubproofActors.vote(content, by: 0))
             case .committeeVote(let content):
-                return .committeeSigned(Parts.committeeVote(content, by: 0))
+                return .committeeSigned(SubproofActors.committeeVote(content, by: 0))
             }
         case 11:
-            let context = Parts.committee(4 + program.below(2))
+            let context = SubproofActors.committee(4 + program.below(2))
             return .committeeVoteReceived(
                 VerifiedCommitteeVote(
-                    trusting: Parts.committeeVote(
+                    trusting: SubproofActors.committeeVote(
                         context, UInt8(program.below(3)), by: program.below(41))))
         case 12:
             return .executed(
-                operation: Parts.operation(4 + program.below(2)),
-                outputHash: program.chance(3, in: 4) ? Parts.output(UInt8(program.below(2))) : nil)
+                operation: SubproofActors.operation(4 + program.below(2)),
+                outputHash: program.chance(3, in: 4)
+                    ? SubproofActors.output(UInt8(program.below(2))) : nil)
         case 13:
-            let context = Parts.context(program.below(4))
+            let context = SubproofActors.context(program.below(4))
             let part = UInt16(program.below(5))
-            let output = Parts.output(UInt8(program.below(2)))
+            let output = SubproofActors.output(UInt8(program.below(2)))
             if program.chance(1, in: 3) {
                 return .proofFinal(operation: context.operation, part: part, output: output)
             }
             return .attested(
                 operation: context.operation, part: part, output: output,
-                enclave: Parts.output(UInt8(program.below(12))))
+                enclave: SubproofActors.output(UInt8(program.below(12))))
         case 14:
-            let context = Parts.committee(4 + program.below(2))
+            let context = SubproofActors.committee(4 + program.below(2))
             let rule = context.rules[0]
             let members = rule.order.members(of: .first).prefix(20 + program.below(13))
-            let certificate = Parts.fastPath(
+            let certificate = SubproofActors.fastPath(
                 context, program.chance(1, in: 2) ? .first : .everyone,
                 members.map(\.position).sorted())
             let verified = certificate.flatMap {
@@ -313,22 +313,22 @@ extension FuzzTarget {
     }
 
     private static func vote(_ program: inout Program) -> SubproofInput {
-        let context = Parts.context(program.below(4))
+        let context = SubproofActors.context(program.below(4))
         let verdicts: [SubProofVerdict] = [
             .valid, .valid, .valid, .reject(.proofFails), .reject(.malformed),
         ]
-        let vote = Parts.vote(
+        let vote = SubproofActors.vote(
             context, program.below(5), verdicts[program.below(5)], by: program.below(41))
         return program.chance(7, in: 8)
             ? .voteReceived(VerifiedSubProofVote(trusting: vote)) : .voteEarly(vote)
     }
 
     private static func evidence(_ program: inout Program) -> SubproofInput? {
-        let context = Parts.context(program.below(4))
+        let context = SubproofActors.context(program.below(4))
         let part = program.below(4)
         let voter = program.below(41)
-        let valid = Parts.vote(context, part, .valid, by: voter)
-        let reject = Parts.vote(context, part, .reject(.otherStatement), by: voter)
+        let valid = SubproofActors.vote(context, part, .valid, by: voter)
+        let reject = SubproofActors.vote(context, part, .reject(.otherStatement), by: voter)
         let size: UInt64 = program.chance(7, in: 8) ? 9000 : 9001
         let evidence: SubProofEvidence? =
             switch program.below(4) {
@@ -341,129 +341,10 @@ extension FuzzTarget {
             case 2: VerdictEquivocation(valid, reject).map { .equivocation($0) }
             default:
                 OutputEquivocation(
-                    Parts.committeeVote(Parts.committee(4), 0, by: voter),
-                    Parts.committeeVote(Parts.committee(4), 1, by: voter)
+                    SubproofActors.committeeVote(SubproofActors.committee(4), 0, by: voter),
+                    SubproofActors.committeeVote(SubproofActors.committee(4), 1, by: voter)
                 ).map { .outputEquivocation($0) }
             }
         return evidence.map { .evidenceReceived(VerifiedSubProofEvidence(trusting: $0)) }
-    }
-
-    /// Forty validators, so that there are some whom no first tranche asks, and six operations.
-    private enum Parts {
-        static let network = must(NetworkDigest([7, 7, 7, 7]))
-        static let keyBytes = (0..<40).map { index in
-            BodyDescription.producer(
-                of: IdentityKey(
-                    ed25519Seed: SecretBytes(copying: SHA256.hash([UInt8(index), 0x5B]))))
-        }
-        static let validators = must(
-            try? ValidatorSet(keyBytes.map { Validator(key: $0, stake: 1) }))
-        static let signature = must(SignatureBytes([UInt8](repeating: 1, count: 64)))
-        private static let contexts = (0..<4).map { number in
-            must(
-                OperationContext(
-                    operation: operation(number), height: UInt64(5 + number),
-                    validators: validators, beacon: SHA256.hash([1]), outputHash: output(0),
-                    method: .parts(
-                        (0...number).map { part in
-                            must(
-                                PartContext(
-                                    proof: SHA256.hash([2, UInt8(number), UInt8(part)]),
-                                    proofType: 64, proofSize: 9000,
-                                    prover: SHA256.hash([3, UInt8(number / 2)]),
-                                    output: output(0)))
-                        }), expiresAt: .zero))
-        }
-        private static let committees = (4..<6).map { number in
-            must(
-                OperationContext(
-                    operation: operation(number), height: UInt64(5 + number),
-                    validators: validators, beacon: SHA256.hash([1]), outputHash: output(0),
-                    method: .committee, expiresAt: .zero))
-        }
-
-        static func context(_ number: Int) -> OperationContext { contexts[number] }
-        static func committee(_ number: Int) -> OperationContext { committees[max(4, number) - 4] }
-        static func operation(_ number: Int) -> Bytes32 { SHA256.hash([4, UInt8(number)]) }
-        static func output(_ number: UInt8) -> Bytes32 { SHA256.hash([5, number]) }
-
-        static func vote(_ content: SubProofVoteContent, by validator: Int) -> SubProofVote {
-            SubProofVote(
-                content: content, validator: ValidatorIndex(validator), scheme: .ed25519,
-                signature: signature)
-        }
-
-        /// A part that the operation does not have gets a proof that nobody made.
-        static func vote(
-            _ context: OperationContext, _ part: Int, _ verdict: SubProofVerdict, by validator: Int
-        ) -> SubProofVote {
-            guard case .parts(let parts) = context.method else { fatalError("no parts") }
-            let proof = part < parts.count ? parts[part].proof : SHA256.hash([6])
-            let id = must(
-                SubProofID(operation: context.operation, part: UInt16(part), proof: proof))
-            return vote(
-                SubProofVoteContent(
-                    id: id, validatorsRoot: context.validators.root, verdict: verdict),
-                by: validator)
-        }
-
-        static func committeeVote(
-            _ content: CommitteeVoteContent, by validator: Int
-        ) -> CommitteeVote {
-            CommitteeVote(
-                content: content, validator: ValidatorIndex(validator), scheme: .ed25519,
-                signature: signature)
-        }
-
-        static func committeeVote(
-            _ context: OperationContext, _ output: UInt8, by validator: Int
-        ) -> CommitteeVote {
-            committeeVote(
-                CommitteeVoteContent(
-                    operation: context.operation, validatorsRoot: context.validators.root,
-                    outputHash: self.output(output)), by: validator)
-        }
-
-        private static func bits(_ positions: some Sequence<Int>) -> ValidatorBits {
-            var bits = must(ValidatorBits(count: validators.count))
-            for position in positions { bits[position] = true }
-            return bits
-        }
-
-        static func certificate(
-            _ context: OperationContext, _ part: Int, accepts: Bool, _ tranche: Tranche,
-            _ positions: some Collection<Int>
-        ) -> SubProofCertificate? {
-            let vote = vote(context, part, .valid, by: 0)
-            return SubProofCertificate(
-                id: vote.id, validatorsRoot: validators.root,
-                verdict: accepts
-                    ? .valid
-                    : .reject([RejectReason](repeating: .proofFails, count: positions.count)),
-                tranche: tranche, scheme: .ed25519, signers: bits(positions),
-                signatures: [SignatureBytes](repeating: signature, count: positions.count))
-        }
-
-        static func fastPath(
-            _ context: OperationContext, _ tranche: Tranche, _ positions: some Collection<Int>
-        ) -> FastPathCertificate? {
-            FastPathCertificate(
-                content: committeeVote(context, 0, by: 0).content, tranche: tranche,
-                scheme: .ed25519, signers: bits(positions),
-                signatures: [SignatureBytes](repeating: signature, count: positions.count))
-        }
-    }
-}
-
-extension OperationContext {
-    /// The same with five minutes from now on.
-    fileprivate func expiring(_ now: MonotonicInstant) -> OperationContext {
-        guard
-            let context = OperationContext(
-                operation: operation, height: height, validators: validators, beacon: beacon,
-                outputHash: outputHash, method: method,
-                expiresAt: now.advanced(by: .seconds(300)))
-        else { fatalError("the same context") }
-        return context
     }
 }

@@ -106,10 +106,14 @@ public struct SubProofVoteChecker {
     public mutating func verify(
         _ vote: SubProofVote, validators: ValidatorSet
     ) throws(SubProofSignatureError) {
-        let message =
-            messages[vote.content] ?? vote.content.signedMessage(network: network)
-        if messages.count >= Self.contentsMax { messages.removeAll(keepingCapacity: true) }
-        messages[vote.content] = message
+        let message: [UInt8]
+        if let known = messages[vote.content] {
+            message = known
+        } else {
+            message = vote.content.signedMessage(network: network)
+            if messages.count >= Self.contentsMax { messages.removeAll(keepingCapacity: true) }
+            messages[vote.content] = message
+        }
         try validators.check(
             root: vote.content.validatorsRoot, vote.signature, scheme: vote.scheme,
             by: vote.validator, message: message)

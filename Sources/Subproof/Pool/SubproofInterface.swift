@@ -49,7 +49,7 @@ public struct OperationContext: Sendable {
     public let outputHash: Bytes32
     public let method: Method
     /// When the operation's ttl ends, as well as this node's clock can tell.
-    public let expiresAt: MonotonicInstant
+    public var expiresAt: MonotonicInstant
     /// Who is asked and how many must agree: for each part, or once for a committee.
     public let rules: [QuorumRule]
 

@@ -50,8 +50,9 @@ extension SubproofPool {
     mutating func certify(
         _ index: Int, _ part: Int, _ now: MonotonicInstant, _ outputs: inout [SubproofOutput]
     ) {
-        let state = operations[index].parts[part]
-        if let held = state.heldCertificate, !state.isContested {
+        if let held = operations[index].parts[part].heldCertificate,
+            !operations[index].parts[part].isContested
+        {
             operations[index].parts[part].heldCertificate = nil
             adopt(held, index, part, now, &outputs)
         }
@@ -59,7 +60,8 @@ extension SubproofPool {
         counters.certificatesMade += 1
         adopt(certificate, index, part, now, &outputs)
         // Everybody who hears the votes makes one. Whom the part asks first says so first.
-        let rank = operations[index].local.flatMap { state.rule.order.rank(of: $0) }
+        let order = operations[index].parts[part].rule.order
+        let rank = operations[index].local.flatMap { order.rank(of: $0) }
         let delay = timing.publicationStep * min(rank ?? .max, timing.publicationStepsMax)
         operations[index].parts[part].certificateDueAt = now.advanced(by: delay)
         publishCertificates(index, now, &outputs)

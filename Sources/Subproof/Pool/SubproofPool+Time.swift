@@ -8,7 +8,7 @@ extension SubproofPool {
         for operation in operations {
             next = earliest(next, operation.context.expiresAt)
             next = earliest(next, operation.resendAt)
-            if let expandsAt = expandsAt(operation) { next = earliest(next, expandsAt) }
+            next = earliest(next, expandsAt(operation.openedAt, operation.tranche))
             next = earliest(next, operation.retryAt)
             next = earliest(next, operation.publishAt)
             next = earliest(next, operation.committee?.finalAt)
@@ -16,10 +16,12 @@ extension SubproofPool {
         return next
     }
 
-    private func expandsAt(_ operation: OperationState) -> MonotonicInstant? {
-        switch operation.tranche {
-        case .first: operation.openedAt.advanced(by: timing.expansionInterval)
-        case .second: operation.openedAt.advanced(by: timing.expansionInterval * 2)
+    private func expandsAt(
+        _ openedAt: MonotonicInstant, _ tranche: Tranche
+    ) -> MonotonicInstant? {
+        switch tranche {
+        case .first: openedAt.advanced(by: timing.expansionInterval)
+        case .second: openedAt.advanced(by: timing.expansionInterval * 2)
         case .everyone: nil
         }
     }
@@ -31,7 +33,9 @@ extension SubproofPool {
                 remove(index, &outputs)
                 continue
             }
-            while let expandsAt = expandsAt(operations[index]), expandsAt <= now {
+            while let expandsAt = expandsAt(operations[index].openedAt, operations[index].tranche),
+                expandsAt <= now
+            {
                 expand(index, now, &outputs)
             }
             if let retryAt = operations[index].retryAt, retryAt <= now {

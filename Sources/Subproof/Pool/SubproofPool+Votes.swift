@@ -11,13 +11,14 @@ extension SubproofPool {
         case .failure(.unknownOperation): return .early
         case .failure(let reason): return .drop(reason)
         case .success(let (index, part)):
-            let state = operations[index].parts[part]
-            guard let validator = state.rule.validators[vote.validator] else {
+            // In place: for each of thousands of votes a second a copy would be a tenth of the work.
+            guard let validator = operations[index].context.validators[vote.validator] else {
                 return .drop(.unknownValidator)
             }
             guard vote.scheme == validator.key.scheme else { return .drop(.otherScheme) }
-            switch state.judge(vote) {
-            case .counted, .noted, .contradiction: return .verify(state.rule)
+            switch operations[index].parts[part].judge(vote) {
+            case .counted, .noted, .contradiction:
+                return .verify(operations[index].parts[part].rule)
             case .duplicate: return .drop(.duplicate)
             case .notAsked: return .drop(.notAsked)
             }
@@ -118,11 +119,11 @@ extension SubproofPool {
         }
         // Who is asked in any case is heard in any case: a third that rejects everything cannot crowd out
         // the others.
-        let rule = operations[index].parts[part].rule
-        let circle = min(operations[index].parts[part].tranche, .second)
-        guard voteCount < limits.votesMax || rule.order.isAsked(vote.validator, in: circle) else {
-            return drop(.memory, &outputs)
-        }
+        guard
+            voteCount < limits.votesMax
+                || operations[index].parts[part].rule.order.isAsked(
+                    vote.validator, in: min(operations[index].parts[part].tranche, .second))
+        else { return drop(.memory, &outputs) }
         let own = operations[index].parts[part].ownVerdict
         let isMuted = signers.isMuted(validator: key, now)
         // A reject that our own verifier contradicts sends nobody anywhere.
