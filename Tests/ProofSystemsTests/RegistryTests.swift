@@ -1,4 +1,5 @@
 import ChoraleBase
+import Codec
 import Crypto
 import ProofSystems
 import Testing
