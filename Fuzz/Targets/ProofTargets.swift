@@ -172,12 +172,14 @@ extension FuzzTarget {
         let inputs = CircuitVerifier.boundInputs(of: circuit)
         let receipt = statement(.groth16RISCZero, prover: 0)
         let journal = receipt.binding.bytes + receipt.input.bytes + receipt.output.bytes
-        let selector = preparedReceiptKey?.selector ?? 0
+        guard let key = preparedReceiptKey else { return [] }
         var seal: [UInt8] = []
-        seal.appendBigEndian(selector)
+        seal.appendBigEndian(key.selector)
+        let claim = RISCZeroClaim(imageID: receipt.key.program, journal: journal.span)
+        let claimInputs = key.inputs(claim).flatMap(\.bytes)
         return [
             [0] + UnitSetup.proof(of: inputs) + inputs,
-            [1] + seal + UnitSetup.proof(of: inputs) + journal,
+            [1] + seal + UnitSetup.proof(of: claimInputs) + journal,
         ]
     }
 

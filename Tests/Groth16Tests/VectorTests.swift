@@ -95,6 +95,27 @@ struct ProofVectors {
         }
     }
 
+    /// A bit in each word, and in the words between, of one proof of each system.
+    @Test func sp1BitFlips() throws {
+        let file = try Vectors.json("\(Self.folder)/sp1/proofs.json")
+        let names: Set = ["sp1-v6.1.0-groth16-4388a21c-1", "sp1-v6.1.0-plonk-5a093a2f-1"]
+        let entries = try file["vectors"].array.filter { names.contains(try $0["name"].string) }
+        #expect(entries.count == 2)
+        for entry in entries {
+            let key = try sp1Key(entry)
+            let proof = try entry["proof"].hex
+            let values = try entry["public_values"].hex
+            let program = try bytes32(entry["program_vkey"])
+            for index in stride(from: 0, to: proof.count, by: 13) {
+                var changed = proof
+                changed[index] ^= 1 << UInt8(index % 8)
+                #expect(throws: SP1Fault.self, "\(key.release.system), byte \(index)") {
+                    try key.verify(changed.span, publicValues: values.span, program: program)
+                }
+            }
+        }
+    }
+
     /// What must be said of the variants whose fault is in one place.
     private static let sp1Reasons = [
         ("bad-public-values-byte", "equation"), ("bad-public-values-longer", "equation"),

@@ -40,6 +40,7 @@ final class MockProofNode: Sendable {
     private let vices: [Path: Vice]
     private let proving: Proving
     private let eventStreamsCutOff: Int
+    private let eventStreamsStalled: Int
     private struct State {
         var requests: [Bytes32: ContinuousClock.Instant] = [:]
         var eventStreamCount = 0
@@ -48,13 +49,17 @@ final class MockProofNode: Sendable {
     }
     private let state = Mutex(State())
 
-    /// - Parameter eventStreamsCutOff: how many streams of events end before anything is said on them.
+    /// - Parameters:
+    ///   - eventStreamsCutOff: how many streams of events end before anything is said on them.
+    ///   - eventStreamsStalled: on how many nothing is said for ever.
     init(
-        proving: Proving = .takes(.zero), vices: [Path: Vice] = [:], eventStreamsCutOff: Int = 0
+        proving: Proving = .takes(.zero), vices: [Path: Vice] = [:], eventStreamsCutOff: Int = 0,
+        eventStreamsStalled: Int = 0
     ) throws {
         self.proving = proving
         self.vices = vices
         self.eventStreamsCutOff = eventStreamsCutOff
+        self.eventStreamsStalled = eventStreamsStalled
         listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -244,7 +249,10 @@ final class MockProofNode: Sendable {
         write(
             connection,
             [UInt8]("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n: hello\n\n".utf8))
-        guard index > eventStreamsCutOff, let root = root(text) else { return }
+        while index <= eventStreamsStalled, !isStopped, isOpen(connection) { usleep(10_000) }
+        guard index > max(eventStreamsCutOff, eventStreamsStalled), let root = root(text) else {
+            return
+        }
         while !isStopped, isOpen(connection) {
             if case .fails(let reason) = proving {
                 let data = """

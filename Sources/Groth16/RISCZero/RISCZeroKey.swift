@@ -117,7 +117,9 @@ public struct RISCZeroKey: Sendable {
         }
     }
 
-    func inputs(_ claim: RISCZeroClaim) -> [Scalar<BN254.Order>] {
+    /// The circuit's public inputs for a claim: halves of the control root and of the claim, and the
+    /// control ID.
+    public func inputs(_ claim: RISCZeroClaim) -> [Scalar<BN254.Order>] {
         controlInputs + Self.halves(claim.digest) + [controlIDInput]
     }
 
