@@ -165,7 +165,8 @@ final class ChainHost {
             default: fatalError("property broken: something else on the topic of votes")
             }
         case .block: signature = (try? ProposedBlock(ssz: bytes.span))?.proposal.signature
-        case .evidence, .transaction: return
+        // Of others, or signed by an executor, which this is not.
+        case .evidence, .transaction, .executor: return
         }
         require(
             signature.map(signatures.contains) ?? false, "what is not signed by its files leaves")
