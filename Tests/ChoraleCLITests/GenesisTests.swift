@@ -176,12 +176,12 @@ import Testing
         plan.alloc = try AllocFile.accounts(path)
         let network = try plan.network()
         #expect(network.stateRoot != first.stateRoot)
-        #expect(network.chain?.accounts.count == 16)
+        #expect(network.chain?.accounts.count == 17)
         // A whole genesis file brings contracts that are there already, and accounts that must agree.
         plan.alloc = try AllocFile.accounts(scratch.path + "/net/genesis.json")
         #expect(try plan.network().stateRoot == first.stateRoot)
         plan.seed = 2
-        #expect(try plan.network().chain?.accounts.count == 25)
+        #expect(try plan.network().chain?.accounts.count == 26)
         plan.alloc[10].entry.balance = .one
         #expect(throws: Failure.self) { try plan.network() }
         let bad = try scratch.file("bad.json", #"{"alloc": {"0x12": {}}}"#)

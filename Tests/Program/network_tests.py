@@ -35,8 +35,8 @@ class NetworkTests(ProgramTest):
         for name in ("digest", "shortDigest", "stateRoot", "blockHash", "blockId", "genesisTime"):
             self.assertEqual(told[name], made[name], name)
         self.assertEqual((told["blockSeconds"], told["epochBlocks"], told["chainId"]), (2, 7, 99))
-        # Ten accounts and five contracts.
-        self.assertEqual(told["accounts"], 15)
+        # Ten accounts and six contracts.
+        self.assertEqual(told["accounts"], 16)
         self.assertEqual(len(told["validators"]), 3)
         text = chorale("network", self.path("net")).output
         self.assertIn(made["digest"], text)
@@ -99,8 +99,8 @@ class NetworkTests(ProgramTest):
         networks = [chorale("network", self.path(name), "--json").document
                     for name in ("first", "second")]
         self.assertEqual(networks[0], networks[1])
-        # Five contracts and the one account; no key that the ceremony made.
-        self.assertEqual((networks[0]["accounts"], networks[0]["chainId"]), (6, 7357))
+        # Six contracts and the one account; no key that the ceremony made.
+        self.assertEqual((networks[0]["accounts"], networks[0]["chainId"]), (7, 7357))
         self.assertEqual(sorted(one["stake"] for one in networks[0]["validators"]),
                          [7, 32_000_000_000, 32_000_000_000])
         keys = [one["publicKey"] for one in networks[0]["validators"]]
