@@ -68,7 +68,7 @@ extension Gossipsub {
             trafficClass: options.trafficClass ?? parameters.trafficClass,
             deadline: now.instant.advanced(by: options.lifetime ?? parameters.lifetime),
             phase: .accepted(at: now.instant))
-        // Announced, for now: the outcome waits for its receipt.
+        // Taken for announced while it is being sent, so that its outcome comes after this receipt.
         message.publication = StoredMessage.Publication(id: id, isAnnounced: true)
         let index = store.insert(message)
         seen.insert(key, .valid, now: now.instant)

@@ -43,7 +43,7 @@ struct SignerBook {
 
     // MARK: Budgets
 
-    /// When one more proof of the prover may be verified: nil for now, which it then was charged for.
+    /// When one more proof of the prover may be verified; nil: at once, and the prover is charged for it.
     mutating func charge(prover: Bytes32, _ now: MonotonicInstant) -> MonotonicInstant? {
         Self.charge(
             prover, &proverBudgets, limits.proverBurst, limits.proverInterval, limits.signersMax,

@@ -92,7 +92,7 @@ extension SubproofPool {
         for (key, lane) in postponed { queue.add(key, to: lane) }
     }
 
-    /// When the work may be done; nil for now.
+    /// When the work may be done; nil: at once.
     private mutating func charge(
         _ index: Int, _ state: PartState, _ lane: WorkQueue.Lane, _ now: MonotonicInstant
     ) -> MonotonicInstant? {
