@@ -115,12 +115,7 @@ extension BLS12381 {
             guard flags == 0xC0, x.isZero else { throw .compressedFlags(offset: offset) }
             return .infinity
         }
-        guard let y = (x.squared() * x + G1Shape.b).squareRoot() else {
-            throw .notOnCurve(offset: offset)
-        }
-        // The larger of y and p − y is the one above (p − 1)/2. No point has y = 0.
-        let isLarger = (-y).canonical < y.canonical
-        let point = G1(knownX: x, knownY: isLarger == (flags & 0x20 != 0) ? y : -y)
+        let point = try G1(x: x, isLarger: flags & 0x20 != 0, at: offset)
         guard G1Shape.isInSubgroup(point) else { throw .notInSubgroup(offset: offset) }
         return point
     }

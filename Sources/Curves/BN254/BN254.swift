@@ -80,15 +80,15 @@ public enum BN254: Sendable {
 
 extension BN254 {
     static func decodeG1(_ bytes: Span<UInt8>, at offset: Int) throws(CurveError) -> G1 {
-        let x = try decodeFp(bytes, at: offset)
-        let y = try decodeFp(bytes, at: offset + Fp.size)
+        let x = try Fp(decoding: bytes, at: offset)
+        let y = try Fp(decoding: bytes, at: offset + Fp.size)
         guard let point = G1(x: x, y: y) else { throw .notOnCurve(offset: offset) }
         return point
     }
 
     static func decodeG2(_ bytes: Span<UInt8>, at offset: Int) throws(CurveError) -> G2 {
-        let x = try decodeFp2(bytes, at: offset)
-        let y = try decodeFp2(bytes, at: offset + 2 * Fp.size)
+        let x = try Fp2<BN254>(decoding: bytes, at: offset)
+        let y = try Fp2<BN254>(decoding: bytes, at: offset + 2 * Fp.size)
         guard let point = G2(x: x, y: y) else { throw .notOnCurve(offset: offset) }
         guard G2Shape.isInSubgroup(point) else { throw .notInSubgroup(offset: offset) }
         return point
@@ -100,21 +100,5 @@ extension BN254 {
         point.x.append(to: &bytes)
         point.y.append(to: &bytes)
         return bytes
-    }
-
-    private static func decodeFp(_ bytes: Span<UInt8>, at offset: Int) throws(CurveError) -> Fp {
-        guard let element = Fp(bytes, at: offset) else {
-            throw .coordinateNotBelowPrime(offset: offset)
-        }
-        return element
-    }
-
-    private static func decodeFp2(
-        _ bytes: Span<UInt8>, at offset: Int
-    ) throws(CurveError) -> Fp2<BN254> {
-        // The imaginary part comes first.
-        let c1 = try decodeFp(bytes, at: offset)
-        let c0 = try decodeFp(bytes, at: offset + Fp.size)
-        return Fp2(c0, c1)
     }
 }

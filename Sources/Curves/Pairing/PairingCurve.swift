@@ -116,6 +116,17 @@ extension PairingCurve {
     static func pairingProduct(_ terms: consuming [PairingTerm<Self>]) -> Fp12<Self> {
         terms.isEmpty ? .one : finalExponentiation(millerLoop(terms))
     }
+
+    /// The same of points that may be infinity, which pairs to one.
+    static func pairingProduct(
+        of pairs: some Sequence<(AffinePoint<G1Shape>, AffinePoint<G2Shape>)>
+    ) -> Fp12<Self> {
+        var terms: [PairingTerm<Self>] = []
+        for (p, q) in pairs where !p.isInfinity && !q.isInfinity {
+            terms.append(PairingTerm(p, q))
+        }
+        return pairingProduct(terms)
+    }
 }
 
 extension Array where Element == Int8 {

@@ -35,8 +35,8 @@ extension BLS12381: ProofCurve {
                 affine = .infinity
                 return
             }
-            let x = try BLS12381.coordinate(flags.bytes.span, at: 0, origin: offset)
-            let y = try BLS12381.coordinate(flags.bytes.span, at: 48, origin: offset)
+            let x = try Fp(decoding: flags.bytes.span, at: 0, origin: offset)
+            let y = try Fp(decoding: flags.bytes.span, at: Fp.size, origin: offset)
             guard let point = G1(x: x, y: y), !point.isInfinity else {
                 throw .notOnCurve(offset: offset)
             }
@@ -51,7 +51,7 @@ extension BLS12381: ProofCurve {
 
         public var uncompressed: [UInt8] {
             guard !isInfinity else { return [0x40] + [UInt8](repeating: 0, count: 95) }
-            return BLS12381.encode([affine.x, affine.y])
+            return Fp.encode([affine.x, affine.y])
         }
     }
 
@@ -81,14 +81,12 @@ extension BLS12381: ProofCurve {
                 affine = .infinity
                 return
             }
-            var parts: [Fp] = []
-            for index in 0..<4 {
-                parts.append(
-                    try BLS12381.coordinate(flags.bytes.span, at: 48 * index, origin: offset))
+            let x = try Fp2<BLS12381>(decoding: flags.bytes.span, at: 0, origin: offset)
+            let y = try Fp2<BLS12381>(
+                decoding: flags.bytes.span, at: 2 * Fp.size, origin: offset)
+            guard let point = G2(x: x, y: y), !point.isInfinity else {
+                throw .notOnCurve(offset: offset)
             }
-            guard let point = G2(x: Fp2(parts[1], parts[0]), y: Fp2(parts[3], parts[2])),
-                !point.isInfinity
-            else { throw .notOnCurve(offset: offset) }
             guard G2Shape.isInSubgroup(point) else { throw .notInSubgroup(offset: offset) }
             affine = point
         }
@@ -100,20 +98,15 @@ extension BLS12381: ProofCurve {
                 affine = .infinity
                 return
             }
-            let c1 = try BLS12381.coordinate(flags.bytes.span, at: 0, origin: offset)
-            let c0 = try BLS12381.coordinate(flags.bytes.span, at: 48, origin: offset)
-            let x = Fp2<BLS12381>(c0, c1)
-            guard let y = (x.squared() * x + G2Shape.b).squareRoot() else {
-                throw .notOnCurve(offset: offset)
-            }
-            let point = G2(knownX: x, knownY: y.isLarger == flags.isLarger ? y : -y)
+            let x = try Fp2<BLS12381>(decoding: flags.bytes.span, at: 0, origin: offset)
+            let point = try G2(x: x, isLarger: flags.isLarger, at: offset)
             guard G2Shape.isInSubgroup(point) else { throw .notInSubgroup(offset: offset) }
             affine = point
         }
 
         public var uncompressed: [UInt8] {
             guard !isInfinity else { return [0x40] + [UInt8](repeating: 0, count: 191) }
-            return BLS12381.encode([affine.x.c1, affine.x.c0, affine.y.c1, affine.y.c0])
+            return Fp.encode([affine.x.c1, affine.x.c0, affine.y.c1, affine.y.c0])
         }
     }
 
@@ -124,19 +117,14 @@ extension BLS12381: ProofCurve {
     public static var targetOne: Target { Target(value: .one) }
 
     public static func sum(_ terms: [(point: Point1, scalar: Scalar<Order>)]) -> Point1 {
-        Point1(
-            MultiScalar.sum(
-                of: terms.map {
-                    ScalarProduct(point: $0.point.affine, scalar: $0.scalar.canonical)
-                }
-            ).affine)
+        let products = terms.map {
+            ScalarProduct(point: $0.point.affine, scalar: $0.scalar.canonical)
+        }
+        return Point1(MultiScalar.sum(of: products).affine)
     }
 
     public static func pairingProduct(_ pairs: [(Point1, Point2)]) -> Target {
-        // Infinity pairs to one.
-        let terms = pairs.filter { !$0.0.isInfinity && !$0.1.isInfinity }
-        return Target(
-            value: pairingProduct(terms.map { PairingTerm($0.0.affine, $0.1.affine) }))
+        Target(value: pairingProduct(of: pairs.lazy.map { ($0.0.affine, $0.1.affine) }))
     }
 
     /// Splits the three flag bits from a point's bytes.
@@ -152,21 +140,5 @@ extension BLS12381: ProofCurve {
             !isInfinity || bytes.allSatisfy({ $0 == 0 })
         else { throw .compressedFlags(offset: offset) }
         return (isInfinity, isLarger, bytes)
-    }
-
-    private static func coordinate(
-        _ bytes: Span<UInt8>, at offset: Int, origin: Int
-    ) throws(CurveError) -> Fp {
-        guard let element = Fp(bytes, at: offset) else {
-            throw .coordinateNotBelowPrime(offset: origin + offset)
-        }
-        return element
-    }
-
-    private static func encode(_ coordinates: [Fp]) -> [UInt8] {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(48 * coordinates.count)
-        for coordinate in coordinates { coordinate.append(to: &bytes) }
-        return bytes
     }
 }

@@ -38,11 +38,8 @@ extension BN254: ProofCurve {
                 affine = .infinity
                 return
             }
-            let x = try BN254.decodeX(flags.x.span, at: 0, origin: offset)
-            guard let y = (x.squared() * x + G1Shape.b).squareRoot() else {
-                throw .notOnCurve(offset: offset)
-            }
-            affine = G1(knownX: x, knownY: y.isLarger == isLarger ? y : -y)
+            let x = try Fp(decoding: flags.x.span, at: 0, origin: offset)
+            affine = try G1(x: x, isLarger: isLarger, at: offset)
         }
 
         public var uncompressed: [UInt8] { BN254.encode(affine) }
@@ -88,24 +85,14 @@ extension BN254: ProofCurve {
                 affine = .infinity
                 return
             }
-            let c1 = try BN254.decodeX(flags.x.span, at: 0, origin: offset)
-            let c0 = try BN254.decodeX(flags.x.span, at: Fp.size, origin: offset)
-            let x = Fp2<BN254>(c0, c1)
-            guard let y = (x.squared() * x + G2Shape.b).squareRoot() else {
-                throw .notOnCurve(offset: offset)
-            }
-            let point = G2(knownX: x, knownY: y.isLarger == isLarger ? y : -y)
+            let x = try Fp2<BN254>(decoding: flags.x.span, at: 0, origin: offset)
+            let point = try G2(x: x, isLarger: isLarger, at: offset)
             guard G2Shape.isInSubgroup(point) else { throw .notInSubgroup(offset: offset) }
             affine = point
         }
 
         public var uncompressed: [UInt8] {
-            var bytes: [UInt8] = []
-            bytes.reserveCapacity(g2Size)
-            for coordinate in [affine.x.c1, affine.x.c0, affine.y.c1, affine.y.c0] {
-                coordinate.append(to: &bytes)
-            }
-            return bytes
+            Fp.encode([affine.x.c1, affine.x.c0, affine.y.c1, affine.y.c0])
         }
     }
 
@@ -116,19 +103,14 @@ extension BN254: ProofCurve {
     public static var targetOne: Target { Target(value: .one) }
 
     public static func sum(_ terms: [(point: Point1, scalar: Scalar<Order>)]) -> Point1 {
-        Point1(
-            MultiScalar.sum(
-                of: terms.map {
-                    ScalarProduct(point: $0.point.affine, scalar: $0.scalar.canonical)
-                }
-            ).affine)
+        let products = terms.map {
+            ScalarProduct(point: $0.point.affine, scalar: $0.scalar.canonical)
+        }
+        return Point1(MultiScalar.sum(of: products).affine)
     }
 
     public static func pairingProduct(_ pairs: [(Point1, Point2)]) -> Target {
-        // Infinity pairs to one.
-        let terms = pairs.filter { !$0.0.isInfinity && !$0.1.isInfinity }
-        return Target(
-            value: pairingProduct(terms.map { PairingTerm($0.0.affine, $0.1.affine) }))
+        Target(value: pairingProduct(of: pairs.lazy.map { ($0.0.affine, $0.1.affine) }))
     }
 
     /// Splits gnark's two flag bits from a compressed point; `isLarger` is nil for infinity.
@@ -147,41 +129,4 @@ extension BN254: ProofCurve {
         default: throw .compressedFlags(offset: offset)
         }
     }
-
-    private static func decodeX(
-        _ bytes: Span<UInt8>, at offset: Int, origin: Int
-    ) throws(CurveError) -> Fp {
-        guard let element = Fp(bytes, at: offset) else {
-            throw .coordinateNotBelowPrime(offset: origin + offset)
-        }
-        return element
-    }
-}
-
-extension Field4 {
-    /// Whether the element is above its negative, as an integer.
-    var isLarger: Bool { (-self).canonical < canonical }
-}
-
-extension Field6 {
-    /// Whether the element is above its negative, as an integer.
-    var isLarger: Bool { (-self).canonical < canonical }
-}
-
-extension Fp2 where Base: PrimeField, Base.Words: ComparableLimbs {
-    /// Whether the element is above its negative: by the imaginary part, and by the real part when that
-    /// is zero.
-    var isLarger: Bool {
-        let (own, negated) = c1.isZero ? (c0, -c0) : (c1, -c1)
-        return negated.canonical.isBelow(own.canonical)
-    }
-}
-
-/// Limbs that say which of two is below the other.
-protocol ComparableLimbs: LimbArray {
-    func isBelow(_ other: Self) -> Bool
-}
-
-extension Limbs: ComparableLimbs {
-    func isBelow(_ other: Self) -> Bool { self < other }
 }
