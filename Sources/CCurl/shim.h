@@ -18,8 +18,11 @@ struct chorale_request {
     /* Seconds without a byte after which the transfer ends; 0: never. */
     long idle_seconds;
     size_t answer_max;
-    /* Asked several times a second; ends the transfer by something else than 0. */
+    /* Asked whenever something happened or the handle was woken up; ends the transfer by something
+       else than 0. */
     int (*is_cancelled)(void *);
+    /* Told when there is a handle for curl_multi_wakeup, from any thread, and when it will be gone. */
+    void (*under_way)(void *, CURLM *handle, int is_under_way);
     /* Given each piece of the answer in place of collecting it, if not NULL; ends the transfer by
        something else than 0. */
     int (*received)(void *, long status, const char *bytes, size_t count);
@@ -60,11 +63,23 @@ static size_t chorale_request_received(char *bytes, size_t one, size_t count, vo
     return count;
 }
 
-static int chorale_request_progress(void *context, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+/* What curl_easy_perform does, but that another thread can wake it up. */
+static CURLcode chorale_request_transfer(struct chorale_request *request, CURLM *multi)
 {
-    struct chorale_request *request = context;
-    (void) a; (void) b; (void) c; (void) d;
-    return request->is_cancelled(request->context);
+    for (;;) {
+        /* After `under_way`, so that whoever cancels from here on wakes up the poll. */
+        if (request->is_cancelled(request->context) != 0) return CURLE_ABORTED_BY_CALLBACK;
+        int running = 0;
+        CURLMcode failure = curl_multi_perform(multi, &running);
+        if (failure == CURLM_OK && running == 0) {
+            int left = 0;
+            CURLMsg *message = curl_multi_info_read(multi, &left);
+            return message == NULL ? CURLE_FAILED_INIT : message->data.result;
+        }
+        if (failure == CURLM_OK) failure = curl_multi_poll(multi, NULL, 0, 1000, NULL);
+        if (failure != CURLM_OK)
+            return failure == CURLM_OUT_OF_MEMORY ? CURLE_OUT_OF_MEMORY : CURLE_FAILED_INIT;
+    }
 }
 
 /* Thread-safe, and to be called once before the others. */
@@ -75,6 +90,11 @@ static inline int chorale_request_perform(struct chorale_request *request)
 {
     CURL *easy = curl_easy_init();
     if (easy == NULL) return CURLE_OUT_OF_MEMORY;
+    CURLM *multi = curl_multi_init();
+    if (multi == NULL) {
+        curl_easy_cleanup(easy);
+        return CURLE_OUT_OF_MEMORY;
+    }
     request->easy = easy;
     struct curl_slist *fields = NULL;
     /* Not worth a round trip. */
@@ -100,16 +120,20 @@ static inline int chorale_request_perform(struct chorale_request *request)
     }
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, chorale_request_received);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, request);
-    curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, chorale_request_progress);
-    curl_easy_setopt(easy, CURLOPT_XFERINFODATA, request);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, request->error);
-    CURLcode code = curl_easy_perform(easy);
+    CURLcode code = CURLE_FAILED_INIT;
+    if (curl_multi_add_handle(multi, easy) == CURLM_OK) {
+        request->under_way(request->context, multi, 1);
+        code = chorale_request_transfer(request, multi);
+        request->under_way(request->context, multi, 0);
+    }
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &request->status);
     if (code != CURLE_OK && request->error[0] == 0)
         strncpy(request->error, curl_easy_strerror(code), sizeof request->error - 1);
     curl_slist_free_all(fields);
+    curl_multi_remove_handle(multi, easy);
     curl_easy_cleanup(easy);
+    curl_multi_cleanup(multi);
     request->easy = NULL;
     return (int) code;
 }

@@ -1,6 +1,5 @@
 import CCurl
 import Glibc
-import Synchronization
 
 /// Why nobody answered a request.
 public enum HTTPClientError: Error, Hashable, Sendable {
@@ -25,16 +24,6 @@ extension HTTPClientError: CustomStringConvertible {
 /// Asks other servers, on the calling thread.
 public enum HTTPClient {
     private static let isReady = chorale_curl_start() == 0
-
-    /// Ends requests of other threads.
-    public final class Cancellation: Sendable {
-        private let flag = Atomic(false)
-
-        public init() {}
-
-        public var isCancelled: Bool { flag.load(ordering: .relaxed) }
-        public func cancel() { flag.store(true, ordering: .relaxed) }
-    }
 
     /// What is sent.
     public struct Request: Hashable, Sendable {
@@ -145,6 +134,15 @@ public enum HTTPClient {
             guard let context else { return 0 }
             let transfer = Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
             return transfer.cancellation?.isCancelled == true ? 1 : 0
+        }
+        raw.under_way = { context, handle, isUnderWay in
+            guard let context, let handle else { return }
+            let transfer = Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
+            if isUnderWay != 0 {
+                transfer.cancellation?.began(handle)
+            } else {
+                transfer.cancellation?.ended(handle)
+            }
         }
         if received != nil {
             raw.received = { context, status, bytes, count in

@@ -43,8 +43,7 @@ final class HTTPTraffic: @unchecked Sendable {
 
     let handler: any HTTPHandler
     private let limits: HTTPServer.Limits
-    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-    private let wakeUp: UnsafeMutablePointer<pthread_cond_t>
+    private let condition = Condition()
     private var isOpen = true
     private var waiting: [HTTPExchange] = []
     private var connections: [OpaquePointer: Connection] = [:]
@@ -54,26 +53,9 @@ final class HTTPTraffic: @unchecked Sendable {
     init(_ limits: HTTPServer.Limits, _ handler: any HTTPHandler) {
         self.limits = limits
         self.handler = handler
-        mutex = .allocate(capacity: 1)
-        wakeUp = .allocate(capacity: 1)
-        // Fails only for want of memory.
-        precondition(
-            pthread_mutex_init(mutex, nil) == 0 && pthread_cond_init(wakeUp, nil) == 0,
-            "threads need locks")
     }
 
-    deinit {
-        pthread_cond_destroy(wakeUp)
-        pthread_mutex_destroy(mutex)
-        wakeUp.deallocate()
-        mutex.deallocate()
-    }
-
-    private func locked<Result>(_ body: () -> Result) -> Result {
-        pthread_mutex_lock(mutex)
-        defer { pthread_mutex_unlock(mutex) }
-        return body()
-    }
+    private func locked<Result>(_ body: () -> Result) -> Result { condition.locked(body) }
 
     var counters: HTTPCounters { locked { counts } }
 
@@ -122,7 +104,7 @@ final class HTTPTraffic: @unchecked Sendable {
             // Suspended before a worker can see it, so that it is resumed after.
             MHD_suspend_connection(exchange.connection)
             waiting.append(exchange)
-            pthread_cond_broadcast(wakeUp)
+            condition.broadcast()
             return true
         }
         return isQueued ? .YES : send(Self.stopping)
@@ -158,7 +140,7 @@ final class HTTPTraffic: @unchecked Sendable {
     private func take() -> HTTPExchange? {
         locked {
             // There are never more than connections.
-            while isOpen, waiting.isEmpty { pthread_cond_wait(wakeUp, mutex) }
+            while isOpen, waiting.isEmpty { condition.wait() }
             return isOpen ? waiting.removeFirst() : nil
         }
     }
@@ -169,10 +151,7 @@ final class HTTPTraffic: @unchecked Sendable {
     func watchClock() {
         while true {
             let isOver = locked {
-                var time = timespec()
-                clock_gettime(CLOCK_REALTIME, &time)
-                time.tv_sec += 1
-                if isOpen { pthread_cond_timedwait(wakeUp, mutex, &time) }
+                if isOpen { _ = condition.wait(until: Condition.deadline(after: .seconds(1))) }
                 let now = ContinuousClock.now
                 for (connection, state) in connections {
                     guard let deadline = state.deadline, deadline < now else { continue }
@@ -197,7 +176,7 @@ final class HTTPTraffic: @unchecked Sendable {
             let left = waiting
             waiting = []
             for exchange in left { exchange.response = Self.stopping }
-            pthread_cond_broadcast(wakeUp)
+            condition.broadcast()
             return left
         }
     }

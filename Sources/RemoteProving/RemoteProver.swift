@@ -1,6 +1,5 @@
 import ChoraleBase
 import Codec
-import Glibc
 public import HTTP
 public import ProofSystems
 
@@ -27,7 +26,8 @@ public struct RemoteProver: ProofProver {
     /// Pause before a stream that ended is opened again.
     public let retryPause: Duration
     private let registry: ProofSystemRegistry
-    private let cancellation: HTTPClient.Cancellation?
+    private let cancellation: HTTPClient.Cancellation
+    private let clock: ProverClock
 
     /// - Parameter registry: checks what comes back, if it has a verifier of the type.
     public init(
@@ -35,12 +35,23 @@ public struct RemoteProver: ProofProver {
         retryPause: Duration = .seconds(2), registry: ProofSystemRegistry,
         cancellation: HTTPClient.Cancellation? = nil
     ) {
+        self.init(
+            client: client, type: type, timeout: timeout, retryPause: retryPause,
+            registry: registry, cancellation: cancellation ?? HTTPClient.Cancellation(),
+            clock: .system)
+    }
+
+    init(
+        client: ProofNodeClient, type: ProofType, timeout: Duration, retryPause: Duration,
+        registry: ProofSystemRegistry, cancellation: HTTPClient.Cancellation, clock: ProverClock
+    ) {
         self.client = client
         self.type = type
         self.timeout = timeout
         self.retryPause = retryPause
         self.registry = registry
         self.cancellation = cancellation
+        self.clock = clock
     }
 
     public func prove(
@@ -49,7 +60,7 @@ public struct RemoteProver: ProofProver {
         guard statement.key.type == type, type.name != nil else {
             throw .unsupported(statement.key.type)
         }
-        let deadline = ContinuousClock.now + timeout
+        let deadline = clock.now() + timeout
         let expected = type.requestRoot(of: statement)
         let body = type.isChorale ? statement.sszEncoded() + witness : witness
         let root: Bytes32
@@ -75,7 +86,7 @@ public struct RemoteProver: ProofProver {
         _ root: Bytes32, until deadline: ContinuousClock.Instant
     ) throws(ProvingError) -> [UInt8] {
         while true {
-            let rest = ContinuousClock.now.duration(to: deadline)
+            let rest = clock.now().duration(to: deadline)
             guard rest > .zero else { throw .timedOut(after: timeout) }
             var isAnnounced = false
             do {
@@ -96,13 +107,8 @@ public struct RemoteProver: ProofProver {
             } catch {
                 throw .unavailable("\(error)")
             }
-            pause(min(retryPause, ContinuousClock.now.duration(to: deadline)))
+            clock.pause(min(retryPause, clock.now().duration(to: deadline)), cancellation)
         }
-    }
-
-    private func pause(_ duration: Duration) {
-        let end = ContinuousClock.now + duration
-        while ContinuousClock.now < end, cancellation?.isCancelled != true { usleep(20_000) }
     }
 
     private func provingError(_ error: ProofNodeError) -> ProvingError {
@@ -119,6 +125,16 @@ public struct RemoteProver: ProofProver {
         case .unknownType(let type): .unsupported(type)
         }
     }
+}
+
+/// What a prover waits by. Tests have one on which time passes as they say.
+struct ProverClock: Sendable {
+    let now: @Sendable () -> ContinuousClock.Instant
+    /// Lets time pass; less when it is cancelled.
+    let pause: @Sendable (Duration, HTTPClient.Cancellation) -> Void
+
+    static let system = ProverClock(
+        now: { .now }, pause: { duration, cancellation in cancellation.wait(duration) })
 }
 
 extension ProofType {

@@ -3,6 +3,7 @@ import Codec
 import Crypto
 import HTTP
 import ProofSystems
+import Synchronization
 import Testing
 
 @testable import RemoteProving
@@ -47,14 +48,15 @@ import Testing
     static func prover(
         _ node: MockProofNode, _ type: ProofType = .rethSP1,
         timeout: Duration = .seconds(60), callTime: Duration = .seconds(20),
-        cancellation: HTTPClient.Cancellation? = nil
+        retryPause: Duration = .milliseconds(50),
+        cancellation: HTTPClient.Cancellation = HTTPClient.Cancellation(),
+        clock: ProverClock = .system
     ) -> RemoteProver {
         var registry = ProofSystemRegistry()
         registry.register(MockVerifier(type: type))
         return RemoteProver(
             client: client(node, callTime: callTime), type: type, timeout: timeout,
-            retryPause: .milliseconds(50),
-            registry: registry, cancellation: cancellation)
+            retryPause: retryPause, registry: registry, cancellation: cancellation, clock: clock)
     }
 
     func outcome(_ prove: () throws(ProvingError) -> [UInt8]) -> Result<[UInt8], ProvingError> {
@@ -178,12 +180,68 @@ import Testing
         }
     }
 
-    @Test func canBeCancelled() throws {
+    /// Time that passes in pauses only.
+    final class PausedTime: Sendable {
+        private let start = ContinuousClock.now
+        private let taken = Mutex<[Duration]>([])
+
+        var pauses: [Duration] { taken.withLock { $0 } }
+
+        var clock: ProverClock {
+            ProverClock(
+                now: { self.pauses.reduce(self.start) { $0 + $1 } },
+                pause: { duration, _ in self.taken.withLock { $0.append(duration) } })
+        }
+    }
+
+    /// Streams that end at once are opened again after each pause; the last one ends at the deadline.
+    @Test func pausesUntilTheDeadline() throws {
+        let node = try MockProofNode(proving: .never, eventStreamsCutOff: 100)
+        defer { node.stop() }
+        let time = PausedTime()
+        let result = outcome { () throws(ProvingError) in
+            try Self.prover(
+                node, timeout: .seconds(100), retryPause: .seconds(30), clock: time.clock
+            ).prove(Self.statement(.rethSP1), witness: Self.witness)
+        }
+        #expect(result == .failure(.timedOut(after: .seconds(100))))
+        #expect(time.pauses == [.seconds(30), .seconds(30), .seconds(30), .seconds(10)])
+        // The request, and for each pause a stream and a question for the proof.
+        #expect(node.log.count == 9)
+    }
+
+    // MARK: Cancelled
+
+    @Test func canBeCancelledBefore() throws {
         let node = try MockProofNode(proving: .never)
         defer { node.stop() }
         let cancellation = HTTPClient.Cancellation()
         cancellation.cancel()
         let prover = Self.prover(node, timeout: .seconds(60), cancellation: cancellation)
+        #expect(throws: ProvingError.unavailable("cancelled")) {
+            _ = try prover.prove(Self.statement(.rethSP1), witness: Self.witness)
+        }
+        #expect(node.log.isEmpty)
+    }
+
+    /// Whatever it waits for, and however long it would wait: while the node says nothing to a request,
+    /// on a stream or about a proof, and in a pause.
+    @Test(
+        .timeLimit(.minutes(5)),
+        arguments: [
+            (MockProofNode.Path.request, true), (.events, true), (.proof, true), (.proof, false),
+        ]
+    )
+    func canBeCancelledMeanwhile(path: MockProofNode.Path, stalls: Bool) throws {
+        let cancellation = HTTPClient.Cancellation()
+        let node = try MockProofNode(
+            proving: .never, vices: stalls ? [path: .stalls] : [:],
+            eventStreamsCutOff: path == .proof ? 100 : 0,
+            answered: { if $0 == path { cancellation.cancel() } })
+        defer { node.stop() }
+        let prover = Self.prover(
+            node, timeout: .seconds(100_000), callTime: .seconds(100_000),
+            retryPause: .seconds(100_000), cancellation: cancellation)
         #expect(throws: ProvingError.unavailable("cancelled")) {
             _ = try prover.prove(Self.statement(.rethSP1), witness: Self.witness)
         }

@@ -45,17 +45,22 @@ final class MockProofNode: Sendable {
         var requests: [Bytes32: ContinuousClock.Instant] = [:]
         var eventStreamCount = 0
         var isStopped = false
+        /// Their threads wait for the other side, or for ``stop()``, which ends them.
+        var connections: Set<Int32> = []
         var log: [String] = []
     }
     private let state = Mutex(State())
+    private let answered: (@Sendable (Path) -> Void)?
 
     /// - Parameters:
     ///   - eventStreamsCutOff: how many streams of events end before anything is said on them.
     ///   - eventStreamsStalled: on how many nothing is said for ever.
+    ///   - answered: called when what belongs at a path was said, or when nothing will be.
     init(
         proving: Proving = .takes(.zero), vices: [Path: Vice] = [:], eventStreamsCutOff: Int = 0,
-        eventStreamsStalled: Int = 0
+        eventStreamsStalled: Int = 0, answered: (@Sendable (Path) -> Void)? = nil
     ) throws {
+        self.answered = answered
         self.proving = proving
         self.vices = vices
         self.eventStreamsCutOff = eventStreamsCutOff
@@ -93,16 +98,26 @@ final class MockProofNode: Sendable {
     var log: [String] { state.withLock { $0.log } }
 
     func stop() {
-        state.withLock { $0.isStopped = true }
+        state.withLock { state in
+            state.isStopped = true
+            for connection in state.connections { shutdown(connection, Int32(SHUT_RDWR)) }
+        }
         shutdown(listener, Int32(SHUT_RDWR))
     }
-
-    private var isStopped: Bool { state.withLock { $0.isStopped } }
 
     // MARK: HTTP
 
     private func serve(_ connection: Int32) {
-        defer { close(connection) }
+        let isStopped = state.withLock { state in
+            state.connections.insert(connection)
+            return state.isStopped
+        }
+        defer {
+            // No longer anybody else's before the number is free.
+            state.withLock { _ = $0.connections.remove(connection) }
+            close(connection)
+        }
+        if isStopped { return }
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65_536)
         while true {
@@ -153,23 +168,34 @@ final class MockProofNode: Sendable {
 
     private func act(_ path: Path, _ connection: Int32, _ virtue: () -> Void) {
         switch vices[path] {
-        case nil: virtue()
+        case nil:
+            virtue()
+            answered?(path)
         case .refuses(let status):
             send(connection, status, "{\"code\":\(status),\"message\":\"not you\"}")
-        case .stalls: while !isStopped, isOpen(connection) { usleep(10_000) }
+        case .stalls:
+            answered?(path)
+            waitForEnd(connection)
         case .trickles:
             write(
                 connection,
                 [UInt8]("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n".utf8))
-            while !isStopped, write(connection, [0x3A]) { usleep(50_000) }
+            while write(connection, [0x3A]), !waitForEnd(connection, .milliseconds(50)) {}
         case .hangsUp: break
         case .says(let bytes): send(connection, 200, bytes)
         }
     }
 
-    private func isOpen(_ connection: Int32) -> Bool {
-        var byte: UInt8 = 0
-        return recv(connection, &byte, 1, Int32(MSG_DONTWAIT | MSG_PEEK)) != 0
+    /// Waits until the other side has closed the connection, or ``stop()``; at most for a while.
+    ///
+    /// - Returns: whether it has.
+    @discardableResult
+    private func waitForEnd(_ connection: Int32, _ atMost: Duration? = nil) -> Bool {
+        // Nobody says more than a request, so that whatever comes is the end.
+        var polled = pollfd(fd: connection, events: Int16(POLLIN), revents: 0)
+        // Rounded up: never before the time has come.
+        let milliseconds = atMost.map { Int32(max(.zero, $0).wholeMilliseconds + 1) } ?? -1
+        return poll(&polled, 1, milliseconds) != 0
     }
 
     @discardableResult
@@ -249,34 +275,31 @@ final class MockProofNode: Sendable {
         write(
             connection,
             [UInt8]("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n: hello\n\n".utf8))
-        while index <= eventStreamsStalled, !isStopped, isOpen(connection) { usleep(10_000) }
+        if index <= eventStreamsStalled { waitForEnd(connection) }
         guard index > max(eventStreamsCutOff, eventStreamsStalled), let root = root(text) else {
             return
         }
-        while !isStopped, isOpen(connection) {
-            if case .fails(let reason) = proving {
-                let data = """
-                    {"new_payload_request_root":"0x\(root)","proof_type":"reth-sp1",\
-                    "reason":"\(reason)","error":"out of luck"}
-                    """
-                // Another type's event comes first, and is nobody's business here.
-                write(
-                    connection,
-                    [UInt8](
-                        "event: proof_failure\ndata: \(data.replacing("reth-sp1", with: "reth-zisk"))\n\nevent: proof_failure\ndata: \(data)\n\n"
-                            .utf8))
-                return
+        switch proving {
+        case .never: waitForEnd(connection)
+        case .fails(let reason):
+            let data = """
+                {"new_payload_request_root":"0x\(root)","proof_type":"reth-sp1",\
+                "reason":"\(reason)","error":"out of luck"}
+                """
+            // Another type's event comes first, and is nobody's business here.
+            let other = data.replacing("reth-sp1", with: "reth-zisk")
+            let events = [other, data].map { "event: proof_failure\ndata: \($0)\n\n" }
+            write(connection, [UInt8](events.joined().utf8))
+        case .takes(let duration):
+            let begun = state.withLock { $0.requests[root] }
+            // What nobody asked for never comes.
+            let rest = begun.map { ContinuousClock.now.duration(to: $0 + duration) }
+            guard !waitForEnd(connection, rest) else { return }
+            for name in ["reth-sp1", "groth16"] {
+                let data =
+                    "{\"new_payload_request_root\":\"0x\(root)\",\"proof_type\":\"\(name)\"}"
+                write(connection, [UInt8]("event: proof_complete\r\ndata: \(data)\r\n\r\n".utf8))
             }
-            if isDone(root) {
-                for name in ["reth-sp1", "groth16"] {
-                    let data =
-                        "{\"new_payload_request_root\":\"0x\(root)\",\"proof_type\":\"\(name)\"}"
-                    write(
-                        connection, [UInt8]("event: proof_complete\r\ndata: \(data)\r\n\r\n".utf8))
-                }
-                return
-            }
-            usleep(10_000)
         }
     }
 
