@@ -44,7 +44,7 @@ import Testing
             platform.enclave.replaceSubrange(
                 320..<384, with: AttestationProofVerifier.attested(statement).reportData)
             change(&platform)
-            let made = platform.made()
+            let made = try platform.made()
             var registry = ProofSystemRegistry()
             registry.register(AttestationProofVerifier(.sgx, anchors: made.anchors))
             try registry.addArtefact(artefact.span, for: .sgx)

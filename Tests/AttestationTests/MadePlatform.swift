@@ -102,7 +102,9 @@ struct MadePlatform {
     }
 
     // ECDSA has a random part, so that whatever must be the same twice is made once.
-    func made() -> (evidence: Evidence, collateral: IntelCollateral, anchors: TrustAnchors) {
+    func made() throws -> (
+        evidence: Evidence, collateral: IntelCollateral, anchors: TrustAnchors
+    ) {
         let rootBytes = root.encoding
         var anchors = TrustAnchors.pinned
         anchors.intel = SHA256.hash(rootBytes)
@@ -130,7 +132,7 @@ struct MadePlatform {
             platformRevocationListIssuerChain: .init(
                 MadeCertificate.pem([listAuthority, rootBytes]))!,
             rootRevocationList: .init(rootList.encoding)!)
-        let evidence = try! Evidence(kind: isTDX ? .tdx : .sgx, bytes: quote(chain))
+        let evidence = try Evidence(kind: isTDX ? .tdx : .sgx, bytes: quote(chain))
         return (evidence, collateral, anchors)
     }
 
@@ -214,7 +216,7 @@ struct MadePlatform {
     }
 
     func verify(now: WallTime = MadePlatform.now) throws -> VerifiedAttestation {
-        let made = made()
+        let made = try made()
         return try AttestationVerifier(anchors: made.anchors).verify(
             made.evidence, with: .intel(made.collateral), now: now)
     }

@@ -327,8 +327,8 @@ struct PlatformRow: Sendable, CustomTestStringConvertible {
         #expect(throws: row.fault) { _ = try platform.verify() }
     }
 
-    @Test func aRootOfOnesOwnIsNotPinned() {
-        let made = MadePlatform().made()
+    @Test func aRootOfOnesOwnIsNotPinned() throws {
+        let made = try MadePlatform().made()
         #expect(throws: AttestationFault.chain(.tcbInfo, .unknownRoot)) {
             _ = try AttestationVerifier().verify(
                 made.evidence, with: .intel(made.collateral), now: MadePlatform.now)

@@ -41,7 +41,7 @@ import Testing
     static let binding = ProofTests.binding
 
     @Test(arguments: Check.allCases) func everyCheckIsNeeded(check: Check) throws {
-        let forgery = Self.forgery(check)
+        let forgery = try Self.forgery(check)
         let bytes = forgery.proof.bytes
         try Verifier(shape: forgery.shape, checks: Check.all.subtracting([check])).verify(
             bytes.span, input: forgery.input, output: forgery.output, binding: Self.binding)
@@ -69,24 +69,24 @@ import Testing
         let proof: SpartanProof
     }
 
-    static func forgery(_ check: Check) -> Forgery {
+    static func forgery(_ check: Check) throws -> Forgery {
         switch check {
-        case .shapeInTranscript: shapeAfterwards()
+        case .shapeInTranscript: try shapeAfterwards()
         case .bindingInTranscript: stolen()
-        case .inputInTranscript: vectorAfterwards(section: 0, check)
-        case .outputInTranscript: vectorAfterwards(section: 1, check)
-        case .internalsInTranscript: vectorAfterwards(section: 2, check)
+        case .inputInTranscript: try vectorAfterwards(section: 0, check)
+        case .outputInTranscript: try vectorAfterwards(section: 1, check)
+        case .internalsInTranscript: try vectorAfterwards(section: 2, check)
         case .outerRoundsInTranscript: outerRoundsAfterwards()
         case .evaluationsInTranscript: evaluationsAfterwards()
         case .innerRoundsInTranscript: innerRoundsAfterwards()
-        case .inputCommitment: aboutOtherInputs()
-        case .outputCommitment: aboutOtherOutputs()
+        case .inputCommitment: try aboutOtherInputs()
+        case .outputCommitment: try aboutOtherOutputs()
         case .outerSumCheck: anyOuterRounds()
         case .innerSumCheck: anyInnerRounds()
-        case .padding: secondCommitment()
-        case .inputOpening: otherOpening(section: 0)
-        case .outputOpening: otherOpening(section: 1)
-        case .internalOpening: otherOpening(section: 2)
+        case .padding: try secondCommitment()
+        case .inputOpening: try otherOpening(section: 0)
+        case .outputOpening: try otherOpening(section: 1)
+        case .internalOpening: try otherOpening(section: 2)
         }
     }
 
@@ -108,7 +108,7 @@ import Testing
 
     /// All rounds are zero; then a coefficient of the shape is chosen that makes its value zero at the
     /// points that came out. No internal values satisfy that shape.
-    static func shapeAfterwards() -> Forgery {
+    static func shapeAfterwards() throws -> Forgery {
         func speak(_ shape: R1CS) -> (DishonestProver, matrixValue: Scalar) {
             var prover = DishonestProver(lie, without: .shapeInTranscript, shape: shape)
             prover.zeroOuter()
@@ -124,14 +124,14 @@ import Testing
         let at4 = speak(circuit(coefficient: 4)).matrixValue
         let coefficient = Scalar(3) - at3 * (at4 - at3).inverse()
         let (prover, value) = speak(circuit(coefficient: coefficient))
-        precondition(value.isZero && !prover.shape.isSatisfied(by: lie))
+        try #require(value.isZero && !prover.shape.isSatisfied(by: lie))
         return Forgery(
             shape: prover.shape, input: prover.input, output: prover.output,
             proof: prover.finish(zeroEvaluations))
     }
 
     /// All rounds are zero; then a value of one section is chosen that makes z zero at the inner point.
-    static func vectorAfterwards(section: Int, _ check: Check) -> Forgery {
+    static func vectorAfterwards(section: Int, _ check: Check) throws -> Forgery {
         let sections = [lie.inputs, lie.outputs, lie.internals]
         func speak(_ sections: [[Scalar]]) -> DishonestProver {
             let assignment = Assignment(
@@ -150,7 +150,7 @@ import Testing
         let at1 = value(speak(chosen))
         chosen[section][0] = -at0 * (at1 - at0).inverse()
         let prover = speak(chosen)
-        precondition(value(prover).isZero)
+        try #require(value(prover).isZero)
         return Forgery(
             shape: prover.shape, input: prover.input, output: prover.output,
             proof: prover.finish(zeroEvaluations))
@@ -212,9 +212,10 @@ import Testing
     // MARK: Statements about something else
 
     /// A true proof of other inputs and outputs, under the commitments of a lie.
-    static func aboutOther(_ proven: Assignment, _ statement: Assignment, _ check: Check) -> Forgery
-    {
-        precondition(circuit().isSatisfied(by: proven))
+    static func aboutOther(
+        _ proven: Assignment, _ statement: Assignment, _ check: Check
+    ) throws -> Forgery {
+        try #require(circuit().isSatisfied(by: proven))
         var prover = DishonestProver(proven, without: check, statement: statement)
         let evaluations = prover.honestOuter()
         prover.honestInner(prover.transcript.weights(evaluations))
@@ -223,13 +224,15 @@ import Testing
             proof: prover.finish(evaluations))
     }
 
-    static func aboutOtherInputs() -> Forgery {
+    static func aboutOtherInputs() throws -> Forgery {
         var statement = truth
         statement.inputs[0] += 1
-        return aboutOther(truth, statement, .inputCommitment)
+        return try aboutOther(truth, statement, .inputCommitment)
     }
 
-    static func aboutOtherOutputs() -> Forgery { aboutOther(truth, lie, .outputCommitment) }
+    static func aboutOtherOutputs() throws -> Forgery {
+        try aboutOther(truth, lie, .outputCommitment)
+    }
 
     // MARK: Equations
 
@@ -256,11 +259,11 @@ import Testing
     }
 
     /// A true statement under a commitment that nobody who knows the outputs would compute.
-    static func secondCommitment() -> Forgery {
+    static func secondCommitment() throws -> Forgery {
         var prover = DishonestProver(
             truth, without: .padding,
             sections: [truth.inputs, truth.outputs + [42], truth.internals])
-        precondition(prover.output != VectorCommitment(to: truth.outputs))
+        try #require(prover.output != VectorCommitment(to: truth.outputs))
         let evaluations = prover.honestOuter()
         prover.honestInner(prover.transcript.weights(evaluations))
         return Forgery(
@@ -269,7 +272,7 @@ import Testing
     }
 
     /// Everything is zero, and so is z at the inner point, because an opening says so.
-    static func otherOpening(section: Int) -> Forgery {
+    static func otherOpening(section: Int) throws -> Forgery {
         let check: Check = [.inputOpening, .outputOpening, .internalOpening][section]
         var prover = DishonestProver(lie, without: check)
         prover.zeroOuter()
@@ -281,7 +284,7 @@ import Testing
         openings[section][0] = 1
         let at1 = prover.value(openings)
         openings[section][0] = -at0 * (at1 - at0).inverse()
-        precondition(prover.value(openings).isZero)
+        try #require(prover.value(openings).isZero)
         return Forgery(
             shape: prover.shape, input: prover.input, output: prover.output,
             proof: prover.finish(zeroEvaluations, openings: openings))
