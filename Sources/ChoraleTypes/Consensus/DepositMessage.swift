@@ -20,11 +20,6 @@ public struct DepositMessage: Hashable, Sendable {
         self.amount = amount
     }
 
-    /// What is signed: `"chorale/deposit/1" ‖ network digest ‖ hash tree root`.
-    public func signedMessage(network: NetworkDigest) -> [UInt8] {
-        ConsensusDomain.message("chorale/deposit/1", network, hashTreeRoot)
-    }
-
     /// Whether `signature` (64 bytes of Ed25519) is the validator's.
     public func isSigned(by signature: [UInt8], network: NetworkDigest) -> Bool {
         guard
@@ -34,7 +29,8 @@ public struct DepositMessage: Hashable, Sendable {
     }
 }
 
-extension DepositMessage: SSZContainer {
+extension DepositMessage: SignedContent {
+    public static let signingDomain = "chorale/deposit/1"
     public static let sszLayout = SSZLayout(
         SSZByteVector<48>.self, Bytes32.self, UInt64.self)
 

@@ -1,6 +1,5 @@
 public import ChoraleBase
 public import Codec
-public import PeerIdentity
 
 /// What a proposer that keeps no state asks of nodes that do: the part that is signed.
 ///
@@ -30,14 +29,10 @@ public struct PayloadOrderContent: Hashable, Sendable {
         self.time = time
         self.feeRecipient = feeRecipient
     }
-
-    /// What is signed: `"chorale/payload/1" ‖ network digest ‖ hash tree root`.
-    public func signedMessage(network: NetworkDigest) -> [UInt8] {
-        ConsensusDomain.message("chorale/payload/1", network, hashTreeRoot)
-    }
 }
 
-extension PayloadOrderContent: SSZContainer {
+extension PayloadOrderContent: SignedContent {
+    public static let signingDomain = "chorale/payload/1"
     public static let sszLayout = SSZLayout(
         UInt64.self, UInt32.self, Bytes32.self, UInt64.self, SSZByteVector<20>.self)
 
@@ -72,45 +67,22 @@ public struct PayloadOrder: Hashable, Sendable {
     /// Unchecked until ``verify(validators:network:)``.
     public let signature: SignatureBytes
 
-    /// Signs `content` for the validator that has `key`.
     public init(
-        signing content: PayloadOrderContent, as proposer: ValidatorIndex, with key: IdentityKey,
-        network: NetworkDigest
+        content: PayloadOrderContent, validator: ValidatorIndex, scheme: SignatureScheme,
+        signature: SignatureBytes
     ) {
         self.content = content
-        self.proposer = proposer
-        scheme = SigningKeyBytes(key).scheme
-        signature = SignatureBytes(key.sign(content.signedMessage(network: network)))!
+        proposer = validator
+        self.scheme = scheme
+        self.signature = signature
     }
 
     public var height: UInt64 { content.height }
     public var round: UInt32 { content.round }
-
-    /// Checks the signature against the set of the height. Whose turn it is, the proposer's rotation says.
-    public func verify(
-        validators: ValidatorSet, network: NetworkDigest
-    ) throws(ConsensusSignatureError) {
-        try validators.verify(
-            signature.bytes, scheme: scheme, by: proposer,
-            message: content.signedMessage(network: network))
-    }
 }
 
-extension PayloadOrder: SSZContainer {
-    public static let sszLayout = SSZLayout(
-        PayloadOrderContent.self, ValidatorIndex.self, SignatureScheme.self, SignatureBytes.self)
+extension PayloadOrder: ConsensusSigned {
+    public static let sszLayout = signedLayout
 
-    public func sszFields(_ fields: inout some SSZFieldVisitor) {
-        fields.visit(content)
-        fields.visit(proposer)
-        fields.visit(scheme)
-        fields.visit(signature)
-    }
-
-    public init(sszFields fields: inout SSZFieldReader, in input: Span<UInt8>) throws(SSZError) {
-        content = try fields.next(in: input)
-        proposer = try fields.next(in: input)
-        scheme = try fields.next(in: input)
-        signature = try fields.next(in: input)
-    }
+    public var validator: ValidatorIndex { proposer }
 }

@@ -1,6 +1,5 @@
 public import ChoraleBase
 public import Codec
-public import PeerIdentity
 
 /// What a proposer says: the part that is signed.
 ///
@@ -28,14 +27,10 @@ public struct ProposalContent: Hashable, Sendable {
         self.validRound = validRound
         self.blockID = blockID
     }
-
-    /// What is signed: `"chorale/proposal/1" ‖ network digest ‖ hash tree root`.
-    public func signedMessage(network: NetworkDigest) -> [UInt8] {
-        ConsensusDomain.message("chorale/proposal/1", network, hashTreeRoot)
-    }
 }
 
-extension ProposalContent: SSZContainer {
+extension ProposalContent: SignedContent {
+    public static let signingDomain = "chorale/proposal/1"
     public static let sszLayout = SSZLayout(
         UInt64.self, UInt32.self, UInt32.self, Bytes32.self)
 
@@ -83,48 +78,21 @@ public struct Proposal: Hashable, Sendable {
         self.signature = signature
     }
 
-    /// Signs `content` for the validator that has `key`.
-    public init(
-        signing content: ProposalContent, as proposer: ValidatorIndex, with key: IdentityKey,
-        network: NetworkDigest
-    ) {
-        let signature = key.sign(content.signedMessage(network: network))
-        self.init(
-            content: content, proposer: proposer, scheme: SigningKeyBytes(key).scheme,
-            signature: SignatureBytes(signature)!)
-    }
-
     public var height: UInt64 { content.height }
     public var round: UInt32 { content.round }
     public var validRound: UInt32? { content.validRound }
     public var blockID: Bytes32 { content.blockID }
-
-    /// Checks the signature against the set of the proposal's height. Whose turn it is to propose is
-    /// for the consensus machine to say.
-    public func verify(
-        validators: ValidatorSet, network: NetworkDigest
-    ) throws(ConsensusSignatureError) {
-        try validators.verify(
-            signature.bytes, scheme: scheme, by: proposer,
-            message: content.signedMessage(network: network))
-    }
 }
 
-extension Proposal: SSZContainer {
-    public static let sszLayout = SSZLayout(
-        ProposalContent.self, ValidatorIndex.self, SignatureScheme.self, SignatureBytes.self)
+extension Proposal: ConsensusSigned {
+    public static let sszLayout = signedLayout
 
-    public func sszFields(_ fields: inout some SSZFieldVisitor) {
-        fields.visit(content)
-        fields.visit(proposer)
-        fields.visit(scheme)
-        fields.visit(signature)
-    }
+    public var validator: ValidatorIndex { proposer }
 
-    public init(sszFields fields: inout SSZFieldReader, in input: Span<UInt8>) throws(SSZError) {
-        content = try fields.next(in: input)
-        proposer = try fields.next(in: input)
-        scheme = try fields.next(in: input)
-        signature = try fields.next(in: input)
+    public init(
+        content: ProposalContent, validator: ValidatorIndex, scheme: SignatureScheme,
+        signature: SignatureBytes
+    ) {
+        self.init(content: content, proposer: validator, scheme: scheme, signature: signature)
     }
 }

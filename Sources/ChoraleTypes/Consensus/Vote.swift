@@ -1,6 +1,5 @@
 public import ChoraleBase
 public import Codec
-public import PeerIdentity
 
 /// Which of a round's two votes.
 public enum VoteKind: UInt8, Hashable, Sendable, CaseIterable {
@@ -52,14 +51,10 @@ public struct VoteContent: Hashable, Sendable {
         self.round = round
         self.blockID = blockID
     }
-
-    /// What is signed: `"chorale/vote/1" ‖ network digest ‖ hash tree root`.
-    public func signedMessage(network: NetworkDigest) -> [UInt8] {
-        ConsensusDomain.message("chorale/vote/1", network, hashTreeRoot)
-    }
 }
 
-extension VoteContent: SSZContainer {
+extension VoteContent: SignedContent {
+    public static let signingDomain = "chorale/vote/1"
     public static let sszLayout = SSZLayout(
         VoteKind.self, UInt64.self, UInt32.self, OptionalRoot.self)
 
@@ -101,47 +96,12 @@ public struct Vote: Hashable, Sendable {
         self.signature = signature
     }
 
-    /// Signs `content` for the validator that has `key`.
-    public init(
-        signing content: VoteContent, as validator: ValidatorIndex, with key: IdentityKey,
-        network: NetworkDigest
-    ) {
-        let signature = key.sign(content.signedMessage(network: network))
-        self.init(
-            content: content, validator: validator, scheme: SigningKeyBytes(key).scheme,
-            signature: SignatureBytes(signature)!)
-    }
-
     public var kind: VoteKind { content.kind }
     public var height: UInt64 { content.height }
     public var round: UInt32 { content.round }
     public var blockID: Bytes32? { content.blockID }
-
-    /// Checks the signature against the set of the vote's height.
-    public func verify(
-        validators: ValidatorSet, network: NetworkDigest
-    ) throws(ConsensusSignatureError) {
-        try validators.verify(
-            signature.bytes, scheme: scheme, by: validator,
-            message: content.signedMessage(network: network))
-    }
 }
 
-extension Vote: SSZContainer {
-    public static let sszLayout = SSZLayout(
-        VoteContent.self, ValidatorIndex.self, SignatureScheme.self, SignatureBytes.self)
-
-    public func sszFields(_ fields: inout some SSZFieldVisitor) {
-        fields.visit(content)
-        fields.visit(validator)
-        fields.visit(scheme)
-        fields.visit(signature)
-    }
-
-    public init(sszFields fields: inout SSZFieldReader, in input: Span<UInt8>) throws(SSZError) {
-        content = try fields.next(in: input)
-        validator = try fields.next(in: input)
-        scheme = try fields.next(in: input)
-        signature = try fields.next(in: input)
-    }
+extension Vote: ConsensusSigned {
+    public static let sszLayout = signedLayout
 }

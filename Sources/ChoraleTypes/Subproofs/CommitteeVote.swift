@@ -1,6 +1,5 @@
 public import ChoraleBase
 public import Codec
-public import PeerIdentity
 
 /// What a committee's member says of a whole operation: the part that is signed.
 ///
@@ -17,14 +16,10 @@ public struct CommitteeVoteContent: Hashable, Sendable {
         self.validatorsRoot = validatorsRoot
         self.outputHash = outputHash
     }
-
-    /// What is signed: `"chorale/committee-vote/1" ‖ network digest ‖ hash tree root`.
-    public func signedMessage(network: NetworkDigest) -> [UInt8] {
-        ConsensusDomain.message("chorale/committee-vote/1", network, hashTreeRoot)
-    }
 }
 
-extension CommitteeVoteContent: SSZContainer {
+extension CommitteeVoteContent: SetNamingContent {
+    public static let signingDomain = "chorale/committee-vote/1"
     public static let sszLayout = SSZLayout(Bytes32.self, Bytes32.self, Bytes32.self)
 
     public func sszFields(_ fields: inout some SSZFieldVisitor) {
@@ -63,47 +58,12 @@ public struct CommitteeVote: Hashable, Sendable {
         self.signature = signature
     }
 
-    /// Signs `content` for the validator that has `key`.
-    public init(
-        signing content: CommitteeVoteContent, as validator: ValidatorIndex, with key: IdentityKey,
-        network: NetworkDigest
-    ) {
-        let signature = key.sign(content.signedMessage(network: network))
-        self.init(
-            content: content, validator: validator, scheme: SigningKeyBytes(key).scheme,
-            signature: SignatureBytes(signature)!)
-    }
-
     public var operation: Bytes32 { content.operation }
     public var outputHash: Bytes32 { content.outputHash }
-
-    /// Checks the signature against the set that the content names.
-    public func verify(
-        validators: ValidatorSet, network: NetworkDigest
-    ) throws(SubProofSignatureError) {
-        try validators.check(
-            root: content.validatorsRoot, signature, scheme: scheme, by: validator,
-            message: content.signedMessage(network: network))
-    }
 }
 
-extension CommitteeVote: SSZContainer {
-    public static let sszLayout = SSZLayout(
-        CommitteeVoteContent.self, ValidatorIndex.self, SignatureScheme.self, SignatureBytes.self)
-
-    public func sszFields(_ fields: inout some SSZFieldVisitor) {
-        fields.visit(content)
-        fields.visit(validator)
-        fields.visit(scheme)
-        fields.visit(signature)
-    }
-
-    public init(sszFields fields: inout SSZFieldReader, in input: Span<UInt8>) throws(SSZError) {
-        content = try fields.next(in: input)
-        validator = try fields.next(in: input)
-        scheme = try fields.next(in: input)
-        signature = try fields.next(in: input)
-    }
+extension CommitteeVote: SubProofSigned {
+    public static let sszLayout = signedLayout
 }
 
 /// A quorum of a committee for one output: the operation is *justified*, and final when its challenge

@@ -1,6 +1,5 @@
 public import ChoraleBase
 public import Codec
-public import PeerIdentity
 
 /// What a vote on a part says: the part that is signed.
 ///
@@ -17,14 +16,10 @@ public struct SubProofVoteContent: Hashable, Sendable {
         self.validatorsRoot = validatorsRoot
         self.verdict = verdict
     }
-
-    /// What is signed: `"chorale/subproof-vote/1" ‖ network digest ‖ hash tree root`.
-    public func signedMessage(network: NetworkDigest) -> [UInt8] {
-        ConsensusDomain.message("chorale/subproof-vote/1", network, hashTreeRoot)
-    }
 }
 
-extension SubProofVoteContent: SSZContainer {
+extension SubProofVoteContent: SetNamingContent {
+    public static let signingDomain = "chorale/subproof-vote/1"
     public static let sszLayout = SSZLayout(
         SubProofID.self, Bytes32.self, SubProofVerdict.self)
 
@@ -64,28 +59,8 @@ public struct SubProofVote: Hashable, Sendable {
         self.signature = signature
     }
 
-    /// Signs `content` for the validator that has `key`.
-    public init(
-        signing content: SubProofVoteContent, as validator: ValidatorIndex, with key: IdentityKey,
-        network: NetworkDigest
-    ) {
-        let signature = key.sign(content.signedMessage(network: network))
-        self.init(
-            content: content, validator: validator, scheme: SigningKeyBytes(key).scheme,
-            signature: SignatureBytes(signature)!)
-    }
-
     public var id: SubProofID { content.id }
     public var verdict: SubProofVerdict { content.verdict }
-
-    /// Checks the signature against the set that ``SubProofVoteContent/validatorsRoot`` names.
-    public func verify(
-        validators: ValidatorSet, network: NetworkDigest
-    ) throws(SubProofSignatureError) {
-        try validators.check(
-            root: content.validatorsRoot, signature, scheme: scheme, by: validator,
-            message: content.signedMessage(network: network))
-    }
 }
 
 /// Checks votes one after the other, and makes the bytes that many of them sign only once.
@@ -142,21 +117,6 @@ extension ValidatorSet {
     }
 }
 
-extension SubProofVote: SSZContainer {
-    public static let sszLayout = SSZLayout(
-        SubProofVoteContent.self, ValidatorIndex.self, SignatureScheme.self, SignatureBytes.self)
-
-    public func sszFields(_ fields: inout some SSZFieldVisitor) {
-        fields.visit(content)
-        fields.visit(validator)
-        fields.visit(scheme)
-        fields.visit(signature)
-    }
-
-    public init(sszFields fields: inout SSZFieldReader, in input: Span<UInt8>) throws(SSZError) {
-        content = try fields.next(in: input)
-        validator = try fields.next(in: input)
-        scheme = try fields.next(in: input)
-        signature = try fields.next(in: input)
-    }
+extension SubProofVote: SubProofSigned {
+    public static let sszLayout = signedLayout
 }

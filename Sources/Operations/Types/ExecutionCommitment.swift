@@ -1,7 +1,6 @@
 public import ChoraleBase
-public import ChoraleTypes
+import ChoraleTypes
 public import Codec
-public import PeerIdentity
 
 /// A proof that is somewhere else: named, not carried.
 ///
@@ -90,11 +89,6 @@ public struct ExecutionCommitmentContent: Hashable, Sendable {
         self.planRoot = planRoot
         self.parts = parts
     }
-
-    /// What is signed: `"chorale/commitment/1" ‖ network digest ‖ hash tree root`.
-    public func signedMessage(network: NetworkDigest) -> [UInt8] {
-        OperationDomain.message("chorale/commitment/1", network, hashTreeRoot)
-    }
 }
 
 /// An executor's signed commitment, which a block carries.
@@ -111,21 +105,6 @@ public struct ExecutionCommitment: Hashable, Sendable {
     public init(content: ExecutionCommitmentContent, signature: ExecutorSignature) {
         self.content = content
         self.signature = signature
-    }
-
-    /// - Precondition: `key` is Ed25519.
-    public init(
-        signing content: ExecutionCommitmentContent, with key: IdentityKey, network: NetworkDigest
-    ) {
-        self.init(
-            content: content,
-            signature: ExecutorSignature(content.signedMessage(network: network), by: key))
-    }
-
-    public func isSigned(network: NetworkDigest) -> Bool {
-        OperationDomain.isSigned(
-            content.signedMessage(network: network), by: content.executor,
-            scheme: signature.scheme, signature.bytes.bytes)
     }
 }
 
@@ -173,7 +152,8 @@ extension PartCommitment: SSZContainer {
     }
 }
 
-extension ExecutionCommitmentContent: SSZContainer {
+extension ExecutionCommitmentContent: ExecutorContent {
+    public static let signingDomain = "chorale/commitment/1"
     public static let sszLayout = SSZLayout(
         Bytes32.self, Bytes32.self, Bytes32.self, UInt64.self, Bytes32.self, UInt128.self,
         Bytes32.self, SSZList<PartCommitment, 64>.self)
@@ -206,17 +186,6 @@ extension ExecutionCommitmentContent: SSZContainer {
     }
 }
 
-extension ExecutionCommitment: SSZContainer {
-    public static let sszLayout = SSZLayout(
-        ExecutionCommitmentContent.self, ExecutorSignature.self)
-
-    public func sszFields(_ fields: inout some SSZFieldVisitor) {
-        fields.visit(content)
-        fields.visit(signature)
-    }
-
-    public init(sszFields fields: inout SSZFieldReader, in input: Span<UInt8>) throws(SSZError) {
-        content = try fields.next(in: input)
-        signature = try fields.next(in: input)
-    }
+extension ExecutionCommitment: ExecutorSigned {
+    public static let sszLayout = signedLayout
 }

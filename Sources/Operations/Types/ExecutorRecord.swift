@@ -40,11 +40,6 @@ public struct ExecutorMessage: Hashable, Sendable {
         self.capabilities = capabilities
         self.amount = amount
     }
-
-    /// What is signed: `"chorale/executor/1" ‖ network digest ‖ hash tree root`.
-    public func signedMessage(network: NetworkDigest) -> [UInt8] {
-        OperationDomain.message("chorale/executor/1", network, hashTreeRoot)
-    }
 }
 
 /// A registration as the contract's event tells it. Its signature is unchecked until ``isSigned(network:)``.
@@ -80,9 +75,7 @@ public struct ExecutorRegistration: Hashable, Sendable {
     }
 
     public func isSigned(network: NetworkDigest) -> Bool {
-        OperationDomain.isSigned(
-            message.signedMessage(network: network), by: message.key, scheme: .ed25519,
-            signature.bytes)
+        message.isSigned(by: message.key, signature.bytes, network: network)
     }
 }
 
@@ -105,7 +98,8 @@ extension ExecutorRecord: SSZContainer {
     }
 }
 
-extension ExecutorMessage: SSZContainer {
+extension ExecutorMessage: SignedContent {
+    public static let signingDomain = "chorale/executor/1"
     public static let sszLayout = SSZLayout(
         Bytes32.self, ExecutionAddress.self, Capabilities.self, UInt64.self)
 

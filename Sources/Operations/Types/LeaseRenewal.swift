@@ -1,7 +1,6 @@
 public import ChoraleBase
-public import ChoraleTypes
+import ChoraleTypes
 public import Codec
-public import PeerIdentity
 
 /// That an executor is still at work, and how far: the part that is signed.
 ///
@@ -23,11 +22,6 @@ public struct LeaseRenewalContent: Hashable, Sendable {
         self.executor = executor
         self.progress = progress
     }
-
-    /// What is signed: `"chorale/lease/1" ‖ network digest ‖ hash tree root`.
-    public func signedMessage(network: NetworkDigest) -> [UInt8] {
-        OperationDomain.message("chorale/lease/1", network, hashTreeRoot)
-    }
 }
 
 /// A signed renewal, which a block carries.
@@ -43,24 +37,10 @@ public struct LeaseRenewal: Hashable, Sendable {
         self.content = content
         self.signature = signature
     }
-
-    /// - Precondition: `key` is Ed25519.
-    public init(
-        signing content: LeaseRenewalContent, with key: IdentityKey, network: NetworkDigest
-    ) {
-        self.init(
-            content: content,
-            signature: ExecutorSignature(content.signedMessage(network: network), by: key))
-    }
-
-    public func isSigned(network: NetworkDigest) -> Bool {
-        OperationDomain.isSigned(
-            content.signedMessage(network: network), by: content.executor,
-            scheme: signature.scheme, signature.bytes.bytes)
-    }
 }
 
-extension LeaseRenewalContent: SSZContainer {
+extension LeaseRenewalContent: ExecutorContent {
+    public static let signingDomain = "chorale/lease/1"
     public static let sszLayout = SSZLayout(Bytes32.self, Bytes32.self, UInt16.self)
 
     public func sszFields(_ fields: inout some SSZFieldVisitor) {
@@ -78,16 +58,6 @@ extension LeaseRenewalContent: SSZContainer {
     }
 }
 
-extension LeaseRenewal: SSZContainer {
-    public static let sszLayout = SSZLayout(LeaseRenewalContent.self, ExecutorSignature.self)
-
-    public func sszFields(_ fields: inout some SSZFieldVisitor) {
-        fields.visit(content)
-        fields.visit(signature)
-    }
-
-    public init(sszFields fields: inout SSZFieldReader, in input: Span<UInt8>) throws(SSZError) {
-        content = try fields.next(in: input)
-        signature = try fields.next(in: input)
-    }
+extension LeaseRenewal: ExecutorSigned {
+    public static let sszLayout = signedLayout
 }
