@@ -146,22 +146,17 @@ extension FuzzTarget {
 /// Executors, requests and what they say.
 private enum Operators {
     static let network = NetworkDigest([1, 2, 3, 4]) ?? NetworkDigest()
-    static let keys: [IdentityKey] = (0..<5).map { index in
-        IdentityKey(
-            ed25519Seed: SecretBytes(copying: [UInt8](repeating: UInt8(index + 1), count: 32)))
+    private static let signers = (0..<5).map { index in
+        Ed25519.PrivateKey(
+            seed: SecretBytes(copying: [UInt8](repeating: UInt8(index + 1), count: 32)))
     }
-    static let kind: KindRecord = make {
-        try KindRecord(
+    static let keys = signers.map { IdentityKey($0) }
+    static let kind = must(
+        try? KindRecord(
             number: 7, capability: 0, policy: .proof, isDeterministic: true, proofTypes: [64, 65],
-            inputSizeMax: 1 << 20, outputSizeMax: 1 << 16, partsMax: 4, ttlMax: 200)
-    }
-    static let parameters: OperationParameters = make {
-        try OperationParameters(network: network, kinds: [kind], bondDelay: 201)
-    }
-
-    private static func make<Value>(_ body: () throws -> Value) -> Value {
-        do { return try body() } catch { fatalError("\(error)") }
-    }
+            inputSizeMax: 1 << 20, outputSizeMax: 1 << 16, partsMax: 4, ttlMax: 200))
+    static let parameters = must(
+        try? OperationParameters(network: network, kinds: [kind], bondDelay: 201))
 
     static func root(_ name: String) -> Bytes32 { SHA256.hash(Array(name.utf8)) }
     static func name(_ number: Int) -> Bytes32 { root("operation \(number)") }
@@ -170,10 +165,7 @@ private enum Operators {
         must(ExecutionAddress([UInt8](repeating: UInt8(truncatingIfNeeded: number), count: 20)))
     }
 
-    static func key(_ index: Int) -> Bytes32 {
-        guard case .ed25519(let key) = keys[index].publicKey else { fatalError("Ed25519") }
-        return key
-    }
+    static func key(_ index: Int) -> Bytes32 { signers[index].publicKey }
 
     static func request(_ number: Int, _ height: UInt64, _ ttl: UInt64) -> OperationRequest {
         must(

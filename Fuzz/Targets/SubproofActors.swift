@@ -54,8 +54,10 @@ enum SubproofActors {
     static func vote(
         _ context: OperationContext, _ part: Int, _ verdict: SubProofVerdict, by validator: Int
     ) -> SubProofVote {
-        guard case .parts(let parts) = context.method else { fatalError("no parts") }
-        let proof = part < parts.count ? parts[part].proof : SHA256.hash([6])
+        var proof = SHA256.hash([6])
+        if case .parts(let parts) = context.method, part < parts.count {
+            proof = parts[part].proof
+        }
         let id = must(
             SubProofID(operation: context.operation, part: UInt16(part), proof: proof))
         return vote(

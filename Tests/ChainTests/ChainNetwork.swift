@@ -34,9 +34,11 @@ final class ChainNetwork {
     }
 
     /// Proven in parts of which each has one proof of type 64.
-    static let kind = try! KindRecord(
-        number: 1, capability: 7, policy: .proof, isDeterministic: true, proofTypes: [64],
-        inputSizeMax: 1 << 20, outputSizeMax: 1 << 16, partsMax: 8, ttlMax: 600)
+    static func kind() throws -> KindRecord {
+        try KindRecord(
+            number: 1, capability: 7, policy: .proof, isDeterministic: true, proofTypes: [64],
+            inputSizeMax: 1 << 20, outputSizeMax: 1 << 16, partsMax: 8, ttlMax: 600)
+    }
 
     enum Message {
         case gossip(ChainTopic, [UInt8])
@@ -137,7 +139,7 @@ final class ChainNetwork {
             gasLimitTarget: 30_000_000,
             operations: options.hasOperations
                 ? try OperationParameters(
-                    network: NetworkDigest([1, 2, 3, 4])!, kinds: [Self.kind], bondDelay: 700)
+                    network: NetworkDigest([1, 2, 3, 4])!, kinds: [Self.kind()], bondDelay: 700)
                 : nil)
         for index in 0..<options.validators + options.observers {
             let skew =

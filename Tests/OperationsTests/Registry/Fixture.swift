@@ -10,10 +10,11 @@ import PeerIdentity
 /// A registry's surroundings: eight executors, two kinds, and shorthands for what happens.
 enum Fixture {
     static let network = NetworkDigest([1, 2, 3, 4])!
-    static let keys: [IdentityKey] = (0..<8).map { index in
-        IdentityKey(
-            ed25519Seed: SecretBytes(copying: [UInt8](repeating: UInt8(index + 1), count: 32)))
+    private static let signers = (0..<8).map { index in
+        Ed25519.PrivateKey(
+            seed: SecretBytes(copying: [UInt8](repeating: UInt8(index + 1), count: 32)))
     }
+    static let keys = signers.map { IdentityKey($0) }
     static let ether: UInt128 = 1_000_000_000_000_000_000
 
     static func address(_ number: Int) -> ExecutionAddress {
@@ -21,12 +22,7 @@ enum Fixture {
     }
 
     static func root(_ name: String) -> Bytes32 { SHA256.hash(Array(name.utf8)) }
-    static func key(_ index: Int) -> Bytes32 {
-        guard case .ed25519(let key) = keys[index].publicKey else {
-            preconditionFailure("Ed25519")
-        }
-        return key
-    }
+    static func key(_ index: Int) -> Bytes32 { signers[index].publicKey }
 
     /// Kind 7 is proven, kind 8 is judged by a committee.
     static let kinds: [KindRecord] = [
