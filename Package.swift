@@ -70,7 +70,8 @@ let package = Package(
             targets: [
                 "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Noise", "Yamux",
                 "Connection", "Gossipsub", "Kademlia", "Bodies", "Swarm", "Node", "NodeHost",
-                "DriverUV", "Curves", "Spartan", "Execution", "Store",
+                "DriverUV", "Curves", "Spartan", "ProofSystems", "Groth16", "Attestation",
+                "Inference", "Operations", "Subproof", "OperationKinds", "Execution", "Store",
             ]),
         .executable(name: "chorale-fuzz", targets: ["chorale-fuzz"]),
     ],
@@ -197,6 +198,20 @@ let package = Package(
                 "Consensus", "Operations", "Subproof", "TransactionPool", ordered, deque,
             ]),
 
+        // Who verifies its share of what others have executed, and who executes
+        module(
+            "PartVerification",
+            [
+                "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Operations",
+                "Subproof", "ProofSystems", "Inference", "OperationKinds", "Chain", ordered, deque,
+            ]),
+        module(
+            "ExecutorAgent",
+            [
+                "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Operations",
+                "ProofSystems", "Inference", "OperationKinds", "Chain", "PartVerification", ordered,
+            ]),
+
         // Node: the machines above composed into one
         module(
             "Connection",
@@ -210,7 +225,8 @@ let package = Package(
                 "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Multistream",
                 "Noise", "Yamux", "Connection", "Identify", "Ping", "Swarm", "Kademlia",
                 "Gossipsub", "RequestResponse", "Bodies", "Execution", "Consensus",
-                "TransactionPool", "Chain", ordered, deque, heap,
+                "TransactionPool", "Operations", "Subproof", "Chain", "PartVerification",
+                "ExecutorAgent", ordered, deque, heap,
             ]),
 
         // Drivers
@@ -237,21 +253,24 @@ let package = Package(
         module(
             "NodeHost",
             [
-                "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Chain", "Swarm",
-                "Node", "DriverUV",
+                "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Operations",
+                "Chain", "PartVerification", "Swarm", "Node", "DriverUV",
             ], settings: base),
         module(
             "Admin",
             [
                 "ChoraleBase", "Codec", "JSONRPC", "PeerIdentity", "ChoraleTypes", "Consensus",
-                "Execution", "TransactionPool", "Chain", "Swarm", "Node", "DriverUV",
+                "Execution", "TransactionPool", "Operations", "Subproof", "Chain",
+                "PartVerification", "ExecutorAgent", "Swarm", "Node", "DriverUV",
             ], settings: base),
         module(
             "Simulator",
             [
                 "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Multistream",
                 "Noise", "Yamux", "Connection", "Swarm", "Gossipsub", "Kademlia", "Bodies", "Node",
-                "Consensus", "Execution", "TransactionPool", "Chain", deque, heap,
+                "Consensus", "Execution", "TransactionPool", "Operations", "Subproof", "Chain",
+                "PartVerification", "ExecutorAgent", "OperationKinds", "Inference", deque, heap,
+                ordered,
             ]
         ),
 
@@ -262,8 +281,10 @@ let package = Package(
                 "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Swarm",
                 "Gossipsub", "Kademlia", "Node", "NodeHost", "DriverUV", "Store", "Telemetry",
                 "Admin", "JSONRPC", "Execution", "EngineAPI", "EthereumRPC", "TransactionPool",
-                "Consensus", "Chain", "CrossValidation", "Conformance", "CBuildInfo", "HTTP",
-                "RPCServer",
+                "Consensus", "Operations", "Subproof", "ProofSystems", "Inference",
+                "OperationKinds",
+                "Chain", "PartVerification", "ExecutorAgent", "CrossValidation", "Conformance",
+                "CBuildInfo", "HTTP", "RPCServer",
                 argumentParser,
             ], settings: base),
         .executableTarget(
@@ -288,7 +309,8 @@ let package = Package(
                 "RequestResponse", "Bodies", "Ping", "Node", "DriverUV", "JSONRPC", "Admin",
                 "ChoraleCLI", "Curves", "Spartan", "Execution", "Consensus", "EngineAPI", "Chain",
                 "Attestation", "Inference", "ProofSystems", "Groth16", "RemoteProving", "Subproof",
-                "Operations", ordered,
+                "Operations", "PartVerification", "ExecutorAgent", ordered,
+                "Operations", "PartVerification", ordered,
             ], path: "Fuzz/Targets", swiftSettings: strict),
         .executableTarget(
             name: "chorale-fuzz", dependencies: ["ChoraleBase", "FuzzTargets", argumentParser],
@@ -360,6 +382,20 @@ let package = Package(
                 "Codec", "PeerIdentity", "ChoraleTypes",
             ]),
         tests(
+            "PartVerification",
+            [
+                "PartVerification", "Chain", "Operations", "Subproof", "OperationKinds",
+                "Inference",
+                "ProofSystems", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", ordered,
+            ]),
+        tests(
+            "ExecutorAgent",
+            [
+                "ExecutorAgent", "PartVerification", "Chain", "Operations", "OperationKinds",
+                "Inference", "ProofSystems", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes",
+                ordered,
+            ]),
+        tests(
             "Connection",
             ["Connection", "Crypto", "PeerIdentity", "Multistream", "Noise", "Yamux"]),
         tests(
@@ -395,19 +431,23 @@ let package = Package(
             "Simulator",
             [
                 "Simulator", "Node", "Swarm", "PeerIdentity", "Codec", "ChoraleTypes", "Crypto",
-                "Consensus", "Execution", "Chain", "StoreContract",
+                "Consensus", "Execution", "Chain", "PartVerification", "ExecutorAgent",
+                "StoreContract",
             ]),
         tests(
             "Admin",
             [
-                "Admin", "Codec", "Crypto", "PeerIdentity", "Swarm", "Node", "NodeHost", "DriverUV",
+                "Admin", "Codec", "Crypto", "PeerIdentity", "ChoraleTypes", "Operations",
+                "Subproof",
+                "PartVerification", "ExecutorAgent", "Swarm", "Node", "NodeHost", "DriverUV",
             ]),
         tests(
             "ChoraleCLI",
             [
                 "ChoraleCLI", "chorale", "Admin", "Chain", "ChoraleTypes", "Codec", "Crypto",
                 "Execution", "PeerIdentity", "Swarm", "Node", "NodeHost", "DriverUV", "Store",
-                "Telemetry", argumentParser,
+                "Telemetry", "Operations", "OperationKinds", "Inference", "PartVerification",
+                argumentParser,
             ]),
         tests(
             "Vector",

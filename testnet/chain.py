@@ -13,6 +13,8 @@ import time
 import urllib.error
 import urllib.request
 
+import operations as parts
+
 
 class Unavailable(Exception):
     """A node that does not answer now. It may do so later."""
@@ -119,6 +121,7 @@ class Chain:
         self.load = None
         self.load_file = None
         self.gas = {}
+        self.operations = None
 
     # What each node is started with
 
@@ -129,6 +132,9 @@ class Chain:
         for node in nodes:
             node.is_stateless = node.name in stateless
             self.equip_one(node)
+        if self.options.operation_seconds and any(node.role == "executor" for node in nodes):
+            self.operations = parts.Operations(self.network, self)
+            self.operations.equip(nodes)
 
     def equip_one(self, node):
         node.rpc = None
@@ -136,7 +142,9 @@ class Chain:
         node.first = 0
         if node.role in ("validator", "observer"):
             node.rpc = RPC(self.next_port)
-            node.flags += ["--rpc-address", f"127.0.0.1:{self.next_port}"]
+            # In its file, so that commands that are given its directory find it.
+            with open(os.path.join(node.directory, "config.yaml"), "a", encoding="utf-8") as file:
+                file.write(f"rpc-address: 127.0.0.1:{self.next_port}\n")
             self.next_port += 1
         if getattr(node, "is_stateless", False):
             node.flags.append("--stateless")
@@ -196,6 +204,8 @@ class Chain:
                 node.refresh()
                 self.refresh(node)
             network.table(extra=self.lines())
+            if self.operations:
+                self.operations.tick()
             if condition():
                 return time.monotonic() - start
             if time.monotonic() - start > limit:
@@ -222,7 +232,7 @@ class Chain:
 
     def start_load(self):
         target = next((n for n in self.nodes if n.role == "observer"), self.nodes[0])
-        accounts = os.path.join(self.network.data, "genesis", "accounts.yaml")
+        accounts = parts.write_load_accounts(os.path.join(self.network.data, "genesis"))
         self.network.step(
             f"{self.options.rate:g} transactions a second go to {target.name}")
         self.load_file = os.path.join(self.network.data, "load.json")
@@ -235,11 +245,10 @@ class Chain:
                 stdin=subprocess.DEVNULL, stdout=output, stderr=log, start_new_session=True)
 
     def finish_load(self):
-        try:
-            status = self.load.wait(timeout=self.options.load_seconds + 60)
-        except subprocess.TimeoutExpired:
+        self.wait(lambda: self.load.poll() is not None, self.options.load_seconds + 60)
+        status = self.load.poll()
+        if status is None:
             self.load.kill()
-            status = None
         try:
             with open(self.load_file, encoding="utf-8") as file:
                 report = json.load(file)
@@ -405,8 +414,15 @@ class Chain:
         self.begin()
         if self.network.failed:
             return
+        if self.operations:
+            self.operations.begin()
+            if self.network.failed:
+                self.operations.stop()
+                return
         self.start_load()
         try:
+            if self.operations and self.options.kill_executor:
+                self.operations.kill_executor()
             self.kill_validator()
             self.join_late()
             self.join_by_checkpoint()
@@ -416,7 +432,11 @@ class Chain:
         finally:
             if self.load.poll() is None and self.network.failed:
                 self.load.terminate()
+            if self.operations and self.network.failed:
+                self.operations.stop()
         self.finish_load()
+        if self.operations:
+            self.operations.finish()
         self.verdict()
 
 

@@ -17,6 +17,7 @@ from .stateless import disk, stateless, witness
 from .storage import storage
 from .system import Stage
 from .throughput import throughput
+from .votes import votes
 
 MEASUREMENTS: dict[str, Callable[[Stage, Report], None]] = {
     "throughput": throughput,
@@ -26,6 +27,7 @@ MEASUREMENTS: dict[str, Callable[[Stage, Report], None]] = {
     "memory": memory,
     "lag": lag,
     "micro": micro,
+    "votes": votes,
     "evm": evm,
     "stateless": stateless,
     "disk": disk,

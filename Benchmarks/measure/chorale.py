@@ -1,4 +1,4 @@
-"""A `chorale-bench node` process and the lines it is told."""
+"""Processes of `chorale-bench` and the lines they are told."""
 
 from __future__ import annotations
 
@@ -6,25 +6,20 @@ import json
 import socket
 import time
 from pathlib import Path
+from typing import Any
 
 from harness.processes import Children
 
 TOPIC = "bench"
 
 
-class ChoraleNode:
-    def __init__(
-        self, name: str, children: Children, tool: Path, folder: Path, *, seed: int = 1,
-        peers: int = 2048, plain: int = 0,
-    ) -> None:
+class Control:
+    """A process that says its address and then answers lines on a Unix socket, one each."""
+
+    def __init__(self, name: str, children: Children, folder: Path, command: list[str]) -> None:
         self.name = name
         control = folder / f"{name}.sock"
-        self._process = children.start(
-            name,
-            [str(tool), "node", "--control", str(control), "--topic", TOPIC, "--seed", str(seed),
-             "--peers", str(peers), "--plain", str(plain)],
-            pipes=True,
-        )
+        self._process = children.start(name, [*command, "--control", str(control)], pipes=True)
         self.pid = self._process.pid
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
@@ -51,6 +46,23 @@ class ChoraleNode:
             raise RuntimeError(f"{self.name}: {line}: {answer or 'the process is gone'}")
         return answer
 
+    def told(self, line: str) -> dict[str, Any]:
+        return json.loads(self.ask(line))
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+class ChoraleNode(Control):
+    def __init__(
+        self, name: str, children: Children, tool: Path, folder: Path, *, seed: int = 1,
+        peers: int = 2048, plain: int = 0,
+    ) -> None:
+        super().__init__(
+            name, children, folder,
+            [str(tool), "node", "--topic", TOPIC, "--seed", str(seed), "--peers", str(peers),
+             "--plain", str(plain)])
+
     def connect(self, address: str) -> None:
         self.ask(f"dial {address}")
 
@@ -74,6 +86,3 @@ class ChoraleNode:
 
     def perf(self, address: str, upload: int, download: int) -> float:
         return json.loads(self.ask(f"perf {address} {upload} {download}"))["seconds"]
-
-    def close(self) -> None:
-        self._socket.close()

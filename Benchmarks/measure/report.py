@@ -26,6 +26,8 @@ class Report:
     def __init__(self) -> None:
         self.rows: list[Row] = []
         self.failures: dict[str, str] = {}
+        #: What was not measured because its data are not here.
+        self.omissions: dict[str, str] = {}
 
     def add(self, name: str, unit: str, chorale: float, **more: object) -> None:
         self.rows.append(Row(name, unit, chorale, **more))  # type: ignore[arg-type]
@@ -63,8 +65,14 @@ class Report:
     def failure(self, name: str, reason: str) -> None:
         self.failures[name] = reason
 
+    def left_out(self, name: str, reason: str) -> None:
+        self.omissions[name] = reason
+
     def document(self) -> dict[str, object]:
-        return {"rows": [asdict(row) for row in self.rows], "failures": self.failures}
+        return {
+            "rows": [asdict(row) for row in self.rows], "failures": self.failures,
+            "leftOut": self.omissions,
+        }
 
     def table(self) -> str:
         heads = ("what", "unit", "chorale", "go", "pipeline", "revm", "ratio", "goal", "")
@@ -83,6 +91,7 @@ class Report:
                 for column, (cell, width) in enumerate(zip(line, widths))
             ]
             text.append("  ".join(cells).rstrip())
+        text += [f"{name}: left out: {reason}" for name, reason in self.omissions.items()]
         text += [f"{name}: failed: {reason}" for name, reason in self.failures.items()]
         return "\n".join(text)
 

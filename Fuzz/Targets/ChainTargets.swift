@@ -19,6 +19,27 @@ extension FuzzTarget {
                         signature: ExecutorSignature(
                             scheme: .ed25519,
                             bytes: must(SignatureBytes([UInt8](repeating: 1, count: 64))))))
+                let vote = CommitteeVote(
+                    content: CommitteeVoteContent(
+                        operation: .zero, validatorsRoot: .zero, outputHash: .zero),
+                    validator: ValidatorIndex(0), scheme: .ed25519,
+                    signature: must(SignatureBytes([UInt8](repeating: 1, count: 64))))
+                var signers = must(ValidatorBits(count: 4))
+                signers[0] = true
+                let claim = must(
+                    VoteOnProof(
+                        vote: SubProofVote(
+                            content: SubProofVoteContent(
+                                id: must(SubProofID(operation: .zero, part: 0, proof: .zero)),
+                                validatorsRoot: .zero, verdict: .valid),
+                            validator: ValidatorIndex(0), scheme: .ed25519,
+                            signature: must(SignatureBytes([UInt8](repeating: 1, count: 64)))),
+                        proofType: 64, proofSize: 1))
+                let evidence = SubProofEvidence.falseVerdict(FalseVerdictEvidence(claim))
+                let fastPath = must(
+                    FastPathCertificate(
+                        content: vote.content, tranche: .first, scheme: .ed25519,
+                        signers: signers, signatures: [vote.signature]))
                 return [
                     [0] + ChainMessage.status(status).sszEncoded(),
                     [5] + BlockRangeRequest(first: 3, count: 32).sszEncoded(),
@@ -26,6 +47,8 @@ extension FuzzTarget {
                     [8] + (BuiltPayload(payload: [0xC0], witness: [0, 1])?.sszEncoded() ?? []),
                     [9] + renewal.sszEncoded(),
                     [10, 1] + renewal.sszEncoded().dropFirst(), [10, 255],
+                    [10, 4] + evidence.sszEncoded(), [10, 5] + fastPath.sszEncoded(),
+                    [10, 6] + vote.sszEncoded(),
                 ]
             }, run: sszChain),
         FuzzTarget(

@@ -36,7 +36,7 @@ public struct FuzzTarget: Sendable {
         + adminTargets + configurationTargets + curveTargets + executionTargets + witnessTargets
         + trieTargets + contractTargets + consensusTargets + engineTargets + chainTargets
         + rangeTargets + spartanTargets + attestationTargets + inferenceTargets + proofTargets
-        + subproofTargets + operationTargets
+        + subproofTargets + operationTargets + partVerificationTargets
 }
 
 /// What one run came to, as a set of numbers: names of errors and results, and magnitudes of

@@ -237,7 +237,8 @@ private struct NodeBench: ~Copyable {
                 require(owed.contains(id), "a reply that nobody is owed")
                 if isLast { owed.remove(id) }
             case .stopped: isStopped = true
-            case .process, .journal, .crossValidate: require(false, "this node has no chain")
+            case .process, .journal, .crossValidate, .signParts, .settle:
+                require(false, "this node has no chain")
             case .wantsToTransmit, .cancelDial, .pauseReading, .resumeReading, .event: break
             }
         }

@@ -123,6 +123,8 @@ extension FuzzTarget {
     private static func check(_ registry: OperationRegistry, _ height: UInt64) {
         require(registry.operations.count <= OperationRegistry.openMax, "too many operations")
         require(registry.executors.count <= OperationRegistry.executorsMax, "too many executors")
+        require(
+            registry.judgements.count <= OperationRegistry.judgementsMax, "too many judgements")
         require(registry.payments.count <= OperationRegistry.paymentsMax, "too many payments")
         let bytes = registry.sszEncoded()
         require(bytes.count <= 1 << 20, "a registry of \(bytes.count) bytes")
@@ -284,8 +286,16 @@ private enum Operators {
             case 7:
                 let findings: [OperationVerdict.Finding] = [
                     .rejected, .disputed, .resolved(isUpheld: true), .resolved(isUpheld: false),
+                    .justified(committers: [address(number)]), .agreed(committers: []),
+                    .partCertified(0, committers: []),
                 ]
-                items.append(verdict(number, open, findings[program.below(4)]))
+                // Of few, or of everyone, about one of three proofs.
+                let proof = SubProofID(
+                    operation: name(number), part: 0, proof: root("proof \(program.below(3))"))
+                items.append(
+                    verdict(
+                        number, open, findings[program.below(7)],
+                        judged: program.chance(1, in: 2) ? proof : nil))
             default:
                 if let settlement = open?.settlement {
                     logs.append(ContractEvent.settled(settlement.event).log)
@@ -296,7 +306,7 @@ private enum Operators {
         }
         return OperationBlock(
             height: height, beacon: root("beacon \(height)"), items: items, slashed: slashed,
-            logs: logs)
+            setsKnownFrom: program.chance(1, in: 16) ? height - min(height, 8) : 0, logs: logs)
     }
 
     /// What an operation waits for, so that some come to their end.
@@ -336,11 +346,12 @@ private enum Operators {
     }
 
     private static func verdict(
-        _ number: Int, _ open: OpenOperation?, _ finding: OperationVerdict.Finding
+        _ number: Int, _ open: OpenOperation?, _ finding: OperationVerdict.Finding,
+        judged: SubProofID? = nil
     ) -> OperationItem {
         .verdict(
             OperationVerdict(
                 operation: name(number), commitment: open?.commitment?.root ?? root("none"),
-                finding))
+                finding, judged: judged))
     }
 }

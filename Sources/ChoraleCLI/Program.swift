@@ -148,5 +148,6 @@ struct Chorale: ParsableCommand {
             GossipCommand.self, BodyCommand.self, DHTCommand.self, PingCommand.self,
             PerfCommand.self, KeyCommand.self, ValidatorCommand.self, EVMCommand.self,
             WitnessCommand.self, NetworkCommand.self, LoadCommand.self, EngineCommand.self,
+            OperationCommand.self, ExecutorCommand.self,
         ])
 }

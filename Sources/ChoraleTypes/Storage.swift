@@ -14,6 +14,12 @@ public enum ColumnFamily: String, CaseIterable, Hashable, Sendable {
     case chunk
     /// What other implementations said of blocks, by big-endian height and the block's hash.
     case validation
+    /// Votes, certificates and evidence on parts of operations, by height (`SubproofRow`).
+    case subproof
+    /// Proofs of parts, and an index of them by height (`ProofShelf`).
+    case proof
+    /// What an executor has finished of operations that are not committed yet.
+    case execution
 }
 
 /// One change to the database.

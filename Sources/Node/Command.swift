@@ -2,6 +2,8 @@ public import Chain
 public import ChoraleBase
 public import Codec
 public import Execution
+public import ExecutorAgent
+public import PartVerification
 public import PeerIdentity
 public import Swarm
 public import TransactionPool
@@ -57,6 +59,13 @@ public enum Command: Sendable {
     case submitTransaction([UInt8])
     /// Transactions of the pool, and the nonce behind an account's that could run.
     case poolQuery(PoolQuery)
+    /// Open operations and those that ended last.
+    case operations
+    case operation(Bytes32)
+    /// Who is asked about parts of what the block of a height has committed to.
+    case assignments(height: UInt64)
+    /// What was done for proofs.
+    case proofs
 }
 
 /// What a user may ask of the transactions that wait.
@@ -100,6 +109,11 @@ public enum Reply: Sendable {
     case transaction(Result<Bytes32, PoolRejection>)
     case pooled(PooledTransaction?)
     case pendingNonce(UInt64?)
+    /// The newest first.
+    case operations([OperationInfo])
+    case operation(OperationInfo)
+    case assignments([AssignmentInfo])
+    case proofs(ProofsInfo)
     /// The end of a stream that has no other last word.
     case done
     case failed(CommandFailure)
@@ -256,6 +270,13 @@ public struct ProverInfo: Sendable {
     public var addresses: [Multiaddr]
     public var acknowledged: Int
     public var of: Int
+}
+
+/// A node's part in executing, proving and verifying.
+public struct ProofsInfo: Sendable {
+    public var counters: PartCounters
+    /// nil for a node that does not execute.
+    public var executor: ExecutorInfo?
 }
 
 public struct PerfInfo: Sendable {

@@ -5,8 +5,10 @@ import ChoraleTypes
 import Codec
 import Connection
 import Crypto
+import ExecutorAgent
 import Gossipsub
 import OrderedCollections
+import PartVerification
 import PeerIdentity
 import RequestResponse
 import Swarm
@@ -196,6 +198,8 @@ extension Node {
                     root: announcement.root, kind: kind, size: announcement.shape.size,
                     sources: sources.count, elapsed: elapsed)))
         tellChain(.bodyArrived(root: announcement.root), now: now, into: &outputs)
+        tellParts(.bodyArrived(root: announcement.root), now: now, into: &outputs)
+        tellExecutor(.bodyArrived(root: announcement.root), now: now, into: &outputs)
         let watchers = commands.bodyWatchers
         guard !watchers.isEmpty,
             let info = bodyInfos(now: now).first(where: { $0.root == announcement.root })
@@ -238,7 +242,7 @@ extension Node {
         _ id: Bodies.ReadID, _ result: Bodies.ReadResult, now: Now,
         into outputs: inout [NodeOutput]
     ) {
-        if chainChunkRead(id, result, now: now, into: &outputs) { return }
+        if readerChunkRead(id, result, now: now, into: &outputs) { return }
         let command = CommandID(id.rawValue)
         guard case .bodyRead(let root, let index, let count) = commands[command] else { return }
         switch result {

@@ -5,8 +5,11 @@ import ChoraleTypes
 import Codec
 import Connection
 public import Consensus
+import ExecutorAgent
 import Gossipsub
+import Operations
 import OrderedCollections
+import PartVerification
 import PeerIdentity
 import RequestResponse
 import TransactionPool
@@ -18,7 +21,9 @@ extension Node {
         var results: [ChainOutput] = []
         chain?.machine.handle(input, now: now, into: &results)
         var messages: OrderedDictionary<PeerID, [ChainMessage]> = [:]
+        var reports: [OperationReport] = []
         for result in results {
+            note(result, in: &reports)
             // All that one turn has for a peer is one request.
             if case .send(let message, let peer) = result {
                 messages[peer, default: []].append(message)
@@ -27,6 +32,18 @@ extension Node {
             }
         }
         for (peer, messages) in messages { tell(peer, messages, now: now, into: &outputs) }
+        operationsAdvanced(reports, now: now, into: &outputs)
+    }
+
+    /// A report for each height that has become final, of those that did nothing to operations too.
+    private func note(_ output: ChainOutput, in reports: inout [OperationReport]) {
+        switch output {
+        case .event(.operations(let report)):
+            reports.append(report)
+        case .event(.committed(let report)) where reports.last?.height != report.height:
+            reports.append(OperationReport(height: report.height))
+        default: break
+        }
     }
 
     mutating func startChain(now: Now, into outputs: inout [NodeOutput]) {
@@ -82,7 +99,7 @@ extension Node {
         case .publishBody(let kind, let height, let bytes):
             publishChainBody(kind, height: height, bytes, now: now, into: &outputs)
         case .readBody(let root):
-            readChainBody(root, now: now, into: &outputs)
+            readBody(root, for: .chain, now: now, into: &outputs)
         case .penalize(let peer, let text):
             outputs.append(.event(.peerFault(peer, "chain: \(text)")))
             tellGossip(.behaviourPenalty(peer, 5), now: now, into: &outputs)
@@ -95,7 +112,7 @@ extension Node {
         }
     }
 
-    private static func verdict(_ verdict: ChainVerdict) -> Gossipsub.Verdict {
+    static func verdict(_ verdict: ChainVerdict) -> Gossipsub.Verdict {
         switch verdict {
         case .accept: .accept
         case .ignore: .ignore
@@ -290,7 +307,7 @@ extension Node {
     /// Publications and reads of the chain's own are told from those of commands by this bit.
     static let chainBit: UInt64 = 1 << 63
 
-    private mutating func publishChainBody(
+    mutating func publishChainBody(
         _ kind: BodyKind, height: UInt64, _ bytes: [UInt8], now: Now,
         into outputs: inout [NodeOutput]
     ) {
@@ -304,37 +321,49 @@ extension Node {
         outputs.append(.run(.buildBody(CommandID(nextChainBody | Self.chainBit), builder)))
     }
 
-    private mutating func readChainBody(
-        _ root: Bytes32, now: Now, into outputs: inout [NodeOutput]
+    mutating func readBody(
+        _ root: Bytes32, for reader: BodyReader, now: Now, into outputs: inout [NodeOutput]
     ) {
         guard
             let info = bodyInfos(now: now).first(where: { $0.root == root && $0.isComplete }),
-            chainReads.count < 8
+            chainReads.count < 16
         else {
-            tellChain(.bodyRead(root: root, nil), now: now, into: &outputs)
+            bodyRead(root, nil, by: reader, now: now, into: &outputs)
             return
         }
         nextChainBody += 1
         let id = Bodies.ReadID(nextChainBody | Self.chainBit)
-        chainReads[id] = ChainBodyRead(root: root, count: info.chunkCount)
+        chainReads[id] = ChainBodyRead(
+            root: root, reader: reader, count: info.chunkCount)
         tellBodies(.read(id, root: root, index: 0), now: now, into: &outputs)
     }
 
-    /// A chunk of a body that the chain reads. Returns false when it is somebody else's.
-    mutating func chainChunkRead(
+    private mutating func bodyRead(
+        _ root: Bytes32, _ bytes: [UInt8]?, by reader: BodyReader, now: Now,
+        into outputs: inout [NodeOutput]
+    ) {
+        switch reader {
+        case .chain: tellChain(.bodyRead(root: root, bytes), now: now, into: &outputs)
+        case .parts: tellParts(.bodyRead(root: root, bytes), now: now, into: &outputs)
+        case .executor: tellExecutor(.bodyRead(root: root, bytes), now: now, into: &outputs)
+        }
+    }
+
+    /// A chunk of a body that a machine of this node reads. Returns false when it is a command's.
+    mutating func readerChunkRead(
         _ id: Bodies.ReadID, _ result: Bodies.ReadResult, now: Now,
         into outputs: inout [NodeOutput]
     ) -> Bool {
         guard id.rawValue & Self.chainBit != 0 else { return false }
         guard var read = chainReads.removeValue(forKey: id) else { return true }
         guard case .chunk(let bytes) = result else {
-            tellChain(.bodyRead(root: read.root, nil), now: now, into: &outputs)
+            bodyRead(read.root, nil, by: read.reader, now: now, into: &outputs)
             return true
         }
         read.bytes += bytes
         read.next += 1
         guard read.next < read.count else {
-            tellChain(.bodyRead(root: read.root, read.bytes), now: now, into: &outputs)
+            bodyRead(read.root, read.bytes, by: read.reader, now: now, into: &outputs)
             return true
         }
         chainReads[id] = read
@@ -378,15 +407,22 @@ final class ChainHolder {
     init(_ machine: consuming Chain) { self.machine = machine }
 }
 
-/// A body that the chain is reading.
+/// Which of this node's machines reads a body.
+enum BodyReader {
+    case chain, parts, executor
+}
+
+/// A body that a machine of this node is reading.
 struct ChainBodyRead {
     let root: Bytes32
+    let reader: BodyReader
     let count: Int
     var next = 0
     var bytes: [UInt8] = []
 
-    init(root: Bytes32, count: Int) {
+    init(root: Bytes32, reader: BodyReader, count: Int) {
         self.root = root
+        self.reader = reader
         self.count = count
     }
 }

@@ -27,6 +27,7 @@ extension Node {
             .init("chain_transactions_committed", counters.transactionsCommitted),
             .init("chain_gas_used", counters.gasUsed),
             .init("chain_evidence_committed", counters.evidenceCommitted),
+            .init("chain_part_evidence_committed", counters.partEvidenceCommitted),
             .init("chain_transactions_shed", counters.transactionsShed),
             .init("chain_verifications_shed", counters.verificationsShed),
             .init("chain_signatures_refused", counters.signaturesRefused),

@@ -93,6 +93,8 @@ extension Node {
             finish(id, .pooled(chain?.machine.pool.transaction(hash)), into: &outputs)
         case .poolQuery(.pendingNonce(let address)):
             finish(id, .pendingNonce(chain?.machine.pool.pendingNonce(of: address)), into: &outputs)
+        case .operations, .operation, .assignments, .proofs:
+            answerAboutOperations(command, id, now: now, into: &outputs)
         case .validations(let height):
             readValidations(height, id, now: now, into: &outputs)
         case .backup(let directory):
@@ -274,6 +276,8 @@ extension Node {
             proverPublished(command, result, now: now, into: &outputs)
         case .proverSearch(let command):
             proverFound(command, result, now: now, into: &outputs)
+        case .connection(let peer):
+            peerFound(peer, result, now: now, into: &outputs)
         case .unasked:
             if case .closestPeers(let found, _) = result {
                 for peer in found {

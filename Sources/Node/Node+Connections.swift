@@ -11,6 +11,7 @@ import Kademlia
 import Multistream
 import Noise
 import OrderedCollections
+import PartVerification
 import PeerIdentity
 import Ping
 import RequestResponse
@@ -168,6 +169,7 @@ extension Node {
         tellKademlia(.peerDisconnected(id), now: now, into: &outputs)
         tellBodies(.peerDisconnected(id), now: now, into: &outputs)
         tellChain(.peerDisconnected(id), now: now, into: &outputs)
+        tellParts(.peerDisconnected(id), now: now, into: &outputs)
         requestsEnded(of: id, now: now, into: &outputs)
         outputs.append(.event(.peerDisconnected(id, reason)))
     }

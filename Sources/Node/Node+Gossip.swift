@@ -10,6 +10,7 @@ import Kademlia
 import Multistream
 import Noise
 import OrderedCollections
+import PartVerification
 import PeerIdentity
 import Ping
 import RequestResponse
@@ -286,6 +287,8 @@ extension Node {
         }
         if let topic = chainTopics[message.topic] {
             receivedChainGossip(message, topic, now: now, into: &outputs)
+        } else if let topic = partTopics[message.topic] {
+            receivedPartGossip(message, topic, now: now, into: &outputs)
         } else if message.needsVerdict {
             tellGossip(.validated(message.handle, .accept), now: now, into: &outputs)
         }

@@ -121,7 +121,7 @@ extension Node {
         NodeMetrics(
             info: nodeInfo(now: now), counters: counterInfos(), limits: limitInfos(now: now),
             meshSizes: meshInfos().map { ($0.topic, $0.mesh.count) }, dht: dhtInfo(now: now),
-            connectionCount: connections.count)
+            connectionCount: connections.count, proofs: proofsInfo())
     }
 }
 
@@ -133,4 +133,6 @@ public struct NodeMetrics: Sendable {
     public var meshSizes: [(topic: String, size: Int)]
     public var dht: DHTInfo
     public var connectionCount: Int
+    /// nil on a network without operations.
+    public var proofs: ProofsInfo?
 }

@@ -5,12 +5,14 @@ import ChoraleTypes
 import Codec
 import Connection
 import Crypto
+import ExecutorAgent
 import Gossipsub
 import Identify
 import Kademlia
 import Multistream
 import Noise
 import OrderedCollections
+import PartVerification
 import PeerIdentity
 import Ping
 import RequestResponse
@@ -44,6 +46,7 @@ extension Node {
             tellGossip(.subscribe(announcementTopic), now: now, into: &outputs)
         }
         startChain(now: now, into: &outputs)
+        startParts(now: now, into: &outputs)
         timeout(now: now, into: &outputs)
     }
 
@@ -86,6 +89,10 @@ extension Node {
             tellChain(.verified(outcome), now: now, into: &outputs)
         case .chunk(let id, let isValid):
             tellBodies(.chunkVerified(id, isValid), now: now, into: &outputs)
+        case .part(let result):
+            tellParts(.finished(result), now: now, into: &outputs)
+        case .executor(let result):
+            tellExecutor(.finished(result), now: now, into: &outputs)
         case .offeredAnnouncement(let id, let verdict):
             offeredAnnouncementChecked(id, verdict, now: now, into: &outputs)
         case .buildBody(let command, let built):

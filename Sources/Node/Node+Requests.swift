@@ -6,6 +6,7 @@ import Codec
 import Connection
 import Gossipsub
 import OrderedCollections
+import PartVerification
 import PeerIdentity
 import RequestResponse
 import Swarm
@@ -160,6 +161,10 @@ extension Node {
             if !receivedChainChunk(id, bytes, session, now: now, into: &outputs) {
                 fault(session, now: now, into: &outputs)
             }
+        case .parts(let id):
+            if !receivedPartChunk(id, bytes, session, now: now, into: &outputs) {
+                fault(session, now: now, into: &outputs)
+            }
         case .chunks(let id):
             if let response = try? ChunkResponse(ssz: bytes.span) {
                 tellBodies(.chunkReceived(id, response), now: now, into: &outputs)
@@ -197,6 +202,9 @@ extension Node {
         }
         if case .chain(let id) = purpose {
             chainRequestEnded(id, end, now: now, into: &outputs)
+        }
+        if case .parts(let id) = purpose {
+            partRequestEnded(id, end, now: now, into: &outputs)
         }
     }
 
@@ -356,6 +364,9 @@ extension Node {
                     case .blocksByRange, .blocksByRoot, .buildPayload, .checkpoint: 16
                     // Half a megabyte, and some 20 ms: fifteen a second for each peer.
                     case .stateRange: 16
+                    // A proof has some tens of kilobytes, and is read from the disk.
+                    case .proofsByRoot: 2
+                    case .certificatesByOperation: 4
                     default: 1
                     }
                 schedule(into: &outputs, now: now) { scheduler, results in
@@ -470,6 +481,7 @@ extension Node {
             tellBodies(.serveAnnouncements(serve, request), now: now, into: &outputs)
         default:
             if serveChain(session, bytes, now: now, into: &outputs) { return }
+            if servePart(session, bytes, now: now, into: &outputs) { return }
             refuse(session, .serverError, "not served here", now: now, into: &outputs)
         }
     }
@@ -519,6 +531,9 @@ extension Node {
                 id, canServe: peer.servesBodies, offers: peer.offersAnnouncements), now: now,
             into: &outputs)
         chainPeerConnected(id, status, now: now, into: &outputs)
+        if peer.speaks(RequestProtocol.proofsByRoot.protocolID) {
+            tellParts(.peerConnected(id), now: now, into: &outputs)
+        }
     }
 
     mutating func sayGoodbye(
@@ -536,7 +551,8 @@ extension RequestProtocol {
     var trafficClass: TrafficClass {
         switch self {
         case .chunksByRoot, .stateRange: .witness
-        case .consensus: .vote
+        case .consensus, .partVotes, .certificatesByOperation: .vote
+        case .proofsByRoot: .proof
         case .blocksByRoot, .blocksByRange, .buildPayload, .checkpoint: .block
         default: .control
         }

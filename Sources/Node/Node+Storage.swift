@@ -1,7 +1,9 @@
 import Bodies
 import ChoraleBase
 import ChoraleTypes
+import ExecutorAgent
 import Kademlia
+import PartVerification
 import Swarm
 
 /// Requests to the store, and what their answers say about it.
@@ -10,6 +12,8 @@ struct StorageTable {
         case swarm
         case kademlia
         case bodies(StoreRequestID)
+        case parts(PartStoreID)
+        case executor(ExecutorStoreID)
         case load(Page)
         case backup(CommandID, String)
         /// A report of cross-validation is written.
@@ -126,6 +130,10 @@ extension Node {
             loaded(page, reply, now: now, into: &outputs)
         case .bodies(let inner):
             tellBodies(.storeReplied(inner, reply), now: now, into: &outputs)
+        case .parts(let inner):
+            tellParts(.stored(inner, reply), now: now, into: &outputs)
+        case .executor(let inner):
+            tellExecutor(.stored(inner, reply), now: now, into: &outputs)
         case .validations(let command):
             validationsRead(command, reply, into: &outputs)
         case .swarm, .kademlia, .validation, .probe, .backup:
@@ -211,7 +219,7 @@ extension Node {
             tellKademlia(.loaded(rows), now: now, into: &outputs)
         case .witness:
             tellBodies(.loaded(rows, isLast: isLast), now: now, into: &outputs)
-        case .meta, .chunk, .validation:
+        case .meta, .chunk, .validation, .subproof, .proof, .execution:
             break
         }
     }

@@ -5,12 +5,14 @@ import ChoraleTypes
 import Codec
 import Connection
 import Crypto
+import ExecutorAgent
 import Gossipsub
 import Identify
 import Kademlia
 import Multistream
 import Noise
 import OrderedCollections
+import PartVerification
 public import PeerIdentity
 import Ping
 import RequestResponse
@@ -45,6 +47,10 @@ public struct Node: ~Copyable {
     var bodies: Bodies
     /// nil on a network without one.
     let chain: ChainHolder?
+    /// nil on a network without operations.
+    let parts: PartsHolder?
+    /// nil for whoever does not execute.
+    let executor: ExecutorHolder?
 
     var connections: [ConnectionID: PeerConnection] = [:]
     var peers: OrderedDictionary<PeerID, Peer> = [:]
@@ -97,6 +103,12 @@ public struct Node: ~Copyable {
     var chainServes: [BlockServeID: RequestSession] = [:]
     var chainReads: [Bodies.ReadID: ChainBodyRead] = [:]
     var nextChainBody: UInt64 = 0
+    /// Topics of verification in parts, where there are operations.
+    let partTopics: OrderedDictionary<Gossipsub.Topic, PartTopic>
+    /// Messages that verification in parts has not judged yet.
+    var partMessages: [PartMessageID: Gossipsub.MessageHandle] = [:]
+    var nextPartMessage: UInt64 = 0
+    var partServes: [PartServeID: RequestSession] = [:]
     /// Who passed on an announcement that is being checked.
     var announcementSources: [Gossipsub.MessageHandle: PeerID] = [:]
 
@@ -143,6 +155,11 @@ public struct Node: ~Copyable {
             chain = nil
         }
         chainTopics = configuration.chainTopics
+        partTopics = configuration.partTopics
+        parts = configuration.parts.map { start in
+            PartsHolder(PartVerification(start, seed: random.next()))
+        }
+        executor = configuration.executor.map { ExecutorHolder(ExecutorAgent($0)) }
         self.random = random
         metadataSequence = UInt64(clamping: now.wall.milliseconds)
         credentials = NoiseCredentials(
@@ -151,6 +168,7 @@ public struct Node: ~Copyable {
         if configuration.chain?.configuration.keepsState == false {
             ofChain.removeAll { $0 == .buildPayload }
         }
+        if configuration.parts != nil { ofChain += RequestProtocol.ofOperations }
         requestProtocols = configuration.speaksChorale ? RequestProtocol.all + ofChain : []
         inboundProtocols = ProtocolTable([])
         rebuildProtocols()
@@ -169,6 +187,8 @@ public struct Node: ~Copyable {
         deadline = earliest(deadline, kademlia.nextDeadline)
         deadline = earliest(deadline, bodies.nextDeadline)
         if chain != nil { deadline = earliest(deadline, chain?.machine.nextDeadline) }
+        if parts != nil { deadline = earliest(deadline, parts?.machine.nextDeadline) }
+        if executor != nil { deadline = earliest(deadline, executor?.machine.nextDeadline) }
         deadline = earliest(deadline, connectionTimers.next)
         deadline = earliest(deadline, streamTimers.next)
         deadline = earliest(deadline, storage.nextDeadline)
@@ -203,6 +223,8 @@ public struct Node: ~Copyable {
             stored(id, reply, now: now, into: &outputs)
         case .command(let id, let command):
             perform(command, id, now: now, into: &outputs)
+        case .processed(.commitments(let height, let commitments)):
+            tellParts(.commitmentsRead(height: height, commitments), now: now, into: &outputs)
         case .processed(let answer):
             tellChain(.answered(answer), now: now, into: &outputs)
         case .crossValidated(let id, let refusal):
@@ -211,6 +233,8 @@ public struct Node: ~Copyable {
             keep(report, into: &outputs)
         case .journaled(let answer):
             tellChain(.journaled(answer), now: now, into: &outputs)
+        case .partsSigned(let signed):
+            tellParts(.signed(signed), now: now, into: &outputs)
         case .commandCancelled(let id):
             cancelCommand(id, now: now, into: &outputs)
         case .stop:
@@ -229,6 +253,12 @@ public struct Node: ~Copyable {
         tellBodies(.timeout, now: now, into: &outputs)
         if let deadline = chain?.machine.nextDeadline, deadline <= now.instant {
             tellChain(.timeout, now: now, into: &outputs)
+        }
+        if let deadline = parts?.machine.nextDeadline, deadline <= now.instant {
+            tellParts(.timeout, now: now, into: &outputs)
+        }
+        if let deadline = executor?.machine.nextDeadline, deadline <= now.instant {
+            tellExecutor(.timeout, now: now, into: &outputs)
         }
         while let id = connectionTimers.popDue(now: now.instant) {
             connectionTimerFired(id, now: now, into: &outputs)

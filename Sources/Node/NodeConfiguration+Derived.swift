@@ -6,6 +6,7 @@ import Codec
 import Gossipsub
 import Kademlia
 import OrderedCollections
+import PartVerification
 import PeerIdentity
 import Swarm
 
@@ -22,6 +23,11 @@ extension NodeConfiguration {
             gossip.topics.append(parameters)
         }
         for topic in chainTopics.keys {
+            var parameters = parameters(of: topic)
+            parameters.validation = .application
+            gossip.topics.append(parameters)
+        }
+        for topic in partTopics.keys {
             var parameters = parameters(of: topic)
             parameters.validation = .application
             gossip.topics.append(parameters)
@@ -43,6 +49,17 @@ extension NodeConfiguration {
         for topic in ChainTopic.allCases {
             if topic == .transaction, !chain.configuration.keepsState { continue }
             topics[Gossipsub.Topic(self.topic(topic.rawValue))] = topic
+        }
+        return topics
+    }
+
+    /// Topics of verification in parts. Who does not vote needs no votes: certificates say what came of them.
+    var partTopics: OrderedDictionary<Gossipsub.Topic, PartTopic> {
+        guard speaksChorale, chain != nil, let parts else { return [:] }
+        var topics: OrderedDictionary<Gossipsub.Topic, PartTopic> = [:]
+        for topic in PartTopic.all {
+            if case .votes = topic, parts.localKey == nil { continue }
+            topics[Gossipsub.Topic(self.topic(topic.name))] = topic
         }
         return topics
     }

@@ -3,8 +3,10 @@ import ChoraleBase
 public import Codec
 public import Connection
 public import Crypto
+public import ExecutorAgent
 public import Gossipsub
 public import Kademlia
+public import PartVerification
 public import PeerIdentity
 public import Swarm
 
@@ -46,6 +48,10 @@ public struct NodeConfiguration: Sendable {
     public var speaksChorale: Bool
     /// The network's chain; nil for networks and programs without one.
     public var chain: ChainStart?
+    /// Verification in parts; nil on networks without operations. Needs a chain.
+    public var parts: PartConfiguration?
+    /// What this node executes; nil for whoever does not. Needs `parts`.
+    public var executor: ExecutorConfiguration?
     /// Seed of everything that is random and not secret.
     public var seed: UInt64
     public var limits: NodeLimits
@@ -76,6 +82,8 @@ public struct NodeConfiguration: Sendable {
         self.servesPerf = addressPolicy == .local
         self.speaksChorale = true
         self.chain = nil
+        self.parts = nil
+        self.executor = nil
         self.seed = seed
         self.limits = NodeLimits()
     }

@@ -1,6 +1,8 @@
 public import Chain
 public import ChoraleBase
 public import Codec
+public import ExecutorAgent
+public import PartVerification
 public import PeerIdentity
 public import Swarm
 
@@ -32,5 +34,7 @@ public enum NodeEvent: Sendable {
     case storeRecovered
     case wrongNetwork(PeerID, digest: [UInt8])
     case chain(ChainEvent)
+    case part(PartEvent)
+    case executor(ExecutorEvent)
     case stopping
 }

@@ -4,8 +4,11 @@ public import ChoraleBase
 public import ChoraleTypes
 public import Codec
 public import Crypto
+public import ExecutorAgent
 public import Gossipsub
 public import Kademlia
+public import Operations
+public import PartVerification
 public import PeerIdentity
 public import Swarm
 
@@ -48,6 +51,8 @@ public enum NodeInput: Sendable {
     case processed(ChainAnswer)
     /// Answers `crossValidate`: why the block is not to be voted for, or nil.
     case crossValidated(Bytes32, refusal: String?)
+    /// Answers `signParts`: what was signed of it.
+    case partsSigned([SignedPart])
     /// What others said of a block, to be kept.
     case validationReported(ValidationReport)
     /// Answers `journal`.
@@ -81,6 +86,10 @@ public enum NodeOutput: Sendable {
     case process(ChainTask)
     /// For whoever owns the validator's files, in this order.
     case journal(JournalOrder)
+    /// Votes on parts, for whoever owns the validator's key.
+    case signParts([PartSignRequest])
+    /// For who has an account that pays for transactions: tell the operations contract.
+    case settle(Settlement, output: [UInt8])
     /// For other implementations, if there are any.
     case crossValidate(BlockContents, requests: [[UInt8]])
     case reply(CommandID, Reply, isLast: Bool)
@@ -102,9 +111,26 @@ public enum Job: Sendable {
     case buildBody(CommandID, BodyBuilder)
     case signedRecord(PeerID, [UInt8], isExchange: Bool)
     case chain(ChainVerification)
+    case part(PartJob)
+    case executor(ExecutorJob)
+
+    /// Whether it may take so long that nothing that somebody waits for should be behind it.
+    public var isLong: Bool {
+        switch self {
+        case .executor: true
+        case .part(let job): job.isLong
+        case .gossipSignature, .recordValidation, .announcement, .chunk, .offeredAnnouncement,
+            .buildBody, .signedRecord, .chain:
+            false
+        }
+    }
 
     /// Does the work.
-    public func run(wall: WallTime) -> JobResult {
+    ///
+    /// - Parameter clock: for how long it took, which is told and decides nothing.
+    public func run(
+        wall: WallTime, clock: @Sendable () -> MonotonicInstant = { .zero }
+    ) -> JobResult {
         switch self {
         case .gossipSignature(let id, let check): .gossipSignature(id, check.run())
         case .recordValidation(let id, let job): .recordValidation(id, job.run(wall: wall))
@@ -112,6 +138,8 @@ public enum Job: Sendable {
             .announcement(handle, check.run(wall: wall))
         case .chunk(let id, let check): .chunk(id, check.run())
         case .chain(let verification): .chain(verification.run())
+        case .part(let job): .part(job.run(clock: clock))
+        case .executor(let job): .executor(job.run(clock: clock))
         case .offeredAnnouncement(let id, let check):
             .offeredAnnouncement(id, check.run(wall: wall))
         case .buildBody(let id, let builder): .buildBody(id, builder.run())
@@ -132,4 +160,6 @@ public enum JobResult: Sendable {
     case buildBody(CommandID, BodyBuilder.Built)
     case signedRecord(PeerID, PeerRecord?, envelope: [UInt8], isExchange: Bool)
     case chain(ChainVerification.Outcome)
+    case part(PartJobResult)
+    case executor(ExecutorJobResult)
 }

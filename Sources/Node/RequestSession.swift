@@ -2,6 +2,7 @@ import Bodies
 import Chain
 import ChoraleBase
 import ChoraleTypes
+import PartVerification
 import PeerIdentity
 import RequestResponse
 
@@ -16,12 +17,13 @@ final class RequestSession {
         case announcements(Bodies.RequestID)
         case consensus
         case chain(ChainRequestID)
+        case parts(PartRequestID)
 
         /// The request of the bodies machine that this is.
         var bodiesRequest: Bodies.RequestID? {
             switch self {
             case .chunks(let id), .announcements(let id): id
-            case .status, .goodbye, .consensus, .chain: nil
+            case .status, .goodbye, .consensus, .chain, .parts: nil
             }
         }
     }

@@ -33,6 +33,8 @@ struct RequestTable {
         case command(CommandID)
         case prover(CommandID?)
         case proverSearch(CommandID)
+        /// To connect to it.
+        case connection(PeerID)
         case unasked
     }
 

@@ -26,7 +26,8 @@ struct TopicKind {
             trafficClass: .control, sizeMax: 8 << 10, lifetime: .seconds(30)),
         "vote": .init(trafficClass: .vote, sizeMax: 1 << 10, lifetime: .seconds(12)),
         "subproof_vote": .init(trafficClass: .vote, sizeMax: 1 << 10, lifetime: .seconds(12)),
-        "certificate": .init(trafficClass: .vote, sizeMax: 32 << 10, lifetime: .seconds(30)),
+        // The largest certificate that gossip carries, and what says that it is one.
+        "certificate": .init(trafficClass: .vote, sizeMax: (32 << 10) + 64, lifetime: .seconds(30)),
         "prover_commit": .init(
             trafficClass: .control, sizeMax: 16 << 10, lifetime: .seconds(30)),
         "proof_announce": .init(trafficClass: .control, sizeMax: 512, lifetime: .seconds(30)),

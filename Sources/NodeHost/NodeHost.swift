@@ -5,6 +5,8 @@ import Codec
 import Crypto
 public import DriverUV
 public import Node
+public import Operations
+public import PartVerification
 public import PeerIdentity
 import Swarm
 
@@ -21,6 +23,20 @@ public protocol ChainExecutor: Sendable {
 /// Who has a validator's files. Called on one thread only, in order; all orders of a call may share a sync.
 public protocol JournalExecutor: Sendable {
     func perform(_ orders: [JournalOrder]) -> [JournalAnswer]
+
+    /// Signs votes on parts: what they rest on is on the disk.
+    func sign(_ requests: [PartSignRequest]) -> [SignedPart]
+}
+
+/// What the journal's thread is given.
+private enum JournalWork: Sendable {
+    case order(JournalOrder)
+    case parts([PartSignRequest])
+}
+
+private enum JournalResult: Sendable {
+    case answer(JournalAnswer)
+    case signed([SignedPart])
 }
 
 /// Runs one `Node` on sockets.
@@ -35,6 +51,11 @@ public final class NodeHost {
         public var tcp = TCPOptions()
         /// Threads for jobs. One leaves a core for the loop on the smallest machines.
         public var workerCount = 1
+        /// Threads for what takes long: proofs. Theirs run beside the others, so that a vote's signature waits for
+        /// no proof.
+        public var proverCount = 1
+        /// Proofs waiting for a thread. The machines have some tens under way.
+        public var proofsMax = 1024
         /// Jobs waiting for a worker. Gossipsub alone may have 8,192 signatures under way.
         public var jobsMax = 16_384
         /// Store requests waiting for the disk; more is reported as overload.
@@ -68,10 +89,11 @@ public final class NodeHost {
     private var acceptFailureTold: MonotonicInstant?
     private var timer: LoopTimer?
     private var workers: WorkerPool<JobResult>?
+    private var provers: WorkerPool<JobResult>?
     private var storeWorker: SerialWorker<StoreJob, StoreAnswer>?
     private var chainWorker: SerialWorker<ChainTask, ChainAnswer>?
     private var readingWorker: SerialWorker<ChainTask, ChainAnswer>?
-    private var journalWorker: SerialWorker<JournalOrder, JournalAnswer>?
+    private var journalWorker: SerialWorker<JournalWork, JournalResult>?
     /// Answers of the store that the node has not been given, oldest first.
     private var storeAnswers: [StoreAnswer] = []
     private var resolver: NameResolver?
@@ -82,6 +104,8 @@ public final class NodeHost {
     public var onReply: ((CommandID, Reply, _ isLast: Bool) -> Void)?
     /// Others are to be asked about a block; ``crossValidated(_:refusal:)`` answers.
     public var onCrossValidate: ((BlockContents, _ requests: [[UInt8]]) -> Void)?
+    /// An operation that this node has executed is certified: its account tells the contract.
+    public var onSettle: ((Settlement, _ output: [UInt8]) -> Void)?
     /// The node has drained after ``stop()``.
     public var onStopped: (() -> Void)?
 
@@ -114,6 +138,14 @@ public final class NodeHost {
             inFlightMax: options.jobsMax
         ) { [unowned self] results in
             for result in results { handle(.finished(result)) }
+        }
+        if configuration.parts != nil {
+            provers = try WorkerPool(
+                loop: loop, name: "prove", threadCount: options.proverCount,
+                inFlightMax: options.proofsMax
+            ) { [unowned self] results in
+                for result in results { handle(.finished(result)) }
+            }
         }
         resolver = try NameResolver(loop: loop) { [unowned self] id, answer in
             handle(.resolved(id, answer))
@@ -150,12 +182,31 @@ public final class NodeHost {
         if let journal {
             journalWorker = try SerialWorker(
                 loop: loop, name: "journal", inFlightMax: options.chainTasksMax,
-                perform: { orders in journal.perform(orders) },
-                deliver: { [unowned self] answers in
-                    for answer in answers { handle(.journaled(answer)) }
+                perform: { work in Self.perform(work, journal) },
+                deliver: { [unowned self] results in
+                    for result in results {
+                        switch result {
+                        case .answer(let answer): handle(.journaled(answer))
+                        case .signed(let signed): handle(.partsSigned(signed))
+                        }
+                    }
                 })
         }
         loop.addTurnObserver(self)
+    }
+
+    /// All orders of a call share a sync.
+    private static func perform(
+        _ work: [JournalWork], _ journal: any JournalExecutor
+    ) -> [JournalResult] {
+        let orders = work.compactMap { work -> JournalOrder? in
+            if case .order(let order) = work { order } else { nil }
+        }
+        let answers = orders.isEmpty ? [] : journal.perform(orders)
+        let signed = work.compactMap { work -> JournalResult? in
+            if case .parts(let requests) = work { .signed(journal.sign(requests)) } else { nil }
+        }
+        return answers.map { .answer($0) } + signed
     }
 
     public var localPeer: PeerID { node.localPeer }
@@ -192,6 +243,7 @@ public final class NodeHost {
         timer?.close()
         resolver?.close()
         workers?.shutDown(discarding: true)
+        provers?.shutDown(discarding: true)
         chainWorker?.shutDown()
         readingWorker?.shutDown()
         journalWorker?.shutDown()
@@ -243,6 +295,11 @@ public final class NodeHost {
             submit(task)
         case .journal(let order):
             submit(order)
+        case .signParts(let requests):
+            if case .accepted = journalWorker?.submit(.parts(requests)) { return }
+            pending.append(.partsSigned([]))
+        case .settle(let settlement, let output):
+            onSettle?(settlement, output)
         case .crossValidate(let contents, let requests):
             onCrossValidate?(contents, requests)
         case .reply(let id, let reply, let isLast):
@@ -294,15 +351,24 @@ public final class NodeHost {
             inlineSignatures += 1
             pending.append(.finished(job.run(wall: wall)))
             return
-        case .recordValidation, .announcement, .offeredAnnouncement, .chunk, .buildBody: break
+        case .recordValidation, .announcement, .offeredAnnouncement, .chunk, .buildBody, .part,
+            .executor:
+            break
         }
-        switch workers?.submit({ job.run(wall: wall) }) {
+        let pool = job.isLong ? provers ?? workers : workers
+        switch pool?.submit({ job.run(wall: wall, clock: Self.clock) }) {
         case .accepted: break
         case .full, .closed, nil:
             // The machines bound their jobs far below this, so it is a wrong configuration. The work
             // is done here: late is better than lost.
             pending.append(.finished(job.run(wall: wall)))
         }
+    }
+
+    /// For how long jobs take. Only differences count.
+    private static let began = ContinuousClock.now
+    private static let clock: @Sendable () -> MonotonicInstant = {
+        MonotonicInstant.zero.advanced(by: began.duration(to: .now))
     }
 
     /// Tasks and orders are answered or the process ends: the machine never asks for more than fit.
@@ -313,7 +379,7 @@ public final class NodeHost {
     }
 
     private func submit(_ order: JournalOrder) {
-        if case .accepted = journalWorker?.submit(order) { return }
+        if case .accepted = journalWorker?.submit(.order(order)) { return }
         pending.append(
             .journaled(
                 JournalAnswer(

@@ -90,6 +90,23 @@ public struct RequestProtocol: Hashable, Sendable {
     public static let stateRange = RequestProtocol(
         name: "state_range", requestSizeMax: 5 * 1024, chunkSizeMax: 1 << 20, chunkCountMax: 1)
 
+    /// A proof of a part of an operation, by its root as a body: 512 KiB at most by `PartVerification`'s limit, with
+    /// room for systems whose proofs are larger.
+    public static let proofsByRoot = RequestProtocol(
+        name: "proofs_by_root", requestSizeMax: 32, chunkSizeMax: 4 << 20, chunkCountMax: 1)
+
+    /// Certificates of an operation's parts. One of everyone, of 1,024 validators, has 66 KiB.
+    public static let certificatesByOperation = RequestProtocol(
+        name: "certificates_by_operation", requestSizeMax: 256, chunkSizeMax: 80 << 10,
+        chunkCountMax: 64)
+
+    /// Votes on parts for one peer, up to 64 of them. Nothing is answered.
+    public static let partVotes = RequestProtocol(
+        name: "part_votes", requestSizeMax: 32 << 10, chunkSizeMax: 0, chunkCountMax: 0)
+
+    /// What nodes of a chain with operations answer besides ``ofChain``, in the order of their names.
+    public static let ofOperations = [certificatesByOperation, partVotes, proofsByRoot]
+
     /// What nodes of a chain answer besides ``all``, in the order of their names. Those without state do not
     /// answer ``buildPayload``.
     public static let ofChain = [

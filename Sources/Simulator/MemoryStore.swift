@@ -18,6 +18,10 @@ public final class MemoryStore {
     /// Linux's `dirty_expire_centisecs`.
     static let writeBackInterval: Duration = .seconds(30)
 
+    /// For tests that checks can fail: a power cut takes what was synced too; nothing is synced.
+    var losesSynced = false
+    var ignoresSync = false
+
     private let pool: ValuePool?
 
     /// - Parameter pool: where large values are kept once for all the stores that share it.
@@ -29,7 +33,7 @@ public final class MemoryStore {
             let writes = pool?.sharing(writes) ?? writes
             Self.apply(writes, to: &families)
             log.append((now, writes))
-            if sync { self.sync() } else { writeBack(now: now) }
+            if sync, !ignoresSync { self.sync() } else { writeBack(now: now) }
             return .written
         case .get(let family, let key):
             return .value(families[family]?[key])
@@ -40,6 +44,18 @@ public final class MemoryStore {
         case .checkpoint:
             return .checkpointed
         }
+    }
+
+    /// What a power cut would leave of a row.
+    func syncedValue(_ family: ColumnFamily, _ key: [UInt8]) -> [UInt8]? { synced[family]?[key] }
+
+    /// All values of a family, synced or not, in the order of their keys.
+    func values(of family: ColumnFamily) -> [StoreRow] {
+        guard
+            case .rows(let rows, _) = families[family]?.scan(
+                from: [], to: nil, rowCountMax: .max, sizeMax: .max)
+        else { return [] }
+        return rows
     }
 
     /// Makes everything so far survive a crash.
@@ -62,6 +78,7 @@ public final class MemoryStore {
         let kept = log.isEmpty ? 0 : random.below(log.count + 1)
         for batch in log.prefix(kept) { Self.apply(batch.writes, to: &synced) }
         log = []
+        if losesSynced { synced = [:] }
         families = synced
     }
 

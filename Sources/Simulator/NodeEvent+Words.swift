@@ -3,7 +3,9 @@ import ChoraleBase
 import ChoraleTypes
 import Codec
 import Consensus
+import ExecutorAgent
 import Node
+import PartVerification
 import PeerIdentity
 import Swarm
 
@@ -41,7 +43,40 @@ extension NodeEvent {
         case .storeRecovered: "store-recovered"
         case .wrongNetwork(let peer, let digest): "wrong-network \(peer) \(Hex.encode(digest))"
         case .chain(let event): "chain \(event.words)"
+        case .part(let event): "part \(event.words)"
+        case .executor(let event): "executor \(event.words)"
         case .stopping: "stopping"
+        }
+    }
+}
+
+extension PartEvent {
+    fileprivate var words: String {
+        switch self {
+        case .pool(let event): "\(event)"
+        case .unverifiable(let operation, let text): "unverifiable \(operation) \(text)"
+        case .verified(let operation, let part, let isValid, _):
+            "verified \(operation) \(part) \(isValid)"
+        case .fault(let operation, let validator): "fault \(operation) \(validator.rawValue)"
+        case .muted(let signer): "muted \(signer)"
+        case .signingFailed: "signing-failed"
+        }
+    }
+}
+
+extension ExecutorEvent {
+    fileprivate var words: String {
+        switch self {
+        case .elected(let operation, let rank, let turn): "elected \(operation) \(rank) \(turn)"
+        case .began(let operation): "began \(operation)"
+        case .executed(let operation, _, let parts): "executed \(operation) \(parts)"
+        case .proven(let operation, let part, let count, _):
+            "proven \(operation) \(part) \(count)"
+        case .committed(let operation): "committed \(operation)"
+        case .settling(let operation): "settling \(operation)"
+        case .settled(let operation): "settled \(operation)"
+        case .failed(let operation, let text): "failed \(operation) \(text)"
+        case .dropped(let operation): "dropped \(operation)"
         }
     }
 }
@@ -65,6 +100,8 @@ extension ChainEvent {
                 + report.changes.map { "\($0.label) \($0.operation ?? $0.executor ?? .zero)" }
                 .joined(separator: ", ")
         case .evidence(let height, let validator): "evidence \(height) \(validator.rawValue)"
+        case .partEvidence(let operation, let validator):
+            "part evidence \(operation) \(validator.rawValue)"
         case .syncing(let from, let to): "syncing \(from) \(to)"
         case .synced(let height): "synced \(height)"
         case .downloading(let id, let event): "downloading \(id) \(event.words)"

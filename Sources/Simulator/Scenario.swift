@@ -44,6 +44,10 @@ public enum Scenarios {
         ChainSilentScenario.self, ChainByzantineScenario.self, ChainAmnesiaScenario.self,
         ChainLockScenario.self, ChainBodiesScenario.self, ChainSkewScenario.self,
         ChainEpochsScenario.self, ChainLatencyScenario.self, ChainCheckpointScenario.self,
+        OperationScenario.self, OperationSilentScenario.self, OperationLyingScenario.self,
+        OperationExecutorScenario.self, OperationGarbageScenario.self,
+        OperationPartitionScenario.self, OperationAmnesiaScenario.self,
+        OperationLargeScenario.self,
     ]
 
     public static func named(_ name: String) -> (any Scenario.Type)? {

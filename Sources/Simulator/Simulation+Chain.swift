@@ -1,6 +1,8 @@
 import Chain
 import ChoraleBase
 import Node
+import PartVerification
+import PeerIdentity
 
 /// The chain's threads: tasks and orders take a while each, one after another.
 extension Simulation {
@@ -49,6 +51,19 @@ extension Simulation {
         let at = max(now, chain.journalFreeAt).advanced(by: HostChain.duration(of: order))
         chain.journalFreeAt = at
         schedule(.journal(host), at: at, life: host.life)
+    }
+
+    /// Votes on parts: what they rest on is on the disk, or the node has not asked.
+    func sign(_ requests: [PartSignRequest], on host: Host) {
+        onSignParts?(host.index, requests)
+        let signed = host.chain?.files.map { files in
+            requests.map {
+                $0.signed(with: IdentityKey(files.key), network: files.network)
+            }
+        }
+        schedule(
+            .input(host, .partsSigned(signed ?? [])), at: now.advanced(by: .microseconds(100)),
+            life: host.life)
     }
 
     func finishOrder(on host: Host) {

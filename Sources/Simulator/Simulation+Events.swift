@@ -148,10 +148,11 @@ extension Simulation {
         case .run(let job):
             if let liar = host.chain?.liar, liar.drops(job) { return }
             let wall = clock(of: host).wall
-            // A worker takes its time; 100 µs is a signature with its thread switches.
+            // A worker takes its time; 100 µs is a signature with its thread switches, and proofs take longer.
             schedule(
                 .input(host, .finished(job.run(wall: wall))),
-                at: now.advanced(by: .microseconds(100)), life: host.life)
+                at: now.advanced(by: job.isLong ? .milliseconds(20) : .microseconds(100)),
+                life: host.life)
         case .store(let id, let request):
             let reply = host.disk.execute(request, now: now)
             schedule(
@@ -159,6 +160,8 @@ extension Simulation {
                 life: host.life)
         case .process(let task): begin(task, on: host)
         case .journal(let order): begin(order, on: host)
+        case .signParts(let requests): sign(requests, on: host)
+        case .settle(let settlement, let output): onSettle?(host.index, settlement, output)
         case .crossValidate(let contents, _):
             // Nobody else executes blocks here.
             scheduleInput(.crossValidated(contents.block.id, refusal: nil), host)

@@ -6,6 +6,8 @@ import Crypto
 import DequeModule
 import HeapModule
 public import Node
+public import Operations
+import PartVerification
 public import PeerIdentity
 import Swarm
 
@@ -27,10 +29,14 @@ public final class Simulation {
     public internal(set) var trace: Trace
     /// Called for each event of a node as it happens.
     public var onEvent: ((HostIndex, NodeEvent) -> Void)?
+    /// What an executor's account would tell the operations contract.
+    public var onSettle: ((HostIndex, Settlement, [UInt8]) -> Void)?
     /// Called for each reply as it comes; `true` with the last.
     public var onReply: ((HostIndex, CommandID, Reply, Bool) -> Void)?
     /// Called for each order to a validator's files as it comes.
     var onJournal: ((HostIndex, JournalOrder) -> Void)?
+    /// Called for what a validator is about to sign of parts, when its node asks for it.
+    var onSignParts: ((HostIndex, [PartSignRequest]) -> Void)?
     /// Called after whatever a host has taken in or let out, for tests that put a fault into a node.
     var onTurn: ((HostIndex) -> Void)?
     /// Directions in which nothing arrives for now.
@@ -83,8 +89,10 @@ public final class Simulation {
     /// afterwards.
     func close() {
         onEvent = nil
+        onSettle = nil
         onReply = nil
         onJournal = nil
+        onSignParts = nil
         onTurn = nil
         onProgress = nil
         queue = Heap()
@@ -150,7 +158,9 @@ public final class Simulation {
         let host = hosts[index.rawValue]
         var configuration = host.makeConfiguration(random.next())
         if let chain = host.chain {
-            configuration.chain = chain.open()
+            let start = chain.open()
+            configuration.chain = start
+            chain.addOperations(to: &configuration, start)
             if chain.files != nil { configuration.roles.insert(.validator) }
         }
         install(NodeParticipant(configuration: configuration, now: clock(of: host)), on: host)

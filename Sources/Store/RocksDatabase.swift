@@ -198,6 +198,9 @@ final class RocksDatabase {
         case .witness: known[3]
         case .chunk: known[4]
         case .validation: known[5]
+        case .subproof: known[6]
+        case .proof: known[7]
+        case .execution: known[8]
         }
     }
 }

@@ -40,6 +40,13 @@ final class ChainNetwork {
             inputSizeMax: 1 << 20, outputSizeMax: 1 << 16, partsMax: 8, ttlMax: 600)
     }
 
+    /// Judged by a committee.
+    static func committeeKind() throws -> KindRecord {
+        try KindRecord(
+            number: 2, capability: 7, policy: .committee, isDeterministic: true, proofTypes: [],
+            inputSizeMax: 1 << 20, outputSizeMax: 1 << 16, partsMax: 8, ttlMax: 600)
+    }
+
     enum Message {
         case gossip(ChainTopic, [UInt8])
         case direct(ChainMessage)
@@ -139,7 +146,8 @@ final class ChainNetwork {
             gasLimitTarget: 30_000_000,
             operations: options.hasOperations
                 ? try OperationParameters(
-                    network: NetworkDigest([1, 2, 3, 4])!, kinds: [Self.kind()], bondDelay: 700)
+                    network: NetworkDigest([1, 2, 3, 4])!,
+                    kinds: [Self.kind(), Self.committeeKind()], bondDelay: 700)
                 : nil)
         for index in 0..<options.validators + options.observers {
             let skew =
@@ -358,6 +366,7 @@ extension ChainNetwork {
         private(set) var reports: [CommitReport] = []
         private(set) var events: [String] = []
         private(set) var operationChanges: [OperationChange] = []
+        private(set) var slashedForParts: [SigningKeyBytes] = []
         private(set) var evidenceSeen = 0
         private(set) var submissions: [Result<Bytes32, PoolRejection>] = []
         private(set) var penalties: [PeerID: [String]] = [:]
@@ -586,7 +595,9 @@ extension ChainNetwork {
                 evidenceSeen += report.evidenceCount
                 reports.append(report)
             case .consensus: break
-            case .operations(let report): operationChanges += report.changes
+            case .operations(let report):
+                operationChanges += report.changes
+                slashedForParts += report.slashed
             default: events.append("\(network.time / 1_000_000): \(event)")
             }
         }

@@ -15,169 +15,7 @@ import Testing
 /// Operations on a chain of real blocks: requested and settled by transactions, executed and certified by
 /// what blocks say besides.
 @Suite struct OperationChainTests {
-    private static func executorKey(_ number: UInt8) -> Ed25519.PrivateKey {
-        Ed25519.PrivateKey(seed: SecretBytes(copying: SHA256.hash([number, 0xE0])))
-    }
-
-    private static func recipient(_ number: UInt8) -> ExecutionAddress {
-        ExecutionAddress([UInt8](repeating: 0, count: 19) + [0xB0 + number])!
-    }
-
-    /// A network where executors have registered.
-    private final class Stage {
-        let network: ChainNetwork
-        private var nonces: [Int: UInt64] = [:]
-
-        init(_ change: (inout ChainNetwork.Options) -> Void = { _ in }) throws {
-            var options = ChainNetwork.Options()
-            options.hasOperations = true
-            change(&options)
-            network = try ChainNetwork(options)
-            network.start()
-        }
-
-        var head: ChainHead { network.hosts[0].head! }
-
-        func send(_ call: ContractCall, from: Int, value: UInt64 = 0) {
-            let nonce = nonces[from, default: 0]
-            nonces[from] = nonce + 1
-            network.hosts[0].submit(
-                network.call(call, from: from, nonce: nonce, value: value))
-        }
-
-        /// Runs until everybody is where `condition` holds at the first.
-        func run(seconds: Int = 30, until condition: (ChainHead) -> Bool) -> Bool {
-            network.run(milliseconds: seconds * 1000) {
-                guard let head = network.hosts[0].head, condition(head) else { return false }
-                return network.heights.allSatisfy { $0 >= head.height }
-            }
-            return condition(head)
-        }
-
-        func register(_ number: UInt8) {
-            let registration = ExecutorRegistration(
-                signing: ExecutorMessage(
-                    key: executorKey(number).publicKey, recipient: recipient(number),
-                    capabilities: Capabilities([7]), amount: OperationsContract.bondMin),
-                with: IdentityKey(executorKey(number)), network: network.parameters.network)
-            send(
-                .registerExecutor(registration), from: Int(number),
-                value: registration.message.amount * 1_000_000_000)
-        }
-
-        func request(fee: UInt64 = 1_000_000, ttl: UInt64 = 60) -> Bytes32 {
-            let requester = Address(network.accounts[3].publicKey)
-            let nonce = nonces[3, default: 0]
-            send(
-                .request(
-                    kind: 1, inputHash: SHA256.hash([1]), inputRoot: .zero, inputSize: 0,
-                    ttl: ttl), from: 3, value: fee)
-            return OperationsContract.operationID(
-                chainID: 1337, requester: ExecutionAddress(requester.storage.span.copied())!,
-                nonce: nonce)
-        }
-
-        /// What the executor whose turn it is would say.
-        func commitment(
-            _ name: Bytes32, output: [UInt8], parts: Int = 2, price: UInt128 = 900_000,
-            by executor: Bytes32? = nil
-        ) -> ExecutionCommitment? {
-            guard let election = head.operations.operations[name]?.election else { return nil }
-            let executor = executor ?? election.candidates[0].key
-            guard
-                let key = (0..<3 as Range<UInt8>).map(executorKey).first(where: {
-                    $0.publicKey == executor
-                })
-            else { return nil }
-            let values = (0...parts).map { SHA256.hash([UInt8($0), 0x44]) }
-            let content = ExecutionCommitmentContent(
-                operation: name, executor: executor, outputHash: Keccak256.hash(output),
-                outputSize: UInt64(output.count), outputRoot: SHA256.hash(output), price: price,
-                planRoot: SHA256.hash([3]),
-                parts: (0..<parts).map {
-                    PartCommitment(
-                        input: values[$0], output: values[$0 + 1],
-                        proofs: [
-                            ProofReference(type: 64, size: 100, root: SHA256.hash([UInt8($0), 9]))!
-                        ])!
-                })
-            return content.map {
-                ExecutionCommitment(
-                    signing: $0, with: IdentityKey(key), network: network.parameters.network)
-            }
-        }
-
-        /// Says it, through one node.
-        func say(_ commitment: ExecutionCommitment) {
-            network.hosts[1].handle(.say(.commitment(commitment)))
-        }
-
-        /// A certificate of a part, signed by so many validators.
-        func certificate(
-            _ name: Bytes32, part: UInt16, signers: Int = 3, rejects: Bool = false,
-            type: UInt8 = 64
-        ) throws -> SubProofCertificate {
-            let commitment = try #require(head.operations.operations[name]?.commitment)
-            let validators = try #require(head.validators(at: commitment.height))
-            let id = try #require(
-                SubProofID(
-                    operation: name, part: part,
-                    proof: ProofName.of(
-                        commitment: commitment.root, part: Int(part), type: type)))
-            var bits = try #require(ValidatorBits(count: validators.count))
-            var signatures: [SignatureBytes] = []
-            for position in 0..<signers {
-                bits[position] = true
-                let key = (0..<4).map(ChainNetwork.validatorKey).first {
-                    ChainNetwork.bytes($0) == validators.validators[position].key
-                }
-                let vote = SubProofVote(
-                    signing: SubProofVoteContent(
-                        id: id, validatorsRoot: validators.root,
-                        verdict: rejects ? .reject(.proofFails) : .valid),
-                    as: ValidatorIndex(position), with: IdentityKey(try #require(key)),
-                    network: network.parameters.network)
-                signatures.append(vote.signature)
-            }
-            return try #require(
-                SubProofCertificate(
-                    id: id, validatorsRoot: validators.root,
-                    verdict: rejects
-                        ? .reject([RejectReason](repeating: .proofFails, count: signers)) : .valid,
-                    tranche: rejects ? .everyone : .first, scheme: .ed25519, signers: bits,
-                    signatures: signatures))
-        }
-
-        func include(_ certificate: SubProofCertificate) {
-            for host in network.hosts { host.handle(.include(certificate)) }
-        }
-
-        func status(_ name: Bytes32) -> OperationStatus? {
-            head.operations.operations[name]?.status
-        }
-
-        func balance(_ address: ExecutionAddress) throws -> UInt256 {
-            let state = TrieState(
-                root: head.header.stateRoot, source: network.hosts[0].store, blockHashes: [:])
-            return try state.account(at: Address(address.bytes.span)!)?.balance ?? .zero
-        }
-    }
-
-    /// Registers executors and requests an operation, up to its election.
-    private static func elected(
-        _ change: (inout ChainNetwork.Options) -> Void = { _ in }, executors: UInt8 = 3
-    ) throws -> (Stage, Bytes32) {
-        let stage = try Stage(change)
-        for number in 0..<executors { stage.register(number) }
-        #expect(stage.run { $0.operations.executors.count == Int(executors) })
-        let name = stage.request()
-        #expect(stage.run { $0.operations.operations[name]?.election != nil })
-        return (stage, name)
-    }
-
-    private static func settled(_ stage: Stage, _ name: Bytes32) -> Bool {
-        stage.network.hosts.allSatisfy { $0.operationChanges.contains(.settled(name)) }
-    }
+    private typealias Stage = OperationStage
 
     @Test(arguments: [Set<Int>(), [2], [0, 2]])
     func anOperationIsRequestedCommittedCertifiedAndSettled(stateless: Set<Int>) throws {
@@ -199,7 +37,7 @@ import Testing
         #expect(stage.run { $0.operations.operations[name]?.status == .certified })
         let settlement = try #require(stage.head.operations.settlement(of: name))
         stage.send(.settle(settlement, output: output), from: 3)
-        #expect(stage.run { _ in Self.settled(stage, name) })
+        #expect(stage.run { _ in Stage.settled(stage, name) })
         #expect(stage.status(name) == nil)
         // Paid to the wei: what the price is divided into.
         var paid: UInt128 = settlement.reward
@@ -220,7 +58,7 @@ import Testing
 
     /// Whoever builds leaves out what is not certified, and nobody accepts a block that has it.
     @Test func whatIsNotCertifiedIsNotSettled() throws {
-        let (stage, name) = try Self.elected()
+        let (stage, name) = try Stage.elected()
         let output: [UInt8] = [1, 2, 3]
         stage.say(try #require(stage.commitment(name, output: output)))
         #expect(stage.run { $0.operations.operations[name]?.status == .committed })
@@ -238,7 +76,7 @@ import Testing
             executor: right.payments[0].payee,
             committers: right.payments.dropFirst().map(\.payee))
         stage.send(.settle(forged, output: wrong), from: 3)
-        #expect(!stage.run(seconds: 6) { _ in Self.settled(stage, name) })
+        #expect(!stage.run(seconds: 6) { _ in Stage.settled(stage, name) })
         #expect(stage.status(name) == .certified)
         // The transaction waits in the pool and stops nobody else's.
         let heights = stage.network.heights.min() ?? 0
@@ -247,7 +85,7 @@ import Testing
     }
 
     @Test func aRejectedCommitmentSlashesAndTheNextExecutorMayCommit() throws {
-        let (stage, name) = try Self.elected()
+        let (stage, name) = try Stage.elected()
         let election = try #require(stage.head.operations.operations[name]?.election)
         stage.say(try #require(stage.commitment(name, output: [1])))
         #expect(stage.run { $0.operations.operations[name]?.status == .committed })
@@ -267,7 +105,7 @@ import Testing
 
     /// A certificate is checked by everybody, whoever hands it in.
     @Test func certificatesThatCertifyNothingGetIntoNoBlock() throws {
-        let (stage, name) = try Self.elected()
+        let (stage, name) = try Stage.elected()
         stage.say(try #require(stage.commitment(name, output: [1])))
         #expect(stage.run { $0.operations.operations[name]?.status == .committed })
         // Too few, a part that is not there, a proof of another type.
@@ -287,14 +125,13 @@ import Testing
 
     /// Blocks of a proposer that lies about operations are invalid.
     @Test func whatABlockSaysMustHold() throws {
-        let (stage, name) = try Self.elected()
+        let (stage, name) = try Stage.elected()
         let commitment = try #require(stage.commitment(name, output: [1]))
         let head = stage.head
         func fault(_ items: [ChainItem]) -> OperationRuleFault? {
             do throws(OperationRuleFault) {
                 _ = try head.operationStep(
-                    items, height: head.height + 1, beacon: .zero, stage.network.parameters,
-                    signatures: .check)
+                    items, beacon: .zero, stage.network.parameters, signatures: .check)
                 return nil
             } catch {
                 return error
@@ -303,7 +140,7 @@ import Testing
         #expect(fault([.commitment(commitment)]) == nil)
         // Somebody else's signature.
         let stolen = ExecutionCommitment(
-            signing: commitment.content, with: IdentityKey(Self.executorKey(9)),
+            signing: commitment.content, with: IdentityKey(Stage.executorKey(9)),
             network: stage.network.parameters.network)
         #expect(
             fault([.commitment(stolen)])

@@ -83,6 +83,38 @@ import Testing
         Row("admin info --admin-socket /nowhere.ipc", 1, "no node answers"),
         Row("gossip subscribe --topic a --count 0 --data-dir x", 2, "--count"),
         Row("body publish", 2, "file"),
+        Row("op submitt", 2, "did you mean `submit`?"),
+        Row("op submit --model a --input b", 2, "--kind"),
+        Row("op submit --kind inferense --model a --input b", 2, "inference"),
+        Row("op submit --kind inference --model a --input b --fee 1ether", 2, "an ether is 10^18"),
+        Row("op submit --kind inference --model a --input b --fee 0", 2, "--fee"),
+        Row("op submit --kind inference --model a --input b --ttl 15", 2, "from 16 to 65536"),
+        Row("op submit --kind inference --model a --input b --timeout 0", 2, "--timeout"),
+        Row("op submit --kind inference --model a --input b --output c", 2, "--watch"),
+        Row("op submit --kind inference --model a --input b --rpc ftp://x", 2, "http://HOST:PORT"),
+        Row(
+            "op submit --kind inference --model a --input b --account x --accounts y", 2, "not both"
+        ),
+        Row("op submit --kind inference --model /none --input /none", 1, "cannot read /none"),
+        Row("op make-model --widths 4,x /tmp/none", 2, "--widths"),
+        Row("op make-model --widths 4 /tmp/none", 2, "two numbers or more"),
+        Row("op make-model --widths 4,99999999 /tmp/none", 2, "no model has"),
+        Row("op show 0x12", 2, "32 bytes in hex"),
+        Row("op watch nonsense", 2, "32 bytes in hex"),
+        Row("op list", 2, "which node?"),
+        Row("op withdraw --to 0x12", 2, "40 hexadecimal digits"),
+        Row("admin op 0x12", 2, "32 bytes in hex"),
+        Row("admin assignments x", 2, "slot"),
+        Row("admin assignments 18446744073709551615", 2, "no height"),
+        Row("executor registr", 2, "did you mean `register`?"),
+        Row("executor register --bond 0.5", 2, "1 ether or more"),
+        Row("executor register --bond 1.0000000001", 2, "whole gwei"),
+        Row("executor register --bond 32", 2, "which executor?"),
+        Row("executor exit --account-index 5000", 2, "--account-index"),
+        Row("run --data-dir /tmp --executor-price 101", 2, "from 1 to 100"),
+        Row("run --data-dir /tmp --executor-account x", 2, "needs a network with a chain"),
+        Row("run --data-dir /tmp --byzantine silent-parts", 2, "--address-policy local"),
+        Row("run --data-dir /tmp --byzantine lazy", 2, "garbage-proofs"),
     ]
 
     @Test(arguments: failures) func fails(_ row: Row) throws {
@@ -103,7 +135,12 @@ import Testing
         let paths = [
             [], ["init"], ["run"], ["genesis"], ["admin"], ["gossip"], ["dht"], ["body"], ["ping"],
             ["perf"], ["key"], ["admin", "info"], ["admin", "add-peer"], ["gossip", "subscribe"],
-            ["dht", "put"], ["body", "get"], ["key", "inspect"], ["network"], ["load"],
+            ["dht", "put"], ["body", "get"], ["key", "inspect"], ["network"], ["load"], ["op"],
+            ["op", "submit"],
+            ["op", "list"], ["op", "show"], ["op", "watch"], ["op", "expire"], ["op", "withdraw"],
+            ["op", "make-model"],
+            ["executor"], ["executor", "register"], ["executor", "exit"], ["executor", "status"],
+            ["admin", "op"], ["admin", "proofs"], ["admin", "assignments"],
         ]
         for path in paths { try visit(path) }
     }
@@ -121,6 +158,21 @@ import Testing
         let isPlain = outcome.output == "0.1.0\n"
         let withCommit = try Regex(#"0\.1\.0 \([0-9a-f]{12}\+?\)\n"#)
         #expect(isPlain || outcome.output.wholeMatch(of: withCommit) != nil)
+    }
+
+    /// The one of models/synthetic/large.json.
+    @Test func makesAModel() throws {
+        let scratch = try Scratch()
+        let file = scratch.path + "/large.model"
+        let arguments = ["op", "make-model", "--widths", "784,512,256,10", "--seed", "2026", file]
+        let made = try Self.run(arguments + ["--json"])
+        #expect(made.status == 0)
+        let told = try JSONValue(parsing: Array(made.output.utf8))
+        #expect(
+            told["sha256"]?.string
+                == "76d58f6db698d8d16b01e284cb49cdeb8754f156cc7bc4eeb86566d6f4b38f5a")
+        // Nothing is overwritten.
+        #expect(try Self.run(arguments).status == 1)
     }
 
     @Test func initialisesOnce() throws {

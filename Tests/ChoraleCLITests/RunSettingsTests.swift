@@ -3,6 +3,7 @@ import Codec
 import Crypto
 import Foundation
 import Node
+import PartVerification
 import PeerIdentity
 import Swarm
 import Telemetry
@@ -153,6 +154,11 @@ final class Scratch {
         Refusal(.metricsAddress, "::1:9464", "[::1]:9464"),
         Refusal(.bootnodes, "enode://00@1.2.3.4:1", "enode:// names a devp2p node"),
         Refusal(.bootnodes, "/ip4/1.2.3.4/tcp/1", "the address must end in /p2p/"),
+        Refusal(.executorPrice, "0", "a number from 1 to 100, not `0`"),
+        Refusal(.executorPrice, "90%", "a number from 1 to 100, not `90%`"),
+        Refusal(
+            .byzantine, "lazy",
+            "one of off, equivocate, silent-parts, reject-parts, garbage-proofs"),
         Refusal(.network, "/nowhere", "is not a directory"),
     ]
 
@@ -185,6 +191,28 @@ final class Scratch {
         let settings = try Self.load(file: "node-key: keys/a.key\nadmin-socket: /run/a.ipc\n")
         #expect(settings.keyPath == settings.dataDirectory + "/keys/a.key")
         #expect(settings.adminSocket == "/run/a.ipc")
+    }
+
+    /// What is wrong on purpose stays on networks of one machine.
+    @Test func faultsAreForLocalNetworks() throws {
+        for fault in RunSettings.Byzantine.allCases where fault != .off {
+            let wanted = [(Setting.byzantine, [fault.rawValue])]
+            #expect(Self.failure(wanted)?.message.contains("networks of one machine") == true)
+            #expect(try Self.load(wanted + [(.addressPolicy, ["local"])]).byzantine == fault)
+        }
+        let settings = try Self.load([
+            (.byzantine, ["silent-parts"]), (.addressPolicy, ["local"]),
+        ])
+        #expect(settings.partFault == .silent && settings.executorFault == nil)
+        #expect(try Self.load().byzantine == .off)
+        #expect(try Self.load().executorPrice == 90)
+    }
+
+    @Test func settlingNeedsAChainAndItsState() {
+        let account = [(Setting.executorAccount, ["account.key"])]
+        #expect(Self.failure(account)?.message.contains("needs a network with a chain") == true)
+        let stateless = Self.failure(account + [(.stateless, ["true"])])
+        #expect(stateless?.message.contains("needs the state") == true)
     }
 
     @Test func bootnodesComeFromFilesToo() throws {

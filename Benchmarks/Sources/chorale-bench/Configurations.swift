@@ -1,4 +1,5 @@
 import ChoraleBase
+import ChoraleTypes
 import Codec
 import Crypto
 import Gossipsub
@@ -44,6 +45,17 @@ enum Configurations {
             // A protocol that no other node has, so that none is asked.
             configuration.kademliaProtocol = "/chorale/bench/kad/\(seed)"
         }
+        return configuration
+    }
+
+    /// A node for loopback in a network that `chorale genesis` made, as `chorale run` is in it.
+    static func member(of network: NetworkDigest, seed: Int) -> NodeConfiguration {
+        var configuration = NodeConfiguration(
+            identity: identity(seed), noiseStaticKey: .random(count: 32),
+            networkDigest: network.bytes, addressPolicy: .local,
+            seed: UInt64(truncatingIfNeeded: seed))
+        // The harness says who dials whom.
+        configuration.swarm.peerCountTarget = 0
         return configuration
     }
 }

@@ -111,6 +111,8 @@ private final class Member: TCPConnectionDelegate {
         case .pauseReading(let id): connections[id.rawValue]?.pauseReading()
         case .resumeReading(let id): connections[id.rawValue]?.resumeReading()
         case .event, .reply, .listen, .resolve, .stopped: break
+        // Of networks with a chain, which this has not.
+        case .process, .journal, .signParts, .settle, .crossValidate: break
         }
     }
 

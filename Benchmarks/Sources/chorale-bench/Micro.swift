@@ -12,34 +12,92 @@ import Yamux
 
 /// Measurements of single machines in memory, each one line of JSON:
 ///
-///     {"name": …, "value": …, "unit": …}
+///     {"name": …, "value": …, "unit": …, "at_most": …, "at_least": …}
+///     {"name": …, "left_out": …}
 ///
-/// Time is CPU time of this thread, so that a busy machine changes little.
+/// with a goal if there is one; a measurement is left out where its data are not. Time is CPU time of this
+/// thread, so that a busy machine changes little.
 enum Micro {
-    static func run(only: String) {
-        for (name, measure) in all where only.isEmpty || name.contains(only) { measure() }
+    /// - Parameter arguments: `--only TEXT`, names to measure; `--vectors FOLDER`, others' proofs;
+    ///   `--models FOLDER`, the repository's.
+    static func run(_ arguments: Arguments) throws {
+        let only = arguments["only"] ?? ""
+        for (name, measure) in all where only.isEmpty || name.contains(only) {
+            try measure(arguments)
+        }
     }
 
-    private static let all: [(String, @Sendable () -> Void)] = [
-        ("yamux", yamux), ("noise+yamux", noiseAndYamux), ("handshake", handshake),
-        ("gossip duplicate", gossipDuplicate), ("gossip first copy", gossipFirstCopy),
-        ("kad answer", kademliaAnswer), ("chunk check", chunkCheck), ("body build", bodyBuild),
-        ("curves", curves), ("spartan", spartan),
+    private static let all: [(String, @Sendable (Arguments) throws -> Void)] = [
+        ("yamux", { _ in yamux() }), ("noise+yamux", { _ in noiseAndYamux() }),
+        ("handshake", { _ in handshake() }), ("gossip duplicate", { _ in gossipDuplicate() }),
+        ("gossip first copy", { _ in gossipFirstCopy() }),
+        ("kad answer", { _ in kademliaAnswer() }),
+        ("chunk check", { _ in chunkCheck() }), ("body build", { _ in bodyBuild() }),
+        ("curves", { _ in curves() }), ("spartan", { _ in spartan() }),
+        ("proofs", proofs), ("inference", inference), ("votes", { _ in try votes() }),
     ]
 
-    static func report(_ name: String, _ value: Double, _ unit: String) {
-        Program.say("{\"name\": \"\(name)\", \"value\": \(value), \"unit\": \"\(unit)\"}")
+    private static func proofs(_ arguments: Arguments) throws {
+        guard let root = arguments["vectors"] else {
+            return leaveOut(
+                "proofs and attestations of others",
+                "there are no test vectors: set CHORALE_VECTORS")
+        }
+        try proofs(Vectors(root: root))
+    }
+
+    private static func inference(_ arguments: Arguments) throws {
+        guard let folder = arguments["models"] else {
+            return leaveOut("inference of digits", "--models is missing")
+        }
+        try inference(
+            try Vectors.contents("\(folder)/digits/digits.model"),
+            try Vectors.contents("\(folder)/digits/inputs/3.input"))
+    }
+
+    /// What a number should be.
+    enum Goal {
+        case atMost(Double)
+        case atLeast(Double)
+    }
+
+    static func report(_ name: String, _ value: Double, _ unit: String, goal: Goal? = nil) {
+        let wanted =
+            switch goal {
+            case nil: ""
+            case .atMost(let bound): ", \"at_most\": \(bound)"
+            case .atLeast(let bound): ", \"at_least\": \(bound)"
+            }
+        Program.say(
+            "{\"name\": \"\(name)\", \"value\": \(value), \"unit\": \"\(unit)\"\(wanted)}")
+    }
+
+    static func leaveOut(_ name: String, _ reason: String) {
+        Program.say("{\"name\": \"\(name)\", \"left_out\": \"\(reason)\"}")
     }
 
     static func cpuSeconds(_ work: () -> Void) -> Double {
-        func read() -> Double {
+        var watch = Stopwatch()
+        work()
+        return watch.lap()
+    }
+
+    /// CPU time of this thread, in seconds.
+    struct Stopwatch {
+        private var start = Self.read()
+
+        private static func read() -> Double {
             var time = timespec()
             clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
             return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
         }
-        let start = read()
-        work()
-        return read() - start
+
+        /// Since the last one.
+        mutating func lap() -> Double {
+            let now = Self.read()
+            defer { start = now }
+            return now - start
+        }
     }
 
     /// Repeats `work`, which does `units` of something, until half a second is used.

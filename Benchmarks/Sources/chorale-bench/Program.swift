@@ -8,13 +8,15 @@ import Glibc
 ///     chorale-bench node  --control PATH [--topic NAME] [--peers N] [--seed N] [--plain 1]
 ///     chorale-bench dials ADDRESS [--count N] [--concurrency N] [--plain 1]
 ///     chorale-bench hold  ADDRESS [--count N] [--seed N]
-///     chorale-bench micro [--only TEXT]
+///     chorale-bench micro [--only TEXT] [--vectors FOLDER] [--models FOLDER]
+///     chorale-bench votes --control PATH --network DIGEST --keys FILE
 ///     chorale-bench execution
 ///     chorale-bench records --directory PATH [--count N] [--batch N] [--sync 1]
 @main
 enum Program {
     static let usage =
-        "usage: chorale-bench node|dials|hold|micro|execution|records [ADDRESS] [--option VALUE]…"
+        "usage: chorale-bench node|dials|hold|micro|votes|execution|records [ADDRESS] "
+        + "[--option VALUE]…"
 
     static func main() {
         guard let arguments = Arguments(CommandLine.arguments.dropFirst()) else { fail(usage) }
@@ -23,7 +25,8 @@ enum Program {
             case "node": try NodeProcess.run(arguments)
             case "dials": try Dials.run(arguments)
             case "hold": try Crowd.run(arguments)
-            case "micro": Micro.run(only: arguments["only"] ?? "")
+            case "micro": try Micro.run(arguments)
+            case "votes": try VoteFeeder.run(arguments)
             case "execution":
                 // As whoever executes block after block has it.
                 ProcessMemory.keepHeap(threadCount: 1)

@@ -51,7 +51,7 @@ struct AdminMethod: Sendable {
 
     /// In the order of the documentation.
     static let all: [AdminMethod] =
-        geth + state + gossip + dht + measuring + bodies + streams + meta
+        geth + state + operations + gossip + dht + measuring + bodies + streams + meta
 
     private static func plain(
         _ name: String, _ summary: String, _ command: Command
@@ -112,6 +112,31 @@ struct AdminMethod: Sendable {
         ) { parameters throws(RPCError) in
             .command(.backup(directory: try parameters.path("directory")))
         },
+    ]
+
+    private static let operations: [AdminMethod] = [
+        plain(
+            "chorale_operations", "open operations and those that ended last, the newest first",
+            .operations),
+        AdminMethod(
+            name: "chorale_operation", parameters: ["id"],
+            summary: "one operation with what is known of each of its parts"
+        ) { parameters throws(RPCError) in
+            .command(.operation(try parameters.root("id")))
+        },
+        AdminMethod(
+            name: "chorale_assignments", parameters: ["height"],
+            summary: "who is asked about the parts that the block of a height committed to"
+        ) { parameters throws(RPCError) in
+            guard parameters["height"] != nil else {
+                throw .parameter("height", nil, expected: "a height of the chain")
+            }
+            let height = try parameters.integer("height", in: 0...Int.max, default: 0)
+            return .command(.assignments(height: UInt64(height)))
+        },
+        plain(
+            "chorale_proofs", "what was executed, proven and verified here since the start",
+            .proofs),
     ]
 
     private static let gossip: [AdminMethod] = [

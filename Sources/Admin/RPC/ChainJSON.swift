@@ -73,6 +73,7 @@ extension ReplyJSON {
             "witnessBytes": JSONValue(report.facts.witnessSize),
             "commitMilliseconds": report.latency.map(milliseconds) ?? .null,
             "evidenceInBlock": JSONValue(report.evidenceCount),
+            "partEvidenceInBlock": JSONValue(report.partEvidenceCount),
         ]
     }
 
@@ -104,6 +105,7 @@ extension ChainEvent {
         case .executor: "executor_statement"
         case .operations: "operations"
         case .evidence: "evidence"
+        case .partEvidence: "part_evidence"
         case .syncing: "syncing"
         case .synced: "synced"
         case .downloading: "checkpoint_download"
@@ -138,9 +140,15 @@ extension ChainEvent {
             return [
                 "height": JSONValue(report.height),
                 "changes": .array(report.changes.map { .object(Self.fields(of: $0)) }),
+                "slashed": .array(report.slashed.map { .string("0x\(Hex.encode($0.bytes))") }),
             ]
         case .evidence(let height, let validator):
             return ["height": JSONValue(height), "validator": JSONValue(Int(validator.rawValue))]
+        case .partEvidence(let operation, let validator):
+            return [
+                "operation": .string("0x\(operation)"),
+                "validator": JSONValue(Int(validator.rawValue)),
+            ]
         case .syncing(let from, let to): return ["from": JSONValue(from), "to": JSONValue(to)]
         case .synced(let height): return ["height": JSONValue(height)]
         case .downloading(let id, let event):
@@ -162,7 +170,8 @@ extension ChainEvent {
         if let executor = change.executor { fields["executor"] = .string("0x\(executor)") }
         switch change {
         case .renewed(_, let progress): fields["progress"] = JSONValue(Int(progress))
-        case .partCertified(_, let part): fields["part"] = JSONValue(Int(part))
+        case .partCertified(_, let part), .partJudged(_, let part):
+            fields["part"] = JSONValue(Int(part))
         case .ignored(_, let reason): fields["reason"] = .string("\(reason)")
         default: break
         }

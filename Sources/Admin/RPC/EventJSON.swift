@@ -34,6 +34,8 @@ extension NodeEvent {
         case .storeRecovered: "store_recovered"
         case .wrongNetwork: "wrong_network"
         case .chain(let event): event.name
+        case .part(let event): event.name
+        case .executor(let event): event.name
         case .stopping: "stopping"
         }
     }
@@ -86,6 +88,8 @@ extension NodeEvent {
         case .wrongNetwork(let peer, let digest):
             return ["peer": .string("\(peer)"), "digest": .string(Hex.encode(digest))]
         case .chain(let event): return event.fields
+        case .part(let event): return event.fields
+        case .executor(let event): return event.fields
         case .storeRecovered, .stopping: return [:]
         }
     }

@@ -83,6 +83,11 @@ enum ReplyJSON {
             throw RPCError(CommandFailure(.refused, "\(rejection)"))
         case .pooled(let entry): return entry.map { .string("0x\($0.hash)") } ?? .null
         case .pendingNonce(let nonce): return nonce.map { JSONValue($0) } ?? .null
+        case .operations(let operations):
+            return .array(operations.map { .object(summary($0)) })
+        case .operation(let info): return .object(object(info))
+        case .assignments(let parts): return .array(parts.map { .object(object($0)) })
+        case .proofs(let info): return .object(object(info))
         case .backedUp(let directory): return .object(["directory": .string(directory)])
         case .done: return .null
         case .failed(let failure): throw RPCError(failure)

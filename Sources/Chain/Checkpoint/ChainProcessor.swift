@@ -83,6 +83,7 @@ public final class ChainProcessor<Store: DownloadStore> {
             return .transactionChecked(
                 id, .failure(.state(.source(.unavailable("the chain is not there yet")))))
         case .buildPayload(let id, _, _): return .payloadBuilt(id, nil)
+        case .readCommitments(let height): return .commitments(height: height, nil)
         case .readCandidates, .build, .signOrder, .assemble, .judge, .commit, .importBlocks:
             preconditionFailure("nothing is agreed on before there is a height")
         }

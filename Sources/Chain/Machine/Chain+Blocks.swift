@@ -87,6 +87,9 @@ extension Chain {
             outputs.append(.served(id, encoding.map { .item($0) } ?? .absent))
         case .download(let answer):
             downloaded(answer, now: now, into: &outputs)
+        case .commitments:
+            // Asked for by who verifies parts, and given to it.
+            break
         case .transactionChecked(let id, let result):
             checked(id, result, now: now, into: &outputs)
         }
@@ -141,19 +144,21 @@ extension Chain {
         counters.transactionsCommitted += UInt64(summary.facts.transactionCount)
         counters.gasUsed += summary.facts.gasUsed
         counters.evidenceCommitted += UInt64(summary.evidence.count)
+        counters.partEvidenceCommitted += UInt64(summary.slashedForParts.count)
         if let advance = summary.advance {
             var results: [TransactionPool.Output] = []
             pool.handle(.advanced(advance), now: now, into: &results)
         }
         evidence.advance(to: head, ageMax: parameters.evidenceAgeMax)
-        operationPool.advance(to: head.operations)
-        if !summary.operationChanges.isEmpty {
+        operationPool.advance(to: head)
+        if !summary.operationChanges.isEmpty || !summary.slashedForParts.isEmpty {
             outputs.append(
                 .event(
                     .operations(
                         OperationReport(
                             height: head.height, changes: summary.operationChanges,
-                            commitments: summary.commitments))))
+                            commitments: summary.commitments,
+                            slashed: summary.slashedForParts))))
         }
         lastReport = report
         outputs.append(.statusChanged(status))
@@ -175,6 +180,7 @@ extension CommitReport {
         self.init(
             height: summary.head.height, round: round, blockID: summary.head.blockID,
             blockHash: summary.head.header.hash, proposer: proposer ?? summary.proposer,
-            facts: summary.facts, latency: nil, evidenceCount: summary.evidence.count)
+            facts: summary.facts, latency: nil, evidenceCount: summary.evidence.count,
+            partEvidenceCount: summary.slashedForParts.count)
     }
 }

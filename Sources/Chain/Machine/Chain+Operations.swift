@@ -59,4 +59,25 @@ extension Chain {
         }
         _ = operationPool.add(certificate)
     }
+
+    /// The same of a committee.
+    mutating func include(_ certificate: FastPathCertificate) {
+        guard head.operations.operations[certificate.operation]?.commitment != nil else { return }
+        _ = operationPool.add(certificate)
+    }
+
+    /// A vote for another output than the executor's, that this node has made or checked.
+    mutating func dispute(_ vote: CommitteeVote) {
+        guard let commitment = head.operations.operations[vote.operation]?.commitment,
+            commitment.outputHash != vote.outputHash
+        else { return }
+        _ = operationPool.add(vote)
+    }
+
+    /// A validator's fault that this node has found or checked.
+    mutating func accuse(_ evidence: SubProofEvidence, into outputs: inout [ChainOutput]) {
+        guard head.mayStillSlash(evidence), operationPool.add(evidence) else { return }
+        outputs.append(
+            .event(.partEvidence(operation: evidence.operation, evidence.validator)))
+    }
 }

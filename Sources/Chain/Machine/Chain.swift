@@ -176,6 +176,12 @@ public struct Chain: StateMachine, ~Copyable {
             say(statement, into: &outputs)
         case .include(let certificate):
             include(certificate)
+        case .includeFastPath(let certificate):
+            include(certificate)
+        case .dispute(let vote):
+            dispute(vote)
+        case .accuse(let evidence):
+            accuse(evidence, into: &outputs)
         case .bodyArrived(let root):
             bodyArrived(root, into: &outputs)
         case .bodyRead(let root, let bytes):

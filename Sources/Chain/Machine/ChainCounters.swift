@@ -44,6 +44,8 @@ public struct ChainCounters: Hashable, Sendable {
     public var gasUsed: UInt64 = 0
     /// Pieces of evidence in committed blocks.
     public var evidenceCommitted: UInt64 = 0
+    /// Pieces of evidence of faults on parts of operations, in committed blocks.
+    public var partEvidenceCommitted: UInt64 = 0
     public var transactionsShed: UInt64 = 0
     /// By the name of the reason.
     public var transactionsRefused: [String: UInt64] = [:]

@@ -182,6 +182,12 @@ public enum ChainInput: Sendable {
     case say(ExecutorStatement)
     /// Parts of an operation are certified: somebody may put it into a block. Its signatures were checked.
     case include(SubProofCertificate)
+    /// What a committee has found of an operation without proofs. Its signatures were checked.
+    case includeFastPath(FastPathCertificate)
+    /// A validator has found another output of such an operation than the executor. Its signature was checked.
+    case dispute(CommitteeVote)
+    /// A validator's fault on a part, to be put into a block. Its signatures were checked.
+    case accuse(SubProofEvidence)
     /// A body that a block may refer to is here, whole.
     case bodyArrived(root: Bytes32)
     /// Answers `readBody`; nil when it is not there any more.
@@ -234,6 +240,8 @@ public enum ChainEvent: Sendable {
     /// What a block that is final has done to operations. Comes before `committed`.
     case operations(OperationReport)
     case evidence(height: UInt64, ValidatorIndex)
+    /// A validator's fault on a part waits for a block.
+    case partEvidence(operation: Bytes32, ValidatorIndex)
     case syncing(from: UInt64, to: UInt64)
     case synced(height: UInt64)
     case downloading(CheckpointID, DownloadEvent)
@@ -252,6 +260,18 @@ public struct OperationReport: Hashable, Sendable {
     public var changes: [OperationChange]
     /// Those of the block.
     public var commitments: [ExecutionCommitment]
+    /// Validators that are slashed for what they said of parts.
+    public var slashed: [SigningKeyBytes]
+
+    public init(
+        height: UInt64, changes: [OperationChange] = [], commitments: [ExecutionCommitment] = [],
+        slashed: [SigningKeyBytes] = []
+    ) {
+        self.height = height
+        self.changes = changes
+        self.commitments = commitments
+        self.slashed = slashed
+    }
 }
 
 /// A height that is final.
@@ -265,4 +285,6 @@ public struct CommitReport: Hashable, Sendable {
     /// From the proposal to the commit as this node saw them; nil for a block that came later.
     public var latency: Duration?
     public var evidenceCount: Int
+    /// Pieces of evidence of validators' faults on parts of operations.
+    public var partEvidenceCount = 0
 }

@@ -7,13 +7,19 @@ public import Operations
 /// What a block says of operations besides its payload.
 ///
 /// In a block items ascend by kind, so that what they mean does not depend on who wrote them down: first what
-/// executors say, then what validators have found, then what the operations contract has logged. Logs are
-/// there so that whoever does not execute the block knows of them, as of the requests of EIP-7685: they are
-/// exactly those of its execution, in their order.
+/// executors say, then what validators have found and who of them was wrong, then what the operations contract has
+/// logged. Logs are there so that whoever does not execute the block knows of them, as of the requests of
+/// EIP-7685: they are exactly those of its execution, in their order.
 public enum ChainItem: Hashable, Sendable {
     case renewal(LeaseRenewal)
     case commitment(ExecutionCommitment)
     case certificate(SubProofCertificate)
+    /// A validator's fault.
+    case evidence(SubProofEvidence)
+    /// What a committee, or everyone, has found of an operation without proofs.
+    case fastPath(FastPathCertificate)
+    /// A validator has found another output than the executor.
+    case dispute(CommitteeVote)
     case log(ContractLog)
 
     var kind: UInt8 {
@@ -21,6 +27,9 @@ public enum ChainItem: Hashable, Sendable {
         case .renewal: 1
         case .commitment: 2
         case .certificate: 3
+        case .evidence: 4
+        case .fastPath: 5
+        case .dispute: 6
         case .log: 255
         }
     }
@@ -32,6 +41,10 @@ public enum ChainItem: Hashable, Sendable {
         case .commitment(let commitment): BlockItem(kind: kind, content: commitment.sszEncoded())
         case .certificate(let certificate):
             BlockItem(kind: kind, content: certificate.sszEncoded())
+        case .evidence(let evidence): BlockItem(kind: kind, content: evidence.sszEncoded())
+        case .fastPath(let certificate):
+            BlockItem(kind: kind, content: certificate.sszEncoded())
+        case .dispute(let vote): BlockItem(kind: kind, content: vote.sszEncoded())
         case .log(let log):
             LogContainer(log).flatMap { BlockItem(kind: kind, content: $0.sszEncoded()) }
         }
@@ -45,6 +58,9 @@ public enum ChainItem: Hashable, Sendable {
             case 1: self = .renewal(try LeaseRenewal(ssz: bytes))
             case 2: self = .commitment(try ExecutionCommitment(ssz: bytes))
             case 3: self = .certificate(try SubProofCertificate(ssz: bytes))
+            case 4: self = .evidence(try SubProofEvidence(ssz: bytes))
+            case 5: self = .fastPath(try FastPathCertificate(ssz: bytes))
+            case 6: self = .dispute(try CommitteeVote(ssz: bytes))
             case 255: self = .log(try LogContainer(ssz: bytes).log)
             default: throw SSZError.invalidValue("kind \(item.kind)")
             }

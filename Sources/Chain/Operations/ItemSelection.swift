@@ -41,23 +41,23 @@ extension ChainHead {
     func admissibleItems(
         _ candidates: [ChainItem], _ parameters: ChainParameters
     ) -> ItemSelection {
-        var selection = ItemSelection(registry: operations)
+        var stepper = OperationStepper(
+            after: self, beacon: .zero, parameters, signatures: .wereChecked)
+        var items: [ChainItem] = []
         var size = 0
-        func step(_ items: [ChainItem]) -> OperationStep? {
-            try? operationStep(
-                items, height: height + 1, beacon: .zero, parameters, signatures: .wereChecked)
-        }
-        if let opened = step([]) { selection.registry = opened.outcome.registry }
         for candidate in candidates.sorted(by: { $0.kind < $1.kind }) {
-            guard selection.items.count < ItemSelection.countMax else { break }
+            guard items.count < ItemSelection.countMax else { break }
             guard let item = candidate.blockItem,
-                size + item.content.count <= ItemSelection.sizeMax,
-                let next = step(selection.items + [candidate])
+                size + item.content.count <= ItemSelection.sizeMax
             else { continue }
+            do throws(OperationRuleFault) {
+                try stepper.take(candidate)
+            } catch {
+                continue
+            }
             size += item.content.count
-            selection.items.append(candidate)
-            selection.registry = next.outcome.registry
+            items.append(candidate)
         }
-        return selection
+        return ItemSelection(items: items, registry: stepper.registry)
     }
 }

@@ -11,7 +11,10 @@ extension OperationChange {
         case .renewed: "renewed"
         case .committed: "committed"
         case .partCertified: "part_certified"
+        case .justified: "justified"
         case .certified: "certified"
+        case .partJudged: "part_judged"
+        case .lapsed: "lapsed"
         case .rejected: "rejected"
         case .frozen: "frozen"
         case .upheld: "upheld"
@@ -29,7 +32,8 @@ extension OperationChange {
         switch self {
         case .requested(let operation), .ignored(let operation, _), .elected(let operation, _),
             .renewed(let operation, _), .committed(let operation, _),
-            .partCertified(let operation, _), .certified(let operation),
+            .partCertified(let operation, _), .partJudged(let operation, _),
+            .justified(let operation), .certified(let operation), .lapsed(let operation, _),
             .rejected(let operation, _), .frozen(let operation), .upheld(let operation),
             .settled(let operation), .expired(let operation):
             operation
@@ -42,10 +46,11 @@ extension OperationChange {
         switch self {
         case .elected(_, let executors): executors.first
         case .committed(_, let executor), .rejected(_, let executor),
-            .executorJoined(let executor), .executorRefused(let executor),
+            .lapsed(_, let executor), .executorJoined(let executor), .executorRefused(let executor),
             .executorLeft(let executor), .executorSlashed(let executor):
             executor
-        case .requested, .ignored, .renewed, .partCertified, .certified, .frozen, .upheld,
+        case .requested, .ignored, .renewed, .partCertified, .partJudged, .justified, .certified,
+            .frozen, .upheld,
             .settled, .expired:
             nil
         }

@@ -11,6 +11,10 @@ import OrderedCollections
 struct OperationPool {
     /// Bytes of certificates.
     static let certificatesSizeMax = 8 << 20
+    /// Bytes of evidence: of a third of the largest set, twice.
+    static let evidenceSizeMax = 512 << 10
+    /// Pieces against one validator: of several false verdicts everyone may judge only one in time.
+    static let evidenceOfValidatorMax = 4
     /// Bytes of commitments.
     static let commitmentsSizeMax = 8 << 20
 
@@ -19,15 +23,29 @@ struct OperationPool {
         let executor: Bytes32
     }
 
+    private struct Culprit: Hashable {
+        /// Of the set that the index refers to.
+        let root: Bytes32
+        let validator: ValidatorIndex
+    }
+
     private var renewals: OrderedDictionary<Speaker, LeaseRenewal> = [:]
     private var commitments: OrderedDictionary<Speaker, ExecutionCommitment> = [:]
     private var commitmentsSize = 0
     private var certificates: OrderedDictionary<SubProofID, SubProofCertificate> = [:]
     private var certificatesSize = 0
+    /// One of each operation.
+    private var fastPaths: OrderedDictionary<Bytes32, FastPathCertificate> = [:]
+    private var disputes: OrderedDictionary<Bytes32, CommitteeVote> = [:]
+    private var evidence: OrderedDictionary<Culprit, [SubProofEvidence]> = [:]
+    private var evidenceSize = 0
 
-    var count: Int { renewals.count + commitments.count + certificates.count }
+    var count: Int {
+        renewals.count + commitments.count + certificates.count + fastPaths.count
+            + disputes.count + evidence.values.reduce(0) { $0 + $1.count }
+    }
     /// Bytes of what can be large.
-    var size: Int { commitmentsSize + certificatesSize }
+    var size: Int { commitmentsSize + certificatesSize + evidenceSize }
 
     /// Whether a statement adds nothing to what is here.
     func knows(_ statement: ExecutorStatement) -> Bool {
@@ -55,13 +73,15 @@ struct OperationPool {
         return true
     }
 
-    /// Returns whether it is new, and there was room. A certificate that rejects takes the place of one that does
-    /// not: more have signed it.
+    /// Returns whether it is new, and there was room. A certificate of everyone takes the place of one of fewer: only
+    /// everyone rejects, and what everyone says voters are held to.
     mutating func add(_ certificate: SubProofCertificate) -> Bool {
         let size = certificate.sszEncoded().count
         var before = 0
         if let known = certificates[certificate.id] {
-            guard known.verdict.isValid, !certificate.verdict.isValid else { return false }
+            guard known.tranche != .everyone, certificate.tranche == .everyone else {
+                return false
+            }
             before = known.sszEncoded().count
         }
         guard certificatesSize - before + size <= Self.certificatesSizeMax else { return false }
@@ -70,19 +90,67 @@ struct OperationPool {
         return true
     }
 
+    /// The same for a committee's.
+    mutating func add(_ certificate: FastPathCertificate) -> Bool {
+        let size = certificate.sszEncoded().count
+        var before = 0
+        if let known = fastPaths[certificate.operation] {
+            guard known.tranche != .everyone, certificate.tranche == .everyone else {
+                return false
+            }
+            before = known.sszEncoded().count
+        }
+        guard certificatesSize - before + size <= Self.certificatesSizeMax else { return false }
+        certificatesSize += size - before
+        fastPaths[certificate.operation] = certificate
+        return true
+    }
+
+    /// Returns whether it is new. One is enough for an operation.
+    mutating func add(_ dispute: CommitteeVote) -> Bool {
+        guard disputes[dispute.operation] == nil else { return false }
+        disputes[dispute.operation] = dispute
+        return true
+    }
+
+    /// Returns whether it is new, and there was room.
+    mutating func add(_ piece: SubProofEvidence) -> Bool {
+        let size = piece.sszEncoded().count
+        let culprit = Culprit(root: piece.validatorsRoot, validator: piece.validator)
+        let known = evidence[culprit] ?? []
+        guard evidenceSize + size <= Self.evidenceSizeMax,
+            known.count < Self.evidenceOfValidatorMax, !known.contains(piece)
+        else { return false }
+        evidence[culprit] = known + [piece]
+        evidenceSize += size
+        return true
+    }
+
     /// What a block may have, by kind, and the oldest first.
     func chosen() -> [ChainItem] {
-        renewals.values.prefix(OperationRegistry.renewalsOfBlockMax).map { .renewal($0) }
-            + commitments.values.prefix(4 * OperationRegistry.commitmentsOfBlockMax).map {
-                .commitment($0)
-            }
-            + certificates.values.prefix(4 * OperationRegistry.verdictsOfBlockMax).map {
-                .certificate($0)
-            }
+        let verdictsMax = 4 * OperationRegistry.verdictsOfBlockMax
+        var items: [ChainItem] = []
+        for renewal in renewals.values.prefix(OperationRegistry.renewalsOfBlockMax) {
+            items.append(.renewal(renewal))
+        }
+        for commitment in commitments.values.prefix(4 * OperationRegistry.commitmentsOfBlockMax) {
+            items.append(.commitment(commitment))
+        }
+        for certificate in certificates.values.prefix(verdictsMax) {
+            items.append(.certificate(certificate))
+        }
+        // All of it: what waits for a judgement is not to keep out what does not.
+        for piece in evidence.values.joined() { items.append(.evidence(piece)) }
+        for certificate in fastPaths.values.prefix(verdictsMax) {
+            items.append(.fastPath(certificate))
+        }
+        for vote in disputes.values { items.append(.dispute(vote)) }
+        return items
     }
 
     /// Forgets what cannot be in a block any more.
-    mutating func advance(to registry: OperationRegistry) {
+    mutating func advance(to head: ChainHead) {
+        let registry = head.operations
         func isOver(_ speaker: Speaker, progress: UInt16?) -> Bool {
             guard let operation = registry.operations[speaker.operation],
                 operation.status == .requested, let election = operation.election,
@@ -100,8 +168,31 @@ struct OperationPool {
             }
             return entry.value.verdict.isValid
                 && commitment.certifiedParts >> UInt64(entry.key.part) & 1 == 1
+                && (entry.value.tranche != .everyone || registry.judgements[entry.key] != nil)
         }
+        fastPaths.removeAll { entry in
+            guard let operation = registry.operations[entry.key], operation.commitment != nil
+            else { return true }
+            return switch operation.status {
+            case .committed: false
+            case .justified, .frozen: entry.value.tranche != .everyone
+            case .requested, .certified, .settled, .expired: true
+            }
+        }
+        disputes.removeAll { entry in
+            guard let operation = registry.operations[entry.key],
+                operation.commitment.map({ $0.outputHash != entry.value.outputHash }) == true
+            else { return true }
+            return operation.status != .committed && operation.status != .justified
+        }
+        for (culprit, pieces) in evidence {
+            let left = pieces.filter { head.mayStillSlash($0) }
+            evidence[culprit] = left.isEmpty ? nil : left
+        }
+        evidenceSize = evidence.values.joined().reduce(0) { $0 + $1.sszEncoded().count }
         commitmentsSize = commitments.values.reduce(0) { $0 + $1.sszEncoded().count }
-        certificatesSize = certificates.values.reduce(0) { $0 + $1.sszEncoded().count }
+        certificatesSize =
+            certificates.values.reduce(0) { $0 + $1.sszEncoded().count }
+            + fastPaths.values.reduce(0) { $0 + $1.sszEncoded().count }
     }
 }

@@ -1,5 +1,5 @@
 public import ChoraleBase
-import ChoraleTypes
+public import ChoraleTypes
 import Codec
 import Execution
 public import Operations
@@ -18,69 +18,29 @@ public enum OperationRuleFault: Error, Hashable, Sendable {
     /// The set that was asked is not known any more.
     case certificateTooOld(Bytes32, height: UInt64)
     case certificate(Bytes32, part: UInt16, CertificateError)
+    /// A committee's word on an operation that has proofs.
+    case notOfCommittee(Bytes32)
+    /// Less than everyone can only say that the executor was right; and who disputes must say something else.
+    case output(Bytes32, Bytes32)
+    /// No validator of the set, or one that has left.
+    case disputeOfNobody(Bytes32, ValidatorIndex)
+    case dispute(Bytes32, SubProofSignatureError)
+    /// Each against another validator.
+    case tooMuchEvidence(limit: Int)
+    /// A vote that rejects is no fault by itself.
+    case evidenceOfNoFault(Bytes32)
+    /// The set with this root is not known any more, or never was.
+    case evidenceTooOld(Bytes32)
+    /// No validator of the set, or one that is slashed or paid out, or that the block has evidence against already.
+    case evidenceAgainstNobody(ValidatorIndex)
+    /// Everyone has not judged the proof, or has found what the vote says.
+    case evidenceWithoutJudgement(SubProofID)
+    case evidence(SubProofSignatureError)
     /// Not what its execution has logged.
     case logs(Int, expected: Int)
 }
 
-/// What a block does to operations.
-struct OperationStep {
-    let outcome: OperationRegistry.Outcome
-    /// The block's commitments, as they came.
-    let commitments: [ExecutionCommitment]
-    /// What it says that its execution has logged.
-    let logs: [ContractLog]
-}
-
 extension ChainHead {
-    /// What a block after this one does to operations.
-    ///
-    /// - Parameter signatures: `.wereChecked` where two thirds of the validators have done so.
-    func operationStep(
-        _ block: ConsensusBlock, _ parameters: ChainParameters,
-        signatures: OperationRegistry.Signatures
-    ) throws(OperationRuleFault) -> OperationStep {
-        let items: [ChainItem]
-        do throws(ItemFault) {
-            items = try ChainItem.items(of: block.body)
-        } catch {
-            throw .item(error)
-        }
-        return try operationStep(
-            items, height: block.header.height, beacon: block.header.beaconValue, parameters,
-            signatures: signatures)
-    }
-
-    func operationStep(
-        _ items: [ChainItem], height: UInt64, beacon: Bytes32, _ parameters: ChainParameters,
-        signatures: OperationRegistry.Signatures
-    ) throws(OperationRuleFault) -> OperationStep {
-        var found: [OperationItem] = []
-        var commitments: [ExecutionCommitment] = []
-        var logs: [ContractLog] = []
-        for item in items {
-            switch item {
-            case .renewal(let renewal): found.append(.renewal(renewal))
-            case .commitment(let commitment):
-                commitments.append(commitment)
-                found.append(.commitment(commitment))
-            case .certificate(let certificate):
-                found.append(
-                    .verdict(try verdict(of: certificate, parameters, signatures: signatures)))
-            case .log(let log): logs.append(log)
-            }
-        }
-        do throws(OperationFault) {
-            let outcome = try operations.applying(
-                OperationBlock(height: height, beacon: beacon, items: found, logs: logs),
-                parameters.operations, signatures: signatures)
-            return OperationStep(outcome: outcome, commitments: commitments, logs: logs)
-        } catch {
-            throw .registry(error)
-        }
-    }
-
-    // MARK: Certificates
-
     /// The rule by which votes on a part are counted; nil when nobody has committed, or the set of then is not
     /// known any more.
     func quorumRule(of operation: Bytes32, part: UInt16) -> QuorumRule? {
@@ -96,7 +56,7 @@ extension ChainHead {
     /// What a certificate means for the registry.
     ///
     /// - Complexity: without signatures a shuffle of the set.
-    private func verdict(
+    func verdict(
         of certificate: SubProofCertificate, _ parameters: ChainParameters,
         signatures: OperationRegistry.Signatures
     ) throws(OperationRuleFault) -> OperationVerdict {
@@ -122,9 +82,12 @@ extension ChainHead {
         }
         let finding: OperationVerdict.Finding =
             certificate.verdict.isValid
-            ? .partCertified(UInt8(part), committers: addresses(certificate, rule.validators))
+            ? .partCertified(
+                UInt8(part), committers: addresses(certificate.signers, rule.validators))
             : .rejected
-        return OperationVerdict(operation: name, commitment: commitment.root, finding)
+        return OperationVerdict(
+            operation: name, commitment: commitment.root, finding,
+            judged: certificate.tranche == .everyone ? certificate.id : nil)
     }
 
     /// Whether the proof of this name is one that decides about its part.
@@ -143,11 +106,11 @@ extension ChainHead {
     }
 
     /// Where those who signed are paid. Whoever has left since is not.
-    private func addresses(
-        _ certificate: SubProofCertificate, _ validators: ValidatorSet
+    func addresses(
+        _ signers: ValidatorBits, _ validators: ValidatorSet
     ) -> [ExecutionAddress] {
         var addresses: [ExecutionAddress] = []
-        for position in 0..<certificate.signers.count where certificate.signers[position] {
+        for position in 0..<signers.count where signers[position] {
             guard let key = validators[ValidatorIndex(position)]?.key,
                 let address = registry.entries[key]?.address,
                 let bytes = ExecutionAddress(address.storage.span.copied())
@@ -160,7 +123,7 @@ extension ChainHead {
 
 extension ProofName {
     /// Whether proofs of this type are documents of an enclave: numbers 80 to 95.
-    static func isAttestation(_ type: UInt8) -> Bool { (80..<96).contains(type) }
+    public static func isAttestation(_ type: UInt8) -> Bool { (80..<96).contains(type) }
 }
 
 extension Execution.Log {

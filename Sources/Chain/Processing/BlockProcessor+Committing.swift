@@ -52,8 +52,8 @@ extension BlockProcessor {
             preconditionFailure("a block has a header")
         }
         let next = ChainHead(
-            after: head, block.block, header: header, requests: block.requests,
-            operations: step.outcome, commit: block.commit, parameters)
+            after: head, block.block, header: header, requests: block.requests, step,
+            commit: block.commit, parameters)
         let hashes = execution?.transactions.map { Keccak256.hash($0.encoded) } ?? []
         var written: ExecutionWrite?
         if keepsState, let execution {
@@ -80,7 +80,8 @@ extension BlockProcessor {
         }
         return CommittedSummary(
             head: next, facts: execution?.facts ?? BlockFacts(), advance: advance,
-            evidence: block.block.body.evidence, operationChanges: step.outcome.changes,
+            evidence: block.block.body.evidence, slashedForParts: step.slashed,
+            operationChanges: step.outcome.changes,
             commitments: step.commitments, proposer: block.block.header.proposer)
     }
 
@@ -175,6 +176,16 @@ extension BlockProcessor {
             return try write(block, execution, step, header: header, sync: sync)
         } catch {
             throw failure(.unavailable("\(error)"))
+        }
+    }
+
+    func readCommitments(at height: UInt64) -> [ExecutionCommitment]? {
+        guard let stored = try? store.block(at: height),
+            let sealed = try? SealedBlock(ssz: stored.block.span),
+            let items = try? ChainItem.items(of: sealed.block.body)
+        else { return nil }
+        return items.compactMap { item in
+            if case .commitment(let commitment) = item { commitment } else { nil }
         }
     }
 

@@ -140,6 +140,8 @@ public final class BlockProcessor<Store: ChainStore> {
             preconditionFailure("a store with a head has it all")
         case .checkTransaction(let id, let encoding):
             return .transactionChecked(id, candidate(encoding))
+        case .readCommitments(let height):
+            return .commitments(height: height, readCommitments(at: height))
         }
     }
 

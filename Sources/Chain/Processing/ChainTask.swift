@@ -39,6 +39,8 @@ public enum ChainTask: Sendable {
     /// Before there is a height, and then never again.
     case download(DownloadTask)
     case checkTransaction(CandidateID, encoding: [UInt8])
+    /// What the block of a height has committed to, for who verifies it.
+    case readCommitments(height: UInt64)
 }
 
 extension ChainTask {
@@ -47,7 +49,7 @@ extension ChainTask {
         switch self {
         case .readCheckpoint, .readState: true
         case .readCandidates, .build, .signOrder, .assemble, .buildPayload, .judge, .commit,
-            .importBlocks, .readBlocks, .download, .checkTransaction:
+            .importBlocks, .readBlocks, .download, .checkTransaction, .readCommitments:
             false
         }
     }
@@ -107,6 +109,8 @@ public struct CommittedSummary: Sendable {
     /// For the pool; nil where no state is kept.
     public let advance: PoolAdvance?
     public let evidence: [Evidence]
+    /// Whom the block has evidence against for what they said of parts.
+    public let slashedForParts: [SigningKeyBytes]
     /// What has become of operations.
     public let operationChanges: [OperationChange]
     public let commitments: [ExecutionCommitment]
@@ -154,4 +158,6 @@ public enum ChainAnswer: Sendable {
     case served(BlockServeID, [UInt8]?)
     case download(DownloadAnswer)
     case transactionChecked(CandidateID, Result<PoolCandidate, PoolRejection>)
+    /// nil when the block is not here.
+    case commitments(height: UInt64, [ExecutionCommitment]?)
 }

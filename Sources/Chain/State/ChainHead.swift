@@ -63,11 +63,12 @@ public struct ChainHead: Hashable, Sendable {
     /// - Parameters:
     ///   - header: of the block's execution.
     ///   - requests: of its execution.
-    ///   - operations: after the block, with the bonds that are due.
+    ///   - step: what the block does to operations, with the bonds that are due and whom it has evidence against.
     init(
         after parent: ChainHead, _ block: ConsensusBlock, header: Header, requests: [[UInt8]],
-        operations: OperationRegistry.Outcome, commit: Commit, _ parameters: ChainParameters
+        _ step: OperationStep, commit: Commit, _ parameters: ChainParameters
     ) {
+        let operations = step.outcome
         height = block.header.height
         blockID = block.id
         time = block.header.time
@@ -84,6 +85,7 @@ public struct ChainHead: Hashable, Sendable {
                 registry.slash(culprit.key)
             }
         }
+        for key in step.slashed { registry.slash(key) }
         registry.apply(
             requests, network: parameters.network, due: height + parameters.withdrawalDelay)
         registry.pay(operations.payments)

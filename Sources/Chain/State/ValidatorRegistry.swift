@@ -144,6 +144,11 @@ public struct ValidatorRegistry: Hashable, Sendable {
 
     // MARK: Changes
 
+    /// Whether a validator has something to lose: it is registered, or its stake was not paid yet.
+    func canSlash(_ key: SigningKeyBytes) -> Bool {
+        entries[key] != nil || payments.contains { $0.key == key }
+    }
+
     /// Takes a validator out for good, with what was not paid yet.
     mutating func slash(_ key: SigningKeyBytes) {
         entries.removeValue(forKey: key)

@@ -12,6 +12,7 @@ import HTTP
 import JSONRPC
 import Node
 import NodeHost
+import PartVerification
 import PeerIdentity
 import RPCServer
 import Store
@@ -38,6 +39,7 @@ final class ChainService {
     private var server: RPCServer?
     private var engine: NodeEngine?
     private var opinions: BlockOpinions?
+    private var settler: Settler?
 
     /// The chain's thread is the only one that touches the processor.
     private final class Executor: ChainExecutor, @unchecked Sendable {
@@ -51,10 +53,20 @@ final class ChainService {
     /// The journal's thread is the only one that touches the files.
     private final class JournalThread: JournalExecutor, @unchecked Sendable {
         private let journal: ValidatorJournal
+        private let key: IdentityKey
+        private let network: NetworkDigest
 
-        init(_ journal: ValidatorJournal) { self.journal = journal }
+        init(_ journal: ValidatorJournal, _ key: Ed25519.PrivateKey, _ network: NetworkDigest) {
+            self.journal = journal
+            self.key = IdentityKey(key)
+            self.network = network
+        }
 
         func perform(_ orders: [JournalOrder]) -> [JournalAnswer] { journal.perform(orders) }
+
+        func sign(_ requests: [PartSignRequest]) -> [SignedPart] {
+            requests.map { $0.signed(with: key, network: network) }
+        }
     }
 
     init(
@@ -79,7 +91,7 @@ final class ChainService {
             if let key {
                 let files = try Self.journal(settings, key, parameters.network)
                 recovery = files.recovery
-                journal = JournalThread(files)
+                journal = JournalThread(files, key, parameters.network)
             } else {
                 journal = nil
             }
@@ -223,7 +235,8 @@ final class ChainService {
         do throws(ConsensusFileError) {
             return try ValidatorJournal(
                 directory: settings.dataDirectory, key: key, network: network, keyIsNew: false,
-                resetHeight: settings.resetSigningStateAt, equivocates: settings.equivocates)
+                resetHeight: settings.resetSigningStateAt,
+                equivocates: settings.byzantine == .equivocate)
         } catch {
             throw Failure("\(error)")
         }
@@ -244,8 +257,24 @@ final class ChainService {
             throw Failure("cannot start: \(error)")
         }
         guard let calls else { return }
+        try beginSettling(calls, host, on: loop, log)
         try serveWallets(calls, log)
         try serveEngine(calls, log)
+    }
+
+    private func beginSettling(
+        _ calls: NodeCalls, _ host: NodeHost, on loop: EventLoop, _ log: Logger
+    ) throws(Failure) {
+        guard let path = settings.executorAccountPath else { return }
+        let account = try AccountFile.load(path)
+        let view = NodeChainView(
+            rules: genesis.rules, clientVersion: Version.client, reader: database.makeReader(),
+            calls: calls, board: board)
+        let settler = try Settler(account, EthereumService(view), on: loop, log: log)
+        self.settler = settler
+        // The node says it again until it is in a block.
+        host.onSettle = { settlement, output in settler.settle(settlement, output: output) }
+        log.info("settlements are sent", [.account: LogValue(account.address)])
     }
 
     private func workers(_ calls: NodeCalls) -> RPCWorkers {
@@ -320,51 +349,11 @@ final class ChainService {
         server?.stop()
         engine?.stop()
         opinions?.stop()
+        settler?.stop()
     }
 
     /// After the threads that use it have ended.
     func close() { database.close() }
-}
-
-/// Services for the workers of an RPC server: each answers one call at a time.
-final class RPCWorkers: Sendable {
-    private struct Idle: @unchecked Sendable {
-        // @unchecked: a service is taken by one thread and put back by it.
-        var services: [EthereumService] = []
-    }
-
-    private let rules: ChainRules
-    private let version: String
-    private let calls: NodeCalls
-    private let board: ChainBoard
-    private let idle = Mutex(Idle())
-    private let makeReader: @Sendable () -> ChainReader
-
-    init(
-        rules: ChainRules, version: String, database: ChainDatabase, calls: NodeCalls,
-        board: ChainBoard
-    ) {
-        self.rules = rules
-        self.version = version
-        self.calls = calls
-        self.board = board
-        // As many as a server has workers, made here because the database has one owner.
-        var readers = (0..<HTTPServer.Limits().workerCount).map { _ in database.makeReader() }
-        let pool = Mutex(readers)
-        readers = []
-        makeReader = { pool.withLock { $0.removeLast() } }
-    }
-
-    func answer(_ request: RPCRequest) throws(RPCError) -> JSONValue {
-        let service =
-            idle.withLock { $0.services.popLast() }
-            ?? EthereumService(
-                NodeChainView(
-                    rules: rules, clientVersion: version, reader: makeReader(), calls: calls,
-                    board: board))
-        defer { idle.withLock { $0.services.append(service) } }
-        return try service.answer(request)
-    }
 }
 
 extension ChainParameters {

@@ -55,7 +55,7 @@ final class CheckpointReader: ChainExecutor, @unchecked Sendable {
         case .readState(let id, let request):
             return .served(id, (try? reader.answer(request))??.sszEncoded())
         case .readCandidates, .build, .signOrder, .assemble, .buildPayload, .judge, .commit,
-            .importBlocks, .readBlocks, .download, .checkTransaction:
+            .importBlocks, .readBlocks, .download, .checkTransaction, .readCommitments:
             preconditionFailure("the owner's thread does this")
         }
     }

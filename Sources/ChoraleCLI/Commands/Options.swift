@@ -16,8 +16,8 @@ struct AdminOptions: ParsableArguments {
 
     func client() throws(Failure) -> AdminClient { try AdminClient(path: try socketPath()) }
 
-    /// Flags, then the environment, then what the data directory's config.yaml says.
-    func socketPath() throws(Failure) -> String {
+    /// Flags and the environment.
+    private func values() -> SettingValues {
         var values = SettingValues()
         if let adminSocket { values.add(.adminSocket, [adminSocket], .flag(.adminSocket)) }
         if let dataDir { values.add(.dataDirectory, [dataDir], .flag(.dataDirectory)) }
@@ -25,6 +25,21 @@ struct AdminOptions: ParsableArguments {
         var environment = Environment.load()
         if dataDir != nil { environment[Setting.adminSocket.variable] = nil }
         values.addEnvironment(environment)
+        return values
+    }
+
+    /// What the node's data directory says besides; nothing when no directory is known.
+    func nodeSettings() throws(Failure) -> SettingValues {
+        var values = values()
+        guard let directory = values[.dataDirectory]?.texts.first else { return values }
+        let config = Files.join(directory, RunSettings.configFile)
+        if Files.exists(config) { try values.addFile(try Files.text(config), path: config) }
+        return values
+    }
+
+    /// Flags, then the environment, then what the data directory's config.yaml says.
+    func socketPath() throws(Failure) -> String {
+        var values = values()
         if let path = values[.adminSocket]?.texts.first { return path }
         guard let directory = values[.dataDirectory]?.texts.first else {
             throw .usage(

@@ -152,12 +152,27 @@ struct SettingOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "The key of the account that settles what this executor has executed. (default: others settle it)",
+            valueName: "file"))
+    var executorAccount: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "What this executor asks for, of the fee. (default: \(RunSettings.executorPriceDefault))",
+            valueName: "percent"))
+    var executorPrice: String?
+
+    @Option(
+        help: ArgumentHelp(
             "From here on this key has signed nothing. Only when its signing state was lost.",
             valueName: "height"))
     var resetSigningStateAt: String?
 
     @Option(
-        help: "equivocate: contradict each vote, as a test of others. Local networks only.")
+        help: """
+            Do wrong, as a test of others: equivocate, silent-parts, reject-parts or garbage-proofs. \
+            Local networks only.
+            """)
     var byzantine: String?
 
     @Option(help: "error, warning, info, debug or trace. (default: info)")
@@ -201,6 +216,8 @@ struct SettingOptions: ParsableArguments {
             case .checkpoint: texts = checkpoint.map { [$0] } ?? []
             case .crossValidate: texts = crossValidate
             case .whenUnreachable: texts = crossValidationUnreachable.map { [$0] } ?? []
+            case .executorAccount: texts = executorAccount.map { [$0] } ?? []
+            case .executorPrice: texts = executorPrice.map { [$0] } ?? []
             case .resetSigningState: texts = resetSigningStateAt.map { [$0] } ?? []
             case .byzantine: texts = byzantine.map { [$0] } ?? []
             case .logLevel: texts = logLevel.map { [$0] } ?? []

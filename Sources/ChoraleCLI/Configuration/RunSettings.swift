@@ -62,8 +62,12 @@ package struct RunSettings {
     var verifiers: [Verifier]
     var whenUnreachable: UnreachablePolicy
     var resetSigningStateAt: UInt64?
-    /// Whether everything is signed twice, for tests of others.
-    var equivocates: Bool
+    /// What is done wrong on purpose, for tests of others.
+    var byzantine: Byzantine
+    /// The file with the key of the account that settles; nil when others do.
+    var executorAccountPath: String?
+    /// Of the fee, in percent.
+    var executorPrice: Int
     var logLevel: LogLevel
     var logFormat: LogFormat
 
@@ -79,6 +83,8 @@ package struct RunSettings {
     static let verifierCountMax = 32
     static let maxPeersRange = 1...10_000
     static let maxPeersDefault = 160
+    static let executorPriceRange = 1...100
+    static let executorPriceDefault = 90
 
     /// Flags, then the environment, then the data directory's `config.yaml`, then defaults.
     static func load(
@@ -162,9 +168,17 @@ package struct RunSettings {
         whenUnreachable = try reader.choice(
             .whenUnreachable, [("accept", .accept), ("refuse", .refuse)], default: .accept)
         resetSigningStateAt = try reader.height(.resetSigningState)
-        equivocates = try reader.choice(
-            .byzantine, [("equivocate", true), ("off", false)], default: false)
-        if equivocates, addressPolicy != .local {
+        executorAccountPath = values[.executorAccount]?.texts.first
+        executorPrice = try reader.integer(
+            .executorPrice, Self.executorPriceRange, default: Self.executorPriceDefault)
+        if executorAccountPath != nil, isStateless {
+            throw .usage(
+                "--\(Setting.executorAccount.name) needs the state, which a node with "
+                    + "--\(Setting.stateless.name) does not keep")
+        }
+        byzantine = try reader.choice(
+            .byzantine, Byzantine.allCases.map { ($0.rawValue, $0) }, default: .off)
+        if byzantine != .off, addressPolicy != .local {
             throw .usage(
                 "--\(Setting.byzantine.name) is for networks of one machine, with "
                     + "--\(Setting.addressPolicy.name) local")
@@ -172,7 +186,7 @@ package struct RunSettings {
         for (setting, isGiven) in [
             (Setting.rpcAddress, rpcAddress != nil), (.crossValidate, !verifiers.isEmpty),
             (.stateless, isStateless), (.engineAddress, engineAddress != nil),
-            (.checkpoint, checkpoint != nil),
+            (.checkpoint, checkpoint != nil), (.executorAccount, executorAccountPath != nil),
         ] where isGiven && genesis == nil {
             throw .usage(
                 "--\(setting.name) needs a network with a chain: give --network DIR, whose "

@@ -34,6 +34,8 @@ package enum Setting: String, CaseIterable, Hashable {
     case checkpoint
     case crossValidate = "cross-validate"
     case whenUnreachable = "cross-validation-unreachable"
+    case executorAccount = "executor-account"
+    case executorPrice = "executor-price"
     case resetSigningState = "reset-signing-state-at"
     case byzantine
     case logLevel = "log-level"
@@ -62,7 +64,7 @@ package enum Setting: String, CaseIterable, Hashable {
     /// Relative paths in a file are meant from the file's directory.
     package var isPath: Bool {
         switch self {
-        case .dataDirectory, .network, .nodeKey, .adminSocket, .jwtSecret: true
+        case .dataDirectory, .network, .nodeKey, .adminSocket, .jwtSecret, .executorAccount: true
         default: false
         }
     }

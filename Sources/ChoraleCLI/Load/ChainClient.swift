@@ -2,7 +2,7 @@ import ChoraleBase
 import Codec
 import Execution
 
-/// The few calls of a node's JSON-RPC that a load needs.
+/// The few calls of a node's JSON-RPC that a load needs, and whoever signs transactions.
 final class ChainClient {
     /// What the node said no to.
     struct Refusal: Error, Hashable {
@@ -29,15 +29,34 @@ final class ChainClient {
         var transactions: [Bytes32]
     }
 
-    private let http: HTTPClient
-    private var count = 0
+    /// Asks one thing and gives its result.
+    typealias Asking = (_ method: String, _ parameters: [JSONValue]) throws(CallError) -> JSONValue
 
-    init(_ address: HTTPAddress) { http = HTTPClient(address) }
+    /// Who is asked, for messages.
+    private let name: String
+    private let asking: Asking
 
-    func call(_ method: String, _ parameters: JSONValue...) throws(CallError) -> JSONValue {
-        count += 1
+    /// Asks over HTTP.
+    convenience init(_ address: HTTPAddress) {
+        let http = HTTPClient(address)
+        var count = 0
+        self.init(name: "\(address)") { method, parameters throws(CallError) in
+            count += 1
+            return try Self.post(method, parameters, count, http)
+        }
+    }
+
+    /// Asks somebody else.
+    init(name: String, asking: @escaping Asking) {
+        self.name = name
+        self.asking = asking
+    }
+
+    private static func post(
+        _ method: String, _ parameters: [JSONValue], _ number: Int, _ http: HTTPClient
+    ) throws(CallError) -> JSONValue {
         let request = JSONValue.object([
-            "jsonrpc": .string("2.0"), "id": JSONValue(count), "method": .string(method),
+            "jsonrpc": .string("2.0"), "id": JSONValue(number), "method": .string(method),
             "params": .array(parameters),
         ])
         let answer: JSONValue
@@ -61,18 +80,22 @@ final class ChainClient {
         return result
     }
 
-    private func malformed(_ method: String) -> CallError {
-        .failed(Failure("\(http.address): the answer to \(method) is not what it must be"))
+    func call(_ method: String, _ parameters: JSONValue...) throws(CallError) -> JSONValue {
+        try asking(method, parameters)
     }
 
-    private func quantity(_ method: String, _ value: JSONValue?) throws(CallError) -> UInt256 {
+    func malformed(_ method: String) -> CallError {
+        .failed(Failure("\(name): the answer to \(method) is not what it must be"))
+    }
+
+    func quantity(_ method: String, _ value: JSONValue?) throws(CallError) -> UInt256 {
         guard let text = value?.string, let number = UInt256(quantity: text) else {
             throw malformed(method)
         }
         return number
     }
 
-    private func uint64(_ method: String, _ value: JSONValue?) throws(CallError) -> UInt64 {
+    func uint64(_ method: String, _ value: JSONValue?) throws(CallError) -> UInt64 {
         guard let number = try quantity(method, value).uint64 else { throw malformed(method) }
         return number
     }

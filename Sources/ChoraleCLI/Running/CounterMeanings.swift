@@ -110,6 +110,8 @@ enum CounterMeanings {
         "chain_transactions_committed": "Transactions in the heights applied",
         "chain_gas_used": "Gas used in the heights applied",
         "chain_evidence_committed": "Pieces of evidence in the heights applied",
+        "chain_part_evidence_committed":
+            "Pieces of evidence of faults on parts of operations in the heights applied",
         "chain_transactions_shed": "Transactions that too many others were checked before",
         "chain_verifications_shed": "Messages whose signatures there was no room to check",
         "chain_signatures_refused": "Signatures that the signing state did not allow",

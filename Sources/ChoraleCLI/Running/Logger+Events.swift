@@ -40,6 +40,9 @@ extension LogKey {
     static let operation = LogKey("operation")
     static let executor = LogKey("executor")
     static let change = LogKey("change")
+    static let part = LogKey("part")
+    static let account = LogKey("account")
+    static let transaction = LogKey("transaction")
     static let gas = LogKey("gas")
     static let step = LogKey("step")
     static let verdict = LogKey("verdict")
@@ -123,6 +126,8 @@ extension Logger {
                 "peer of another network",
                 [.peer: LogValue(peer), .digest: LogValue(Hex.encode(digest))])
         case .chain(let event): log(event)
+        case .part(let event): log(event)
+        case .executor(let event): log(event)
         case .stopping: info("stopping")
         }
     }
@@ -169,10 +174,19 @@ extension Logger {
                         .executor: LogValue(change.executor.map { "\($0)" } ?? "none"),
                     ])
             }
+            for key in report.slashed {
+                warning(
+                    "a validator was slashed for what it said of a part",
+                    [.height: LogValue(report.height), .key: LogValue(Hex.encode(key.bytes))])
+            }
         case .evidence(let height, let validator):
             warning(
                 "a validator contradicts itself",
                 [.height: LogValue(height), .validator: LogValue(validator.rawValue)])
+        case .partEvidence(let operation, let validator):
+            warning(
+                "a validator was wrong about a part",
+                [.operation: LogValue(operation), .validator: LogValue(validator.rawValue)])
         case .syncing(let from, let to):
             info("syncing", [.height: LogValue(from), .limit: LogValue(to)])
         case .synced(let height): info("synced", [.height: LogValue(height)])

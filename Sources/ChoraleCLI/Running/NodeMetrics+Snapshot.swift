@@ -31,6 +31,7 @@ enum NodeMetricsPage {
         addLimits(reading.node.limits, to: &page)
         addCounters(reading.node.counters, to: &page)
         addOpinions(reading.opinions, to: &page)
+        addProofs(reading.node.proofs, to: &page)
         addProgram(reading, to: &page)
         return page
     }
@@ -165,6 +166,9 @@ enum NodeMetricsPage {
     }
 
     private static func addProgram(_ reading: MetricsReading, to page: inout MetricsSnapshot) {
+        page.histogram(
+            "chorale_loop_turn_seconds", "Lengths of turns of the loop",
+            Histogram(reading.lag.turns))
         page.gauge(
             "chorale_loop_turn_p99_seconds", "99th percentile of the length of a turn of the loop",
             Double(reading.lag.turns.percentile(99)) / 1e9)
@@ -243,6 +247,6 @@ enum NodeMetricsPage {
 
 /// The name of a case or of a limit, from a list that the node fixes at build time: nothing that a
 /// peer could choose becomes a label.
-private struct CaseName: RawRepresentable, Sendable {
+struct CaseName: RawRepresentable, Sendable {
     let rawValue: String
 }

@@ -91,6 +91,7 @@ final class NodeProcess {
         }
         var configuration = settings.nodeConfiguration(identity: identity)
         configuration.chain = chain?.start
+        chain?.addOperations(to: &configuration, settings)
         do throws(SystemError) {
             loop = try EventLoop()
             host = try NodeHost(

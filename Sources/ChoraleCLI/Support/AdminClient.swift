@@ -1,6 +1,7 @@
 import Admin
 import Codec
 import Glibc
+import Node
 
 /// A blocking client of the admin socket: one call at a time, or one stream.
 final class AdminClient {
@@ -47,12 +48,34 @@ final class AdminClient {
 
     /// - Throws: what the node answered instead of a result.
     func call(_ method: String, _ params: JSONObject = [:]) throws(Failure) -> JSONValue {
+        try Self.result(try answer(method, params))
+    }
+
+    /// As ``call(_:_:)``, but nil when the node says that there is no such thing.
+    func find(_ method: String, _ params: JSONObject) throws(Failure) -> JSONValue? {
+        let message = try answer(method, params)
+        if message["error"]?["data"]?["kind"] == .string(CommandFailure.Kind.notFound.rawValue) {
+            return nil
+        }
+        return try Self.result(message)
+    }
+
+    /// As ``call(_:_:)``, but nil when the node refuses it now and may not in a moment: it is busy, or has begun with the
+    /// same for somebody else.
+    func callUnlessBusy(_ method: String, _ params: JSONObject) throws(Failure) -> JSONValue? {
+        let message = try answer(method, params)
+        let kind = message["error"]?["data"]?["kind"]
+        let passing: [CommandFailure.Kind] = [.overloaded, .refused]
+        if passing.contains(where: { kind == .string($0.rawValue) }) { return nil }
+        return try Self.result(message)
+    }
+
+    private func answer(_ method: String, _ params: JSONObject) throws(Failure) -> JSONValue {
         setTimeout(seconds: Self.answerSeconds)
         let id = try send(method, params)
         while true {
             let message = try receive()
-            guard message["id"] == .integer(id) else { continue }
-            return try Self.result(message)
+            if message["id"] == .integer(id) { return message }
         }
     }
 

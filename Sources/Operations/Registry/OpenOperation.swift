@@ -4,10 +4,10 @@ import Crypto
 
 /// How far an operation has come.
 ///
-///     requested ─▶ committed ─▶ certified ─▶ settled
-///         ▲            │  ▲         │
-///         └─ rejected ─┤  └─ upheld ┤
-///                      └─▶ frozen ◀─┘        all but settled ─▶ expired
+///     requested ─▶ committed ───────────────▶ certified ─▶ settled
+///         ▲            │  ▲ └─▶ justified ─▶───┘   │
+///         └─ rejected ─┤  └─ upheld ┤              │
+///            or lapsed └─▶ frozen ◀─┴──────────────┘      all but settled ─▶ expired
 public enum OperationStatus: UInt8, Hashable, Sendable, CaseIterable {
     /// Waits for an executor.
     case requested = 1
@@ -19,6 +19,8 @@ public enum OperationStatus: UInt8, Hashable, Sendable, CaseIterable {
     case frozen = 4
     case settled = 5
     case expired = 6
+    /// A committee has found the executor's output: certified when its challenge window ends without a dispute.
+    case justified = 7
 }
 
 /// What the chain keeps of an executor's commitment. The whole of it is in the block of ``height``.
@@ -45,8 +47,21 @@ public struct CommittedExecution: Hashable, Sendable {
     public internal(set) var certifiedParts: UInt64
     /// Who is paid for verifying: of all, those with the lowest tickets, in their order.
     public internal(set) var committers: [ExecutionAddress]
+    /// Of the block in which a committee said that the output is right; nil where none did.
+    public internal(set) var justifiedAt: UInt64?
 
     public var isCertified: Bool { certifiedParts.nonzeroBitCount == Int(partCount) }
+    /// Certified by a committee's word, or everyone's, on the whole: for good.
+    var isFinal: Bool { isCertified && justifiedAt != nil }
+
+    /// Whether the challenge window has ended at a height.
+    func isUnchallenged(at height: UInt64) -> Bool {
+        guard let justifiedAt, !isCertified else { return false }
+        return height - min(height, justifiedAt) >= OperationRegistry.challengeWindow
+    }
+
+    /// Certifies every part.
+    mutating func certifyAll() { certifiedParts = UInt64.max >> (64 - UInt64(partCount)) }
 
     /// Takes those who verified a part into the draw for being paid.
     ///
@@ -94,7 +109,8 @@ public struct OpenOperation: Hashable, Sendable {
     public var status: OperationStatus {
         guard let commitment else { return .requested }
         if isFrozen { return .frozen }
-        return commitment.isCertified ? .certified : .committed
+        if commitment.isCertified { return .certified }
+        return commitment.justifiedAt == nil ? .committed : .justified
     }
 
     /// What to tell the contract. nil unless it is certified.

@@ -1,4 +1,5 @@
 public import ChoraleBase
+public import ChoraleTypes
 public import Codec
 
 /// What quorums of validators have found of a commitment. Whoever hands it to the registry has checked the
@@ -8,22 +9,41 @@ public struct OperationVerdict: Hashable, Sendable {
     /// Root of the commitment's content: an operation may have had another before.
     public let commitment: Bytes32
     public let finding: Finding
+    /// The proof that everyone has judged by it: more than two thirds of all stake. nil when fewer have spoken, or
+    /// not about a proof.
+    public let judged: SubProofID?
 
     public enum Finding: Hashable, Sendable {
         /// Committers are the addresses of those who verified the part.
         case partCertified(UInt8, committers: [ExecutionAddress])
         /// A proof that the commitment names is wrong.
         case rejected
-        /// Proofs contradict each other.
+        /// A committee has found the executor's output.
+        case justified(committers: [ExecutionAddress])
+        /// Everyone has: there is nobody left to ask.
+        case agreed(committers: [ExecutionAddress])
+        /// Proofs contradict each other, or somebody has found another output than the executor.
         case disputed
         /// Everybody has judged a dispute.
         case resolved(isUpheld: Bool)
+
+        var committers: [ExecutionAddress] {
+            switch self {
+            case .partCertified(_, let committers), .justified(let committers),
+                .agreed(let committers):
+                committers
+            case .rejected, .disputed, .resolved: []
+            }
+        }
     }
 
-    public init(operation: Bytes32, commitment: Bytes32, _ finding: Finding) {
+    public init(
+        operation: Bytes32, commitment: Bytes32, _ finding: Finding, judged: SubProofID? = nil
+    ) {
         self.operation = operation
         self.commitment = commitment
         self.finding = finding
+        self.judged = judged
     }
 }
 
@@ -43,17 +63,21 @@ public struct OperationBlock: Hashable, Sendable {
     public let items: [OperationItem]
     /// Executors that have signed what contradicts itself.
     public let slashed: [Bytes32]
+    /// First height whose set of validators is known: who verifies what was committed to before cannot be said any
+    /// more.
+    public let setsKnownFrom: UInt64
     /// Of the operations contract, in the order of execution.
     public let logs: [ContractLog]
 
     public init(
         height: UInt64, beacon: Bytes32, items: [OperationItem], slashed: [Bytes32] = [],
-        logs: [ContractLog]
+        setsKnownFrom: UInt64 = 0, logs: [ContractLog]
     ) {
         self.height = height
         self.beacon = beacon
         self.items = items
         self.slashed = slashed
+        self.setsKnownFrom = setsKnownFrom
         self.logs = logs
     }
 }
@@ -77,6 +101,8 @@ public enum OperationFault: Error, Hashable, Sendable {
     case proofTypes(part: Int)
     case unknownPart(Int, count: Int)
     case partCertifiedTwice(Bytes32, part: Int)
+    /// Everyone has said the opposite before: a third of all stake says both.
+    case judgedOtherwise(Bytes32, part: Int)
     /// A part is certified by more than a set has members.
     case tooManyCommitters(Int)
     /// The contract has settled what is not certified, or otherwise than it is.
@@ -93,9 +119,16 @@ public enum OperationChange: Hashable, Sendable {
     case renewed(Bytes32, progress: UInt16)
     case committed(Bytes32, executor: Bytes32)
     case partCertified(Bytes32, part: UInt8)
+    /// A committee has found the output; final when nobody disputes it.
+    case justified(Bytes32)
     case certified(Bytes32)
     /// A commitment was wrong; another executor may commit.
     case rejected(Bytes32, executor: Bytes32)
+    /// Everyone has judged a part whose verdict stood already; nothing else changes.
+    case partJudged(Bytes32, part: UInt8)
+    /// Who verifies a commitment is not known any more. It counts for nothing and is nobody's fault; the operation
+    /// waits for an executor again.
+    case lapsed(Bytes32, executor: Bytes32)
     case frozen(Bytes32)
     case upheld(Bytes32)
     case settled(Bytes32)

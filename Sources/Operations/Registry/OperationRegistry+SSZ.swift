@@ -55,7 +55,8 @@ extension ExecutorElection: SSZContainer {
 extension CommittedExecution: SSZContainer {
     public static let sszLayout = SSZLayout(
         Bytes32.self, UInt64.self, Bytes32.self, Bytes32.self, ExecutionAddress.self, Bytes32.self,
-        UInt64.self, UInt128.self, UInt8.self, UInt64.self, SSZList<ExecutionAddress, 32>.self)
+        UInt64.self, UInt128.self, UInt8.self, UInt64.self, SSZList<ExecutionAddress, 32>.self,
+        UInt64.self)
 
     public func sszFields(_ fields: inout some SSZFieldVisitor) {
         guard let committers = SSZList<ExecutionAddress, 32>(committers) else {
@@ -72,6 +73,8 @@ extension CommittedExecution: SSZContainer {
         fields.visit(partCount)
         fields.visit(certifiedParts)
         fields.visit(committers)
+        // No block of height 0 has a certificate.
+        fields.visit(justifiedAt ?? 0)
     }
 
     public init(sszFields fields: inout SSZFieldReader, in input: Span<UInt8>) throws(SSZError) {
@@ -86,6 +89,8 @@ extension CommittedExecution: SSZContainer {
         partCount = try fields.next(in: input)
         certifiedParts = try fields.next(in: input)
         committers = try fields.next(SSZList<ExecutionAddress, 32>.self, in: input).elements
+        let justifiedAt = try fields.next(UInt64.self, in: input)
+        self.justifiedAt = justifiedAt == 0 ? nil : justifiedAt
         guard (1...OperationsContract.outputSizeMax).contains(outputSize),
             price <= OperationsContract.feeMax,
             (1...UInt8(ExecutionCommitmentContent.partsMax)).contains(partCount),
@@ -150,18 +155,21 @@ extension BondPayment: SSZContainer {
 extension OperationRegistry: SSZContainer {
     public static let sszLayout = SSZLayout(
         SSZList<OpenOperation, 512>.self, SSZList<ExecutorRecord, 1024>.self,
-        SSZList<Bytes32, 1024>.self, SSZList<BondPayment, 1024>.self)
+        SSZList<Bytes32, 1024>.self, SSZList<BondPayment, 1024>.self,
+        SSZList<ProofJudgement, 1024>.self)
 
     public func sszFields(_ fields: inout some SSZFieldVisitor) {
         guard let operations = SSZList<OpenOperation, 512>(Array(operations.values)),
             let executors = SSZList<ExecutorRecord, 1024>(Array(executors.values)),
             let slashed = SSZList<Bytes32, 1024>(Array(slashed)),
-            let payments = SSZList<BondPayment, 1024>(payments)
+            let payments = SSZList<BondPayment, 1024>(payments),
+            let judgements = SSZList<ProofJudgement, 1024>(Array(judgements.values))
         else { preconditionFailure("a registry keeps to its limits") }
         fields.visit(operations)
         fields.visit(executors)
         fields.visit(slashed)
         fields.visit(payments)
+        fields.visit(judgements)
     }
 
     public init(sszFields fields: inout SSZFieldReader, in input: Span<UInt8>) throws(SSZError) {
@@ -169,12 +177,20 @@ extension OperationRegistry: SSZContainer {
         let executors = try fields.next(SSZList<ExecutorRecord, 1024>.self, in: input).elements
         let slashed = try fields.next(SSZList<Bytes32, 1024>.self, in: input).elements
         payments = try fields.next(SSZList<BondPayment, 1024>.self, in: input).elements
+        let judgements = try fields.next(SSZList<ProofJudgement, 1024>.self, in: input).elements
+        for judgement in judgements { self.judgements[judgement.proof] = judgement }
         for operation in operations { self.operations[operation.request.operation] = operation }
         for executor in executors { self.executors[executor.key] = executor }
         self.slashed = OrderedSet(slashed)
         guard self.operations.count == operations.count, self.executors.count == executors.count,
-            self.slashed.count == slashed.count
-        else { throw .invalidValue("an operation, executor or key that is there twice") }
+            self.slashed.count == slashed.count, self.judgements.count == judgements.count
+        else {
+            throw .invalidValue("an operation, executor, key or judgement that is there twice")
+        }
+        // Later arithmetic rests on the heights.
+        guard zip(judgements, judgements.dropFirst()).allSatisfy({ $0.height <= $1.height }),
+            judgements.allSatisfy({ $0.height < 1 << 48 })
+        else { throw .invalidValue("judgements in no order") }
         guard zip(payments, payments.dropFirst()).allSatisfy({ $0.due <= $1.due }),
             executors.allSatisfy({ $0.bond <= Self.bondMax })
         else { throw .invalidValue("payments in no order, or a bond out of bounds") }

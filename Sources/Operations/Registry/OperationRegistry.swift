@@ -1,18 +1,19 @@
 public import ChoraleBase
+public import ChoraleTypes
 public import OrderedCollections
 
 /// What the chain knows of operations and executors: consensus state, changed by each block.
 ///
 /// A block is taken as a whole or not at all: ``applying(_:_:signatures:)`` gives the next registry, or the fault by
 /// which the block is invalid. All nodes come to the same. Within a block the order is: what is over is
-/// closed, elections are drawn, then the block's items, then what its execution has logged. So an operation
+/// closed, commitments lapse, elections are drawn, then the block's items, then what its execution has logged. So an operation
 /// that a block certifies may be settled by that block.
 ///
 /// 1. An operation is settled only while it is ``OperationStatus/certified``, and only as its ``Settlement`` says:
 ///    checked when the contract's event is read.
 /// 2. Nobody commits before its turn, twice, or after it was wrong: ``ExecutorElection``.
 /// 3. Bounds: ``openMax`` operations of which ``openOfRequesterMax`` are of one requester; ``executorsMax`` executors;
-///    ``paymentsMax`` payments. An encoding has at most 0.9 MB.
+///    ``paymentsMax`` payments; ``judgementsMax`` judgements. An encoding has at most 0.9 MB.
 ///
 /// When there is no room, whoever pays least gives way: filling the registry costs more than everybody else
 /// pays, locked for as long as it is to last.
@@ -34,6 +35,13 @@ public struct OperationRegistry: Hashable, Sendable {
     public static let commitmentsOfBlockMax = 8
     public static let renewalsOfBlockMax = 64
     public static let verdictsOfBlockMax = 64
+    /// Heights after which what a committee has found is final, unless somebody has disputed it (mechanisms row 0.13).
+    public static let challengeWindow: UInt64 = 8
+    /// Most judgements of everyone that are kept; the oldest is forgotten first. Somebody who makes everyone judge
+    /// is slashed by it, so that they cost more than they are worth to whoever wants one forgotten.
+    public static let judgementsMax = 1024
+    /// Heights for which a judgement is kept.
+    public static let judgementAgeMax: UInt64 = 4096
     /// Most who verified one part: a whole set of validators.
     public static let committersOfPartMax = 1024
 
@@ -44,6 +52,8 @@ public struct OperationRegistry: Hashable, Sendable {
     public internal(set) var slashed: OrderedSet<Bytes32> = []
     /// In the order in which they were asked for, which is that of `due`.
     public internal(set) var payments: [BondPayment] = []
+    /// What everyone has said of proofs, in the order in which blocks had it.
+    public internal(set) var judgements: OrderedDictionary<SubProofID, ProofJudgement> = [:]
 
     public init() {}
 
@@ -68,41 +78,16 @@ public struct OperationRegistry: Hashable, Sendable {
     public func applying(
         _ block: OperationBlock, _ parameters: OperationParameters, signatures: Signatures = .check
     ) throws(OperationFault) -> Outcome {
-        var outcome = try opening(block.height, beacon: block.beacon, parameters)
-        try Self.checkCounts(block.items)
-        for item in block.items {
-            try outcome.take(item, block, parameters, signatures)
-        }
-        for key in block.slashed { outcome.slash(key) }
-        for log in block.logs { try outcome.take(log, at: block.height, parameters) }
-        return outcome
-    }
-
-    /// The registry at the beginning of a block: what its items and logs are measured by.
-    public func opening(
-        _ height: UInt64, beacon: Bytes32, _ parameters: OperationParameters
-    ) throws(OperationFault) -> Outcome {
-        var outcome = Outcome(registry: self)
-        outcome.close(at: height)
-        outcome.draw(at: height, beacon: beacon, parameters)
-        return outcome
-    }
-
-    private static func checkCounts(_ items: [OperationItem]) throws(OperationFault) {
-        var counts = (renewals: 0, commitments: 0, verdicts: 0)
-        for item in items {
-            switch item {
-            case .renewal: counts.renewals += 1
-            case .commitment: counts.commitments += 1
-            case .verdict: counts.verdicts += 1
-            }
-        }
-        for (count, limit) in [
-            (counts.renewals, renewalsOfBlockMax), (counts.commitments, commitmentsOfBlockMax),
-            (counts.verdicts, verdictsOfBlockMax),
-        ] where count > limit {
-            throw .tooManyItems(count, limit: limit)
-        }
+        var counts = OperationCourse.Counts()
+        for item in block.items { counts.add(item) }
+        try counts.check()
+        var course = OperationCourse(
+            self, height: block.height, beacon: block.beacon, setsKnownFrom: block.setsKnownFrom,
+            parameters, signatures: signatures)
+        for item in block.items { try course.take(item) }
+        for key in block.slashed { course.slash(key) }
+        for log in block.logs { try course.take(log) }
+        return course.outcome
     }
 
     /// What a settlement that somebody sends must say.
@@ -136,9 +121,37 @@ extension OperationRegistry.Outcome {
             changes.append(.expired(operation.request.operation))
         }
         registry.operations.removeAll { $0.value.request.expiry < height }
+        registry.judgements.removeAll {
+            $0.value.height + OperationRegistry.judgementAgeMax < height
+        }
         let due = registry.payments.prefix { $0.due <= height }
         payments = Array(due)
         registry.payments.removeFirst(due.count)
+    }
+
+    /// Ends challenge windows in which nobody has disputed.
+    mutating func endChallenges(at height: UInt64) {
+        for (name, operation) in registry.operations {
+            guard var commitment = operation.commitment, !operation.isFrozen,
+                commitment.isUnchallenged(at: height)
+            else { continue }
+            commitment.certifyAll()
+            registry.operations[name]?.commitment = commitment
+            changes.append(.certified(name))
+        }
+    }
+
+    /// Drops commitments that nobody can certify or reject any more, because the set that is asked about them is
+    /// forgotten. What is certified needs no set.
+    mutating func lapse(before known: UInt64) {
+        for (name, operation) in registry.operations {
+            guard let commitment = operation.commitment, commitment.height < known,
+                operation.status != .certified
+            else { continue }
+            registry.operations[name]?.commitment = nil
+            registry.operations[name]?.isFrozen = false
+            changes.append(.lapsed(name, executor: commitment.executor))
+        }
     }
 
     /// Draws executors for operations that have none.

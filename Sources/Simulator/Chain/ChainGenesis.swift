@@ -5,6 +5,7 @@ import Codec
 import Consensus
 import Crypto
 import Execution
+import Operations
 
 /// Where a simulated chain begins: its accounts, its contracts, its first validators, and what can be sent to it.
 struct ChainGenesis {
@@ -22,12 +23,19 @@ struct ChainGenesis {
     /// - Parameters:
     ///   - time: of the genesis.
     ///   - validators: the first so many keys validate from the first block on.
-    init(seed: UInt64, time: WallTime, validators: Int, epochLength: UInt64) {
+    ///   - operations: nil for a chain without the operations contract.
+    init(
+        seed: UInt64, time: WallTime, validators: Int, epochLength: UInt64,
+        operations: OperationParameters? = nil
+    ) {
         self.seed = seed
         accounts = (0..<4).map { Self.account(seed: seed, number: $0) }
         var alloc: [Address: StateStore.Entry] = [:]
-        for key in accounts {
-            alloc[Address(key.publicKey)] = .init(balance: UInt256(1_000_000_000_000_000_000))
+        // An ether; those who bond need more.
+        let balance: UInt64 = (operations == nil ? 1 : 10) * 1_000_000_000_000_000_000
+        for key in accounts { alloc[Address(key.publicKey)] = .init(balance: UInt256(balance)) }
+        if operations != nil {
+            alloc[Self.operationsContract] = .init(nonce: 1, code: OperationsContract.code)
         }
         alloc[.mainnetDepositContract] = .init(nonce: 1, code: Self.depositCode)
         alloc[Self.exitContract] = .init(nonce: 1, code: Self.exitCode)
@@ -58,7 +66,8 @@ struct ChainGenesis {
             network: network, genesisID: SHA256.hash(Array("chorale-sim/genesis".utf8)),
             genesisTime: time, genesisHeader: Self.header(state.root, time),
             rules: .always(.prague, blobs: .prague, chainID: Self.chainID), validators: registered,
-            blockInterval: .seconds(1), epochLength: epochLength, gasLimitTarget: 30_000_000)
+            blockInterval: .seconds(1), epochLength: epochLength, gasLimitTarget: 30_000_000,
+            operations: operations)
     }
 
     private static func header(_ stateRoot: Bytes32, _ time: WallTime) -> Header {
@@ -191,7 +200,7 @@ struct ChainGenesis {
             data: request + [UInt8](repeating: 0, count: 96 - request.count))
     }
 
-    private func transaction(
+    func transaction(
         from: Int, nonce: UInt64, to: Address, value: UInt64, gas: UInt64, data: [UInt8]
     ) -> [UInt8] {
         var transaction = Transaction(

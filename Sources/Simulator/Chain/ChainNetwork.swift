@@ -4,7 +4,10 @@ import ChoraleTypes
 import Consensus
 import Crypto
 import Execution
+import ExecutorAgent
 import Node
+import Operations
+import PartVerification
 
 /// Whole nodes with a chain: validators, the last honest one without state, and observers.
 final class ChainNetwork {
@@ -15,6 +18,14 @@ final class ChainNetwork {
         var stateless = 1
         /// Hosts with keys that are no validators at first.
         var candidates = 0
+        /// Nil for a chain without operations.
+        var operations: OperationParameters?
+        /// Followers that execute operations.
+        var executors = 0
+        /// What is wrong with each of them, by its number.
+        var executorFaults: [Int: ExecutorConfiguration.Fault] = [:]
+        /// What as many validators as may fail do about parts. In everything else they are honest.
+        var partFault: PartConfiguration.Fault?
         /// Validators that lie: fewer than a third.
         var liars = 0
         var lies: [Liar.Lie] = Liar.Lie.allCases
@@ -34,6 +45,8 @@ final class ChainNetwork {
     /// Those with a key, at first in the set or not.
     private(set) var validators: [HostIndex] = []
     private(set) var candidates: [HostIndex] = []
+    private(set) var followers: [HostIndex] = []
+    private(set) var executors: [HostIndex] = []
     private(set) var checker: ChainChecker!
     private(set) var honesty: HonestyChecker
     private var liarKeys: Set<SigningKeyBytes> = []
@@ -46,13 +59,14 @@ final class ChainNetwork {
         let count = run.parameters.nodes
         genesis = ChainGenesis(
             seed: run.parameters.seed, time: run.simulation.clock.wall, validators: count,
-            epochLength: options.epochLength)
+            epochLength: options.epochLength, operations: options.operations)
         network = Network(run)
         honesty = HonestyChecker(network)
         checker = ChainChecker(run, self)
         validators = network.nodes
         for _ in 0..<options.candidates { candidates.append(network.addNode()) }
-        let followers = (0..<options.observers).map { _ in network.addNode() }
+        followers = (0..<options.observers).map { _ in network.addNode() }
+        executors = (0..<options.executors).map { _ in network.addNode() }
 
         precondition(3 * options.liars < count, "liars are fewer than a third")
         var others = Array(validators.dropFirst())
@@ -74,6 +88,23 @@ final class ChainNetwork {
             }
         }
         for host in followers { attach(host, keepsState: true, nil, options) }
+        for (number, host) in executors.enumerated() {
+            let chain = attach(host, keepsState: true, nil, options)
+            chain.executes = true
+            chain.executorFault = options.executorFaults[number]
+            if chain.executorFault != nil { network.accuse(host) }
+        }
+        if let fault = options.partFault {
+            // Not the one that the others find the network by.
+            let faulty = others.filter { !liars.contains($0) }.prefix((count - 1) / 3)
+            for host in faulty {
+                simulation.chain(of: host)?.partFault = fault
+                if let files = simulation.chain(of: host)?.files {
+                    liarKeys.insert(ChainGenesis.bytes(files.key))
+                }
+                network.accuse(host)
+            }
+        }
 
         simulation.onEvent = { [unowned self] host, event in
             checker.observe(host, event)

@@ -1,9 +1,13 @@
+import PeerIdentity
+import Operations
 import Chain
 import ChoraleBase
 import ChoraleTypes
 import Consensus
 import Crypto
+import ExecutorAgent
 import Node
+import PartVerification
 
 /// The chain's half of a host: blocks and state on a disk, a validator's files, and the threads that work on
 /// them. It outlives the nodes that run there.
@@ -22,6 +26,11 @@ final class HostChain {
     var processor: BlockProcessor<MemoryChainStore>? { thread?.blocks }
     /// Adjusts what each node is started with.
     var change: (inout ChainConfiguration) -> Void = { _ in }
+    /// Whether operations are executed here.
+    var executes = false
+    /// What is done wrong here on purpose.
+    var partFault: PartConfiguration.Fault?
+    var executorFault: ExecutorConfiguration.Fault?
     /// Whoever signs and builds here lies.
     var liar: Liar?
     /// Changes what is answered to peers that download a state, for one who lies.
@@ -75,6 +84,24 @@ final class HostChain {
         return start
     }
 
+    /// What a node that starts here is told of operations, if the chain has any.
+    func addOperations(to configuration: inout NodeConfiguration, _ start: ChainStart) {
+        guard !parameters.operations.kinds.isEmpty else { return }
+        var parts = PartConfiguration(
+            network: parameters.network, parameters: parameters.operations,
+            localKey: start.configuration.localKey, localPeer: configuration.identity.peerID,
+            blockInterval: parameters.blockInterval)
+        parts.fault = partFault
+        configuration.parts = parts
+        guard executes else { return }
+        var executor = ExecutorConfiguration(
+            network: parameters.network, parameters: parameters.operations,
+            key: configuration.identity)
+        executor.fault = executorFault
+        configuration.executor = executor
+        configuration.roles.insert(.executor)
+    }
+
     func perform(_ task: ChainTask) -> ChainAnswer? {
         guard let thread else { return nil }
         if let tamper, task.isReading, case .served(let id, let bytes?) = thread.perform(task) {
@@ -106,7 +133,7 @@ final class HostChain {
         case .signOrder: .microseconds(100)
         case .commit: .milliseconds(2)
         case .importBlocks(let blocks): .milliseconds(1 + blocks.count)
-        case .readBlocks: .milliseconds(1)
+        case .readBlocks, .readCommitments: .milliseconds(1)
         case .checkTransaction: .microseconds(200)
         // Half a megabyte at most, read or checked.
         case .readCheckpoint, .readState: .milliseconds(5)

@@ -13,7 +13,7 @@ import DequeModule
 /// written and the signature never sent.
 final class ValidatorFiles {
     let key: Ed25519.PrivateKey
-    private let network: NetworkDigest
+    let network: NetworkDigest
     private let book: SignatureBook
     private var records: [ConsensusRecord] = []
     private var syncedCount = 0

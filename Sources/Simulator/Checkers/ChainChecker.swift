@@ -57,6 +57,8 @@ final class ChainChecker {
     /// Of the set that the next height must name.
     private var expectedRoot: Bytes32?
 
+    func set(root: Bytes32) -> ValidatorSet? { sets[root] }
+
     /// Who votes on the next height.
     var currentSet: ValidatorSet? { expectedRoot.flatMap { sets[$0] } }
     /// Whose blocks were committed.

@@ -1,6 +1,7 @@
 import Chain
 import ChoraleBase
 import Execution
+import Operations
 
 /// Executes every committed payload once more, on a state of its own: what a chain claims is measured by this,
 /// and by nothing that a node of the simulation has computed.
@@ -12,6 +13,8 @@ final class Referee {
     private var balances: [Address: UInt256]
     private var nonces: [Address: UInt64] = [:]
     private(set) var transactionCount = 0
+    /// Called for each log of the operations contract that a block leaves.
+    var onOperation: ((_ height: UInt64, ContractEvent) -> Void)?
 
     init(_ genesis: ChainGenesis) {
         rules = genesis.parameters.rules
@@ -58,6 +61,13 @@ final class Referee {
         parent = block.header
         hashes[block.header.number] = block.header.hash
         transactionCount += block.transactions.count
+        for log in outcome.receipts.flatMap(\.logs)
+        where log.address == ChainGenesis.operationsContract {
+            guard
+                let event = try? ContractEvent(ContractLog(topics: log.topics, data: log.data))
+            else { return "a log that the operations contract does not write" }
+            onOperation?(block.header.number, event)
+        }
         // The base fee is burned, stake comes back from consensus; nothing else comes or goes.
         let paid = (block.withdrawals ?? []).reduce(UInt256.zero) {
             $0 &+ UInt256($1.amount) &* UInt256(1_000_000_000)

@@ -16,6 +16,16 @@ public struct Histogram: Hashable, Sendable {
         counts = Array(repeating: 0, count: bounds.count + 1)
     }
 
+    /// What was counted elsewhere.
+    ///
+    /// - Precondition: bounds as for ``init(bounds:)``, and one more count than bounds.
+    public init(bounds: [Double], counts: [UInt64], sum: Double) {
+        precondition(counts.count == bounds.count + 1, "a count for each bucket")
+        self.init(bounds: bounds)
+        self.counts = counts
+        self.sum = sum
+    }
+
     public var count: UInt64 { counts.reduce(0, &+) }
 
     /// - Complexity: O(log bounds).

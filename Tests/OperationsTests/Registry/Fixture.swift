@@ -57,6 +57,13 @@ enum Fixture {
             inputSize: inputSize, expiry: expiry, fee: fee)!
     }
 
+    /// A proof of a part.
+    static func proof(_ part: UInt16, _ name: String = "proof", of operation: String = "op")
+        -> SubProofID
+    {
+        SubProofID(operation: root(operation), part: part, proof: root("\(name) \(part)"))!
+    }
+
     static func part(_ index: Int, types: [UInt8] = [64]) -> PartCommitment {
         PartCommitment(
             input: root("value \(index)"), output: root("value \(index + 1)"),
@@ -120,12 +127,13 @@ struct Course {
 
     /// Applies the next block.
     mutating func block(
-        _ items: [OperationItem] = [], slashed: [Bytes32] = [], logs: [ContractLog] = []
+        _ items: [OperationItem] = [], slashed: [Bytes32] = [], setsKnownFrom: UInt64 = 0,
+        logs: [ContractLog] = []
     ) throws -> [OperationChange] {
         let outcome = try registry.applying(
             OperationBlock(
                 height: height + 1, beacon: Fixture.root("beacon \(height + 1)"), items: items,
-                slashed: slashed, logs: logs), Fixture.parameters)
+                slashed: slashed, setsKnownFrom: setsKnownFrom, logs: logs), Fixture.parameters)
         height += 1
         registry = outcome.registry
         payments += outcome.payments
@@ -149,12 +157,13 @@ struct Course {
     }
 
     func verdict(
-        _ finding: OperationVerdict.Finding, of name: String = "op"
+        _ finding: OperationVerdict.Finding, of name: String = "op", judged: SubProofID? = nil
     ) -> OperationItem {
         .verdict(
             OperationVerdict(
                 operation: Fixture.root(name),
-                commitment: operation(name)?.commitment?.root ?? Fixture.root("none"), finding))
+                commitment: operation(name)?.commitment?.root ?? Fixture.root("none"), finding,
+                judged: judged))
     }
 
     func certified(_ part: UInt8, by committers: [Int], of name: String = "op") -> OperationItem {

@@ -56,7 +56,7 @@ func checkCodec<Value: SSZCodable & Equatable>(_ value: Value, sizeMax: Int) thr
         #expect(course.registry.slashed.count == 1)
         #expect(course.registry.payments.count == 2)
         try checkCodec(course.registry, sizeMax: 2000)
-        try checkCodec(OperationRegistry(), sizeMax: 16)
+        try checkCodec(OperationRegistry(), sizeMax: 20)
         let bytes = course.registry.sszEncoded()
         let decoded = try OperationRegistry(ssz: bytes.span)
         #expect(decoded.hashTreeRoot == course.registry.hashTreeRoot)

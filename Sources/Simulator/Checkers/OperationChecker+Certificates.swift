@@ -1,0 +1,103 @@
+import Chain
+import ChoraleBase
+import ChoraleTypes
+import Codec
+import Consensus
+import Subproof
+
+/// What certificates and evidence are worth, wherever they are.
+extension OperationChecker {
+    func note(_ id: SubProofID, isValid: Bool, _ place: String) {
+        if let known = certified[id], known != isValid {
+            conflicts.append("\(place): part \(id.part) valid \(isValid), and elsewhere \(known)")
+        }
+        certified[id] = isValid
+        guard let proof = proofs[id] else {
+            badCertificates.append("\(place): of a proof that no commitment names")
+            return
+        }
+        if isValid == faultyExecutors.contains(proof.executor) {
+            badCertificates.append("\(place): part \(id.part) of \(proof.executor): \(isValid)")
+        }
+    }
+
+    /// Nobody is slashed for a verdict but those that are wrong on purpose.
+    func read(_ evidence: SubProofEvidence, _ place: String) {
+        let root: Bytes32? =
+            switch evidence {
+            case .reject(let evidence): evidence.claim.vote.content.validatorsRoot
+            case .falseVerdict(let evidence): evidence.claim.vote.content.validatorsRoot
+            case .equivocation(let pair): pair.valid.content.validatorsRoot
+            case .outputEquivocation: nil
+            }
+        guard let root, let culprit = network.checker.set(root: root)?[evidence.validator] else {
+            badSlashes.append("\(place): evidence against nobody")
+            return
+        }
+        if network.isLiar(culprit.key) {
+            slashedValidators.insert(culprit.key)
+        } else {
+            badSlashes.append("\(place): evidence against an honest validator")
+        }
+    }
+
+    /// A certificate is a quorum of what those validators really signed.
+    func read(_ certificate: SubProofCertificate, _ place: String) {
+        note(certificate.id, isValid: certificate.verdict.isValid, place)
+        guard let set = network.checker.set(root: certificate.validatorsRoot),
+            certificate.signers.count == set.count
+        else {
+            badCertificates.append("\(place): of an unknown set")
+            return
+        }
+        do {
+            try certificate.verifySignatures(
+                validators: set, network: network.genesis.parameters.network)
+        } catch {
+            badCertificates.append("\(place): \(error)")
+        }
+        var stake: UInt64 = 0
+        for vote in certificate.votes {
+            guard let validator = set[vote.validator] else { continue }
+            stake += validator.stake
+            guard !network.isLiar(validator.key), let key = Bytes32(validator.key.bytes) else {
+                continue
+            }
+            let known = signed[Place(validator: key, proof: certificate.id)]
+            if known != vote.verdict {
+                badCertificates.append(
+                    "\(place): a vote for \(vote.verdict), where its validator signed "
+                        + (known.map { "\($0)" } ?? "nothing"))
+            }
+        }
+        let count = certificate.signatures.count
+        let total = set.validators.reduce(0) { $0 + $1.stake }
+        let isQuorum =
+            switch certificate.tranche {
+            case .first: 3 * count > 2 * min(32, set.count)
+            case .second: 2 * count > min(128, set.count)
+            case .everyone: 3 * stake > 2 * total
+            }
+        if !isQuorum {
+            badCertificates.append("\(place): \(count) of \(set.count), \(certificate.tranche)")
+        }
+    }
+
+    /// What nodes have on their disks now is to agree with all the rest.
+    func readDisks() {
+        for host in network.honest {
+            for row in run.simulation.hosts[host.rawValue].disk.values(of: .subproof)
+            where row.key.count == SubproofRow.keySize {
+                guard let row = try? SubproofRow(key: row.key.span, value: row.value.span) else {
+                    badCertificates.append("\(name(host)): a row that is none")
+                    continue
+                }
+                if case .certificate(let certificate) = row.content {
+                    note(
+                        certificate.id, isValid: certificate.verdict.isValid,
+                        "\(name(host))'s disk")
+                }
+            }
+        }
+    }
+}
