@@ -112,7 +112,7 @@ extension ExecutorAgent {
         }
     }
 
-    /// What it has begun is not needed, for now.
+    /// What it has begun is given up; it may begin anew when its turn comes again.
     private mutating func drop(_ name: Bytes32, into outputs: inout [ExecutorOutput]) {
         guard assignments[name]?.hasBegun == true else { return }
         assignments[name]?.hasBegun = false

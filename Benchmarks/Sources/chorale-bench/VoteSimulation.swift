@@ -61,7 +61,7 @@ final class VoteSimulation {
     func run() throws {
         while undecided > 0, time < Self.patience {
             if time < agenda.count {
-                // What is planned for now meanwhile comes at its end.
+                // What is planned meanwhile for the same instant comes at its end.
                 var next = 0
                 while next < agenda[time].count {
                     perform(agenda[time][next])
