@@ -288,18 +288,8 @@ extension Node {
     private mutating func answer(
         _ id: BlockServeID, _ items: [[UInt8]]?, now: Now, into outputs: inout [NodeOutput]
     ) {
-        // The peer may be gone meanwhile.
-        guard let session = chainServes.removeValue(forKey: id),
-            requestSessions[session.id] != nil
-        else { return }
-        guard let items else {
-            refuse(session, .unavailable, "not here", now: now, into: &outputs)
-            return
-        }
-        for (index, item) in items.enumerated() {
-            respond(session, item, isLast: index == items.count - 1, now: now, into: &outputs)
-        }
-        if items.isEmpty { endAnswer(session, now: now, into: &outputs) }
+        guard let session = chainServes.removeValue(forKey: id) else { return }
+        answer(session, items, now: now, into: &outputs)
     }
 
     // MARK: Bodies

@@ -231,18 +231,8 @@ extension Node {
     private mutating func answer(
         _ id: PartServeID, _ items: [[UInt8]]?, now: Now, into outputs: inout [NodeOutput]
     ) {
-        // The peer may be gone meanwhile.
-        guard let session = partServes.removeValue(forKey: id),
-            requestSessions[session.id] != nil
-        else { return }
-        guard let items else {
-            refuse(session, .unavailable, "not here", now: now, into: &outputs)
-            return
-        }
-        for (index, item) in items.enumerated() {
-            respond(session, item, isLast: index == items.count - 1, now: now, into: &outputs)
-        }
-        if items.isEmpty { endAnswer(session, now: now, into: &outputs) }
+        guard let session = partServes.removeValue(forKey: id) else { return }
+        answer(session, items, now: now, into: &outputs)
     }
 }
 

@@ -410,6 +410,24 @@ extension Node {
         perform(results, session, now: now, into: &outputs)
     }
 
+    /// Answers with these items and no more.
+    ///
+    /// - Parameter items: nil when it is not here.
+    mutating func answer(
+        _ session: RequestSession, _ items: [[UInt8]]?, now: Now, into outputs: inout [NodeOutput]
+    ) {
+        // The peer may be gone meanwhile.
+        guard requestSessions[session.id] != nil else { return }
+        guard let items else {
+            refuse(session, .unavailable, "not here", now: now, into: &outputs)
+            return
+        }
+        for (index, item) in items.enumerated() {
+            respond(session, item, isLast: index == items.count - 1, now: now, into: &outputs)
+        }
+        if items.isEmpty { endAnswer(session, now: now, into: &outputs) }
+    }
+
     /// Ends an answer to which nothing is added.
     mutating func endAnswer(
         _ session: RequestSession, now: Now, into outputs: inout [NodeOutput]
