@@ -178,7 +178,10 @@ let package = Package(
         // Operations that are executed once: what the chain keeps of them, and who verifies them in parts
         module(
             "Operations",
-            ["ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", ordered]),
+            [
+                "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "ProofSystems",
+                "Attestation", ordered,
+            ]),
         module(
             "Subproof", ["ChoraleBase", "Crypto", "Codec", "ChoraleTypes", ordered]),
 
@@ -195,7 +198,9 @@ let package = Package(
             "Chain",
             [
                 "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Execution",
-                "Consensus", "Operations", "Subproof", "TransactionPool", ordered, deque,
+                "Consensus", "Operations", "Subproof", "TransactionPool", "ProofSystems",
+                "Attestation",
+                ordered, deque,
             ]),
 
         // Who verifies its share of what others have executed, and who executes
@@ -209,7 +214,8 @@ let package = Package(
             "ExecutorAgent",
             [
                 "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Operations",
-                "ProofSystems", "Inference", "OperationKinds", "Chain", "PartVerification", ordered,
+                "ProofSystems", "Attestation", "Inference", "OperationKinds", "Chain",
+                "PartVerification", ordered,
             ]),
 
         // Node: the machines above composed into one
@@ -281,7 +287,7 @@ let package = Package(
                 "ChoraleBase", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", "Swarm",
                 "Gossipsub", "Kademlia", "Node", "NodeHost", "DriverUV", "Store", "Telemetry",
                 "Admin", "JSONRPC", "Execution", "EngineAPI", "EthereumRPC", "TransactionPool",
-                "Consensus", "Operations", "Subproof", "ProofSystems", "Inference",
+                "Consensus", "Operations", "Subproof", "ProofSystems", "Attestation", "Inference",
                 "OperationKinds",
                 "Chain", "PartVerification", "ExecutorAgent", "CrossValidation", "Conformance",
                 "CBuildInfo", "HTTP", "RPCServer",
@@ -309,8 +315,7 @@ let package = Package(
                 "RequestResponse", "Bodies", "Ping", "Node", "DriverUV", "JSONRPC", "Admin",
                 "ChoraleCLI", "Curves", "Spartan", "Execution", "Consensus", "EngineAPI", "Chain",
                 "Attestation", "Inference", "ProofSystems", "Groth16", "RemoteProving", "Subproof",
-                "Operations", "PartVerification", "ExecutorAgent", ordered,
-                "Operations", "PartVerification", ordered,
+                "Operations", "PartVerification", "ExecutorAgent", "MadeEnclaves", ordered,
             ], path: "Fuzz/Targets", swiftSettings: strict),
         .executableTarget(
             name: "chorale-fuzz", dependencies: ["ChoraleBase", "FuzzTargets", argumentParser],
@@ -322,6 +327,10 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["ChoraleBase"], path: "Tests/TestSupport",
             swiftSettings: [.treatAllWarnings(as: .error)]),
+        .target(
+            name: "MadeEnclaves",
+            dependencies: ["ChoraleBase", "Crypto", "Codec", "Attestation", "CLibcrypto"],
+            path: "Tests/MadeEnclaves", swiftSettings: [.treatAllWarnings(as: .error)]),
         .target(
             name: "StoreContract", dependencies: ["ChoraleBase", "ChoraleTypes"],
             path: "Tests/StoreContract", swiftSettings: base),
@@ -344,7 +353,8 @@ let package = Package(
         tests("Spartan", ["Spartan", "Crypto", "CSodium", "CGMP"]),
         tests("ProofSystems", ["ProofSystems", "Crypto", "Codec"]),
         tests("Groth16", ["Groth16", "ProofSystems", "Curves", "Crypto", "Codec"]),
-        tests("Attestation", ["Attestation", "ProofSystems", "Crypto", "Codec", "CLibcrypto"]),
+        tests(
+            "Attestation", ["Attestation", "ProofSystems", "Crypto", "Codec", "MadeEnclaves"]),
         tests("Inference", ["Inference", "Crypto", "Spartan", "ProofSystems"]),
         tests("PeerIdentity", ["PeerIdentity", "Crypto", "Codec"]),
         tests("ChoraleTypes", ["ChoraleTypes", "PeerIdentity", "Crypto", "Codec"]),
@@ -372,27 +382,29 @@ let package = Package(
             "Operations",
             [
                 "Operations", "ChoraleTypes", "PeerIdentity", "Execution", "Crypto", "Codec",
-                ordered,
+                "ProofSystems", "Attestation", "MadeEnclaves", ordered,
             ]),
         tests(
             "Chain",
             [
                 "Chain", "Consensus", "Operations", "Subproof", "TransactionPool", "Execution",
                 "Conformance", "Crypto",
-                "Codec", "PeerIdentity", "ChoraleTypes",
+                "Codec", "PeerIdentity", "ChoraleTypes", "ProofSystems", "Attestation",
+                "MadeEnclaves", ordered,
             ]),
         tests(
             "PartVerification",
             [
                 "PartVerification", "Chain", "Operations", "Subproof", "OperationKinds",
-                "Inference",
+                "Inference", "Attestation", "MadeEnclaves",
                 "ProofSystems", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes", ordered,
             ]),
         tests(
             "ExecutorAgent",
             [
                 "ExecutorAgent", "PartVerification", "Chain", "Operations", "OperationKinds",
-                "Inference", "ProofSystems", "Crypto", "Codec", "PeerIdentity", "ChoraleTypes",
+                "Inference", "ProofSystems", "Attestation", "MadeEnclaves", "Crypto", "Codec",
+                "PeerIdentity", "ChoraleTypes",
                 ordered,
             ]),
         tests(
@@ -432,7 +444,7 @@ let package = Package(
             [
                 "Simulator", "Node", "Swarm", "PeerIdentity", "Codec", "ChoraleTypes", "Crypto",
                 "Consensus", "Execution", "Chain", "PartVerification", "ExecutorAgent",
-                "StoreContract",
+                "Attestation", "Operations", "MadeEnclaves", "StoreContract",
             ]),
         tests(
             "Admin",
@@ -447,6 +459,7 @@ let package = Package(
                 "ChoraleCLI", "chorale", "Admin", "Chain", "ChoraleTypes", "Codec", "Crypto",
                 "Execution", "PeerIdentity", "Swarm", "Node", "NodeHost", "DriverUV", "Store",
                 "Telemetry", "Operations", "OperationKinds", "Inference", "PartVerification",
+                "ExecutorAgent", "Attestation",
                 argumentParser,
             ]),
         tests(

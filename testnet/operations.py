@@ -19,6 +19,8 @@ INPUTS = os.path.join(ROOT, "models", "digits", "inputs")
 USER_ACCOUNT, SUBMITTING_ACCOUNT, EXECUTOR_ACCOUNT = 0, 1, 2
 ACCOUNTS = 16
 BOND = "32"
+# Proven in parts, and every fourth without proofs, for a committee to execute again.
+PROVEN, JUDGED, JUDGED_EVERY = "inference", "inference-committee", 4
 # A model whose parts take some seconds to prove, for what happens in the middle of it.
 LARGE_WIDTHS, LARGE_SEED = [512] * 12 + [10], 2026
 
@@ -51,8 +53,9 @@ def vector_file(values):
 class Submission:
     """One operation, from its request to its end."""
 
-    def __init__(self, process, name, expected, output):
-        self.process, self.name, self.expected, self.output = process, name, expected, output
+    def __init__(self, process, kind, name, expected, output):
+        self.process, self.kind, self.name = process, kind, name
+        self.expected, self.output = expected, output
         self.started = time.monotonic()
         self.status = None
         self.last = {}
@@ -162,7 +165,10 @@ class Operations:
 
     def submit(self, model=MODEL, vector=None, name=None, expected=None, ttl=120):
         number = len(self.submissions)
+        kind = PROVEN
         if vector is None:
+            if number % JUDGED_EVERY == JUDGED_EVERY - 1:
+                kind = JUDGED
             expected = number % 10
             vector = os.path.join(INPUTS, f"{expected}.input")
             name = f"digit {expected}"
@@ -171,12 +177,12 @@ class Operations:
         with open(output, "wb") as file, \
                 open(os.path.join(self.network.data, "operations.log"), "ab") as log:
             process = subprocess.Popen(
-                self.command("op", "submit", "--kind", "inference", "--model", model, "--input",
+                self.command("op", "submit", "--kind", kind, "--model", model, "--input",
                              vector, "--accounts", accounts, "--account-index",
                              str(SUBMITTING_ACCOUNT), "--ttl", str(ttl), "--timeout", "240",
                              "--watch", "--json"),
                 stdin=subprocess.DEVNULL, stdout=file, stderr=log, start_new_session=True)
-        submission = Submission(process, name, expected, output)
+        submission = Submission(process, kind, name, expected, output)
         self.submissions.append(submission)
         self.running.append(submission)
         return submission
@@ -253,7 +259,8 @@ class Operations:
             submission.poll()
         settled = [s for s in self.submissions if s.status == 0]
         right = [s for s in settled if s.expected is None or s.last.get("largest") == s.expected]
-        times = sorted(s.last.get("seconds", 0) for s in settled if s.expected is not None)
+        times = sorted(s.last.get("seconds", 0) for s in settled
+                       if s.expected is not None and s.kind == PROVEN)
         middle = times[len(times) // 2] if times else 0
         network.check(
             "operations are executed, certified and settled",
@@ -263,6 +270,13 @@ class Operations:
         network.check(
             "their outputs are what the model says", len(right) == len(settled) and bool(settled),
             f"{len(right)} of {len(settled)}")
+        judged = [s for s in self.submissions if s.kind == JUDGED]
+        justified = [s.phases["justified"] for s in judged if s.phases.get("justified")]
+        if judged:
+            network.check(
+                "a committee executes again what has no proofs", len(justified) == len(judged),
+                f"{len(justified)} of {len(judged)}"
+                + (f", safe after {min(justified):.1f} s" if justified else ""))
         self.work()
         if self.options.silent:
             self.silence()

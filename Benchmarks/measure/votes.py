@@ -16,13 +16,14 @@ from .report import Report
 from .system import Stage, cpu_seconds, note, until
 from .validators import thread_seconds
 
-#: All are asked about every part. One runs; the keys of the others are the feeder's.
+#: All are asked about every part. Two run; the keys of the others are the feeder's.
 VALIDATORS = 32
+#: Stake of the two that run, times that of each other: blocks need both, and parts the first and 21 others. The second
+#: says nothing of parts.
+WEIGHTS = (180, 90)
 PARTS = 64
 RATE = 10_000
 GOAL = 10
-#: Of the one that runs, times that of each other: it proposes and commits alone.
-WEIGHT = 1_000_000
 #: At once: their votes last for a second and a half.
 OPERATIONS = 8
 BOND = "32"
@@ -30,7 +31,7 @@ EXECUTOR_ACCOUNT, FIRST_ACCOUNT = 2, 3
 
 
 class Network:
-    """One validator with nearly all stake, an executor, and who has the other validators' keys."""
+    """Two validators with nearly all stake, an executor, and who has the other validators' keys."""
 
     def __init__(self, stage: Stage) -> None:
         self.stage, self.folder = stage, stage.folder / "votes"
@@ -48,15 +49,18 @@ class Network:
         settings = (self.home / "config.yaml").read_text()
         self.metrics = re.search(r"^metrics-address: (\S+)", settings, re.M)[1]
         # Ports of the validators that do not run are free.
-        self.rpc = f"127.0.0.1:{ports + 1}"
+        self.rpc = f"127.0.0.1:{ports + len(WEIGHTS)}"
         self.validator, _ = self._start(
             nodes[0]["name"], self.home, "--rpc-address", self.rpc)
         self.pid = self.validator.pid
+        self.second, _ = self._start(
+            nodes[1]["name"], Path(nodes[1]["dataDir"]), "--byzantine", "silent-parts")
         self.executor_home = Path(nodes[VALIDATORS]["dataDir"])
         keys = stage.folder / "votes.keys"
         config = (self.folder / "validator-config.yaml").read_text()
         seeds = re.findall(r'^\s+privkey: "(?:0x)?(\w+)"', config, re.M)[:VALIDATORS]
-        keys.write_text("\n".join(["-"] + seeds[1:]) + "\n")
+        running = len(WEIGHTS)
+        keys.write_text("\n".join(["-"] * running + seeds[running:]) + "\n")
         self.feeder = Control(
             "feeder", stage.children, stage.folder,
             [str(stage.tool), "votes", "--network", self.digest, "--keys", str(keys)])
@@ -71,11 +75,13 @@ class Network:
         return made.stdout
 
     def _weigh(self) -> None:
-        """Gives the first validator most of the stake; the network has another digest by that."""
+        """Gives those that run most of the stake; the network has another digest by that."""
         path = self.folder / "validators.yaml"
-        text = path.read_text()
-        stake = int(re.search(r"stake: (\d+)", text)[1])
-        path.write_text(text.replace(f"stake: {stake}", f"stake: {stake * WEIGHT}", 1))
+        pieces = re.split(r"(stake: \d+)", path.read_text())
+        for index, weight in enumerate(WEIGHTS):
+            stake = int(pieces[2 * index + 1].split()[1])
+            pieces[2 * index + 1] = f"stake: {stake * weight}"
+        path.write_text("".join(pieces))
         (self.folder / "network-digest").unlink()
 
     def _start(
@@ -119,11 +125,7 @@ class Network:
                 str(account))
 
     def open_operations(self) -> None:
-        """Has operations executed and committed to, whose parts only the one validator has voted on.
-
-        With most of the stake it certifies them alone once everyone is asked, eight seconds after a
-        commitment: the others' votes must come before.
-        """
+        """Has operations executed and committed to, whose parts only the one validator has voted on."""
         before, heard = self.certified, self.feeder.told("heard")["parts"]
         # An account for each, and all at once but the first, by which the node gets the model.
         asking: list[subprocess.Popen[bytes]] = []
@@ -146,11 +148,11 @@ class Network:
                 raise RuntimeError(f"the validator has voted on {parts} parts of {wanted} in 60 s")
             time.sleep(0.05)
         ready = self.feeder.told("sign")["votes"]
-        if ready != wanted * (VALIDATORS - 1):
-            raise RuntimeError(f"{ready} votes are ready, not {wanted * (VALIDATORS - 1)}")
+        votes = wanted * (VALIDATORS - len(WEIGHTS))
+        if ready != votes:
+            raise RuntimeError(f"{ready} votes are ready, not {votes}")
         if self.certified != before:
-            raise RuntimeError(
-                "an operation was certified before the votes were ready: the machine is too busy")
+            raise RuntimeError("an operation was certified before the votes came")
 
     def turns(self) -> dict[float, int]:
         """How many turns of the loop were at most so long, in seconds, since the start."""
@@ -186,6 +188,7 @@ class Network:
     def close(self) -> None:
         self.feeder.close()
         self.validator.close()
+        self.second.close()
 
 
 class Offered:

@@ -21,7 +21,8 @@ extension FuzzTarget {
                             bytes: must(SignatureBytes([UInt8](repeating: 1, count: 64))))))
                 let vote = CommitteeVote(
                     content: CommitteeVoteContent(
-                        operation: .zero, validatorsRoot: .zero, outputHash: .zero),
+                        operation: .zero, commitment: .zero, validatorsRoot: .zero,
+                        outputHash: .zero),
                     validator: ValidatorIndex(0), scheme: .ed25519,
                     signature: must(SignatureBytes([UInt8](repeating: 1, count: 64))))
                 var signers = must(ValidatorBits(count: 4))

@@ -1,16 +1,20 @@
+import Attestation
 import ChoraleBase
 import ChoraleTypes
 import Codec
 import Crypto
+import MadeEnclaves
 import Operations
 import OrderedCollections
 import PeerIdentity
+import ProofSystems
 
 extension FuzzTarget {
     static let operationTargets: [FuzzTarget] = [
         FuzzTarget(
             "ssz-operations",
-            "commitments, renewals, kinds, requests, registries of operations; canonical SSZ",
+            "commitments, renewals, kinds, requests, registries of operations, statements of enclaves; "
+                + "canonical SSZ",
             seeds: {
                 [
                     [0] + Operators.commitment(0, by: 1, parts: 3, price: 5).sszEncoded(),
@@ -19,6 +23,8 @@ extension FuzzTarget {
                     [3] + Operators.request(0, 9, 100).sszEncoded(),
                     [4] + Operators.registration(1, signedBy: 1).message.sszEncoded(),
                     [5] + Operators.busy.sszEncoded(), [5] + OperationRegistry().sszEncoded(),
+                    [6] + Operators.statement.sszEncoded(),
+                    [7] + Operators.contradiction.sszEncoded(),
                 ]
             }, run: sszOperations),
         FuzzTarget(
@@ -49,12 +55,22 @@ extension FuzzTarget {
 
     private static func sszOperations(_ input: [UInt8], _ findings: inout Findings) {
         let bytes = Array(input.dropFirst())
-        switch (input.first ?? 0) % 6 {
+        switch (input.first ?? 0) % 8 {
         case 0: canonical(ExecutionCommitment.self, bytes, &findings, "commitment")
         case 1: canonical(LeaseRenewal.self, bytes, &findings, "renewal")
         case 2: canonical(KindRecord.self, bytes, &findings, "kind")
         case 3: canonical(OperationRequest.self, bytes, &findings, "request")
         case 4: canonical(ExecutorMessage.self, bytes, &findings, "executor")
+        case 6:
+            canonical(EnclaveStatement.self, bytes, &findings, "statement of an enclave")
+            guard let statement = try? EnclaveStatement(ssz: bytes.span) else { return }
+            // Nothing but what was signed counts.
+            let platform = try? Operators.enclaves.platform(
+                of: statement, network: Operators.network)
+            require(
+                platform == nil || statement.content == Operators.statement.content,
+                "evidence of nothing")
+        case 7: canonical(EnclaveContradiction.self, bytes, &findings, "contradiction")
         default:
             canonical(OperationRegistry.self, bytes, &findings, "registry")
             // What is read is fit for a block.
@@ -203,6 +219,23 @@ private enum Operators {
                     })),
             with: keys[index], network: network)
     }
+
+    static let enclaves = EnclaveParameters(
+        rules: MadeEnclave.rules, allowed: [], epochLength: 10, verifier: MadeEnclave.verifier)
+    static let statement: EnclaveStatement = {
+        let claim = ProofStatement(
+            operation: name(0), part: 1, partCount: 3, plan: root("plan"),
+            key: VerifierKey(
+                type: .nitro, program: MadeEnclave.measurement.digest, artefact: enclaves.artefact),
+            input: root("value 1"), output: root("something else"), prover: key(2))
+        let proof = MadeEnclave(1).attest(AttestationProofVerifier.attested(claim).reportData)
+        return EnclaveStatement(
+            signing: must(EnclaveStatementContent(claim, proof: proof)), with: keys[2],
+            network: network)
+    }()
+    static let contradiction = must(
+        EnclaveContradiction(
+            commitment: commitment(0, by: 1, parts: 3, price: 5).content, statement: statement))
 
     static func renewal(_ number: Int, by index: Int, progress: UInt16) -> LeaseRenewal {
         LeaseRenewal(

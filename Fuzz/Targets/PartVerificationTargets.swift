@@ -1,11 +1,14 @@
+import Attestation
 import Chain
 import ChoraleBase
 import ChoraleTypes
 import Codec
 import Crypto
+import MadeEnclaves
 import Operations
 import PartVerification
 import PeerIdentity
+import ProofSystems
 import Subproof
 
 extension FuzzTarget {
@@ -114,10 +117,13 @@ extension FuzzTarget {
                 &life, &findings)
         case 5, 6:
             life.messages.insert(PartMessageID(number))
-            let topic = program.below(2) == 0 ? PartTopic.certificate : .votes(subnet: 0)
+            let topics = [PartTopic.certificate, .votes(subnet: 0), .attestation]
+            let topic = topics[program.below(3)]
             perform(
-                .gossip(PartMessageID(number), topic, message(&program), from: peer), &life,
-                &findings)
+                .gossip(
+                    PartMessageID(number), topic,
+                    topic == .attestation ? attestation(&program) : message(&program), from: peer),
+                &life, &findings)
         case 7:
             guard let root = life.bodies.popLast() else { return }
             perform(
@@ -141,9 +147,19 @@ extension FuzzTarget {
             let requests: [PartRequest] = [
                 .proof(root: PartActors.root("proof")),
                 .certificates(operation: PartActors.operation, parts: [0, 1]),
-                .votes([PartActors.vote(program.below(40), isValid: program.below(2) == 0)]),
+                .statements(operation: PartActors.operation),
+                .votes(
+                    must(
+                        PartVotes(
+                            parts: [
+                                PartActors.vote(program.below(40), isValid: program.below(2) == 0)
+                            ],
+                            committees: [
+                                SubproofActors.committeeVote(
+                                    SubproofActors.committee(4), 0, by: program.below(40))
+                            ]))),
             ]
-            let request = requests[program.below(3)]
+            let request = requests[program.below(4)]
             if case .votes = request {} else { life.questions.insert(PartServeID(number)) }
             perform(.serve(PartServeID(number), peer, request), &life, &findings)
         case 12:
@@ -188,6 +204,15 @@ extension FuzzTarget {
             default: vote.sszEncoded()
             }
         if program.below(3) == 0, !bytes.isEmpty {
+            bytes[program.word() % bytes.count] ^= 1 << UInt8(program.below(8))
+        }
+        return bytes
+    }
+
+    /// What an enclave vouches for, or did before a byte was changed.
+    private static func attestation(_ program: inout Program) -> [UInt8] {
+        var bytes = PartActors.statements[program.below(4)]
+        if program.below(4) == 0 {
             bytes[program.word() % bytes.count] ^= 1 << UInt8(program.below(8))
         }
         return bytes
@@ -242,10 +267,18 @@ extension FuzzTarget {
                 require(life.questions.remove(id) != nil, "two answers")
             case .serveCertificates(let id, _):
                 require(life.questions.remove(id) != nil, "two answers")
+            case .serveStatements(let id, let statements):
+                require(life.questions.remove(id) != nil, "two answers")
+                require(statements.count <= 256, "more than a message has")
             case .readBody(let root): life.bodies.append(root)
             case .readCommitments(let height): life.blocks.append(height)
             case .event(let event): findings.note("event", event)
-            case .publish, .connect, .shelved, .include, .accuse, .penalize: break
+            case .contradict(let found):
+                require(
+                    found.commitment == PartActors.commitments[0].content, "contradicts nothing")
+            case .publish, .connect, .shelved, .include, .includeFastPath, .dispute, .accuse,
+                .penalize:
+                break
             }
         }
         if let due = life.machine.nextDeadline {
@@ -291,12 +324,35 @@ private enum PartActors {
             network: network,
             kinds: [
                 try KindRecord(
-                    number: 1, capability: 1, policy: .proof, isDeterministic: true,
-                    proofTypes: [64], inputSizeMax: 1 << 20, outputSizeMax: 1 << 16, partsMax: 4,
-                    ttlMax: 200)
-            ], bondDelay: 201)
+                    number: 1, capability: 1, policy: .enclaveThenProof, isDeterministic: true,
+                    proofTypes: [64, 83], inputSizeMax: 1 << 20, outputSizeMax: 1 << 16,
+                    partsMax: 4, ttlMax: 200)
+            ], bondDelay: 201, enclaves: enclaves)
     }
+    private static let enclaves = EnclaveParameters(
+        rules: MadeEnclave.rules,
+        allowed: [
+            AllowedEnclave(
+                kind: 1, AllowedMeasurement(measurement: MadeEnclave.measurement, epochs: 0...1))
+        ], epochLength: 50, verifier: MadeEnclave.verifier)
     static let operation = root("operation")
+
+    /// Of both parts: what was committed to, and something else.
+    static let statements: [[UInt8]] = (0..<4).map { number in
+        let part = number % 2
+        let statement = ProofStatement(
+            operation: operation, part: UInt32(part), partCount: 2, plan: root("plan"),
+            key: VerifierKey(
+                type: .nitro, program: MadeEnclave.measurement.digest, artefact: enclaves.artefact),
+            input: root("value \(part)"),
+            output: root(number < 2 ? "value \(part + 1)" : "something else"), prover: executor)
+        let proof = MadeEnclave(UInt8(number + 1)).attest(
+            AttestationProofVerifier.attested(statement).reportData)
+        return EnclaveStatement(
+            signing: must(EnclaveStatementContent(statement, proof: proof)), with: key,
+            network: network
+        ).sszEncoded()
+    }
 
     static func root(_ name: String) -> Bytes32 { SHA256.hash(Array(name.utf8)) }
 
@@ -324,7 +380,9 @@ private enum PartActors {
 
     /// Registries after blocks: at 2 the executor, at 3 the request, at 5 the commitment.
     private static let registries: [OperationRegistry] = {
-        var registries = [OperationRegistry()]
+        var registries = [
+            OperationRegistry(enclaves: EnclaveRegistry(allowed: enclaves.allowed))
+        ]
         for height in UInt64(1)...5 {
             var logs: [ContractLog] = []
             if height == 2 {

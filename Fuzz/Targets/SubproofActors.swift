@@ -19,8 +19,9 @@ enum SubproofActors {
     private static let contexts = (0..<4).map { number in
         must(
             OperationContext(
-                operation: operation(number), height: UInt64(5 + number),
-                validators: validators, beacon: SHA256.hash([1]), outputHash: output(0),
+                operation: operation(number), commitment: SHA256.hash([7, UInt8(number)]),
+                height: UInt64(5 + number), validators: validators, beacon: SHA256.hash([1]),
+                outputHash: output(0),
                 method: .parts(
                     (0...number).map { part in
                         must(
@@ -34,8 +35,9 @@ enum SubproofActors {
     private static let committees = (4..<6).map { number in
         must(
             OperationContext(
-                operation: operation(number), height: UInt64(5 + number),
-                validators: validators, beacon: SHA256.hash([1]), outputHash: output(0),
+                operation: operation(number), commitment: SHA256.hash([7, UInt8(number)]),
+                height: UInt64(5 + number), validators: validators, beacon: SHA256.hash([1]),
+                outputHash: output(0),
                 method: .committee, expiresAt: .zero))
     }
 
@@ -79,8 +81,9 @@ enum SubproofActors {
     ) -> CommitteeVote {
         committeeVote(
             CommitteeVoteContent(
-                operation: context.operation, validatorsRoot: context.validators.root,
-                outputHash: self.output(output)), by: validator)
+                operation: context.operation, commitment: context.commitment,
+                validatorsRoot: context.validators.root, outputHash: self.output(output)),
+            by: validator)
     }
 
     private static func bits(_ positions: some Sequence<Int>) -> ValidatorBits {

@@ -22,6 +22,11 @@ extension FuzzTarget {
                     .falseVerdict(FalseVerdictEvidence(claim)),
                     .equivocation(must(VerdictEquivocation(one, other))),
                     .outputEquivocation(must(OutputEquivocation(outputs[0], outputs[1]))),
+                    .falseOutput(
+                        must(
+                            FalseOutputEvidence(
+                                outputs[1],
+                                must(SubproofActors.fastPath(context, .everyone, 0..<3))))),
                 ]
                 let certificates = [
                     must(SubproofActors.certificate(context, 0, accepts: true, .first, 0..<3)),
@@ -331,7 +336,7 @@ extension FuzzTarget {
         let reject = SubproofActors.vote(context, part, .reject(.otherStatement), by: voter)
         let size: UInt64 = program.chance(7, in: 8) ? 9000 : 9001
         let evidence: SubProofEvidence? =
-            switch program.below(4) {
+            switch program.below(5) {
             case 0:
                 VoteOnProof(vote: reject, proofType: 64, proofSize: size)
                     .flatMap { RejectEvidence($0) }.map { .reject($0) }
@@ -339,6 +344,11 @@ extension FuzzTarget {
                 VoteOnProof(vote: valid, proofType: 64, proofSize: size)
                     .map { .falseVerdict(FalseVerdictEvidence($0)) }
             case 2: VerdictEquivocation(valid, reject).map { .equivocation($0) }
+            case 3:
+                SubproofActors.fastPath(SubproofActors.committee(4), .everyone, 0..<40).flatMap {
+                    FalseOutputEvidence(
+                        SubproofActors.committeeVote(SubproofActors.committee(4), 1, by: voter), $0)
+                }.map { .falseOutput($0) }
             default:
                 OutputEquivocation(
                     SubproofActors.committeeVote(SubproofActors.committee(4), 0, by: voter),

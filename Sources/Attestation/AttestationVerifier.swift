@@ -4,13 +4,13 @@ public import ChoraleBase
 /// that the caller gives.
 ///
 /// A pure function of its arguments: the same on every node, at any time after.
-public struct AttestationVerifier: Sendable {
+public struct AttestationVerifier: Hashable, Sendable {
     let anchors: TrustAnchors
 
     public init() { anchors = .pinned }
 
     /// For tests, which have roots of their own.
-    init(anchors: TrustAnchors) { self.anchors = anchors }
+    package init(anchors: TrustAnchors) { self.anchors = anchors }
 
     /// Checks evidence and its collateral.
     ///

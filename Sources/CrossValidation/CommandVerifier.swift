@@ -1,10 +1,10 @@
 import Codec
 import Glibc
-import HTTP
+package import HTTP
 
 /// Runs a program once: bytes in, bytes out, an end at the latest at the deadline.
-enum CommandVerifier {
-    enum Failure: Error {
+package enum CommandVerifier {
+    package enum Failure: Error {
         case notStarted(String)
         case timedOut
         case cancelled
@@ -14,7 +14,7 @@ enum CommandVerifier {
     }
 
     /// - Returns: what the program wrote until it closed its output.
-    static func run(
+    package static func run(
         _ path: String, input: [UInt8], deadline: ContinuousClock.Instant, outputSizeMax: Int,
         cancellation: HTTPClient.Cancellation
     ) throws(Failure) -> (output: [UInt8], status: Int32) {

@@ -72,9 +72,25 @@ public enum Ed25519 {
         message: Span<UInt8>,
         publicKey: Bytes32
     ) -> Bool {
+        guard signature.count == signatureSize else { return false }
+        guard let memo = SignatureMemo.current else {
+            return isGood(signature: signature, message: message, publicKey: publicKey)
+        }
+        let digest = SignatureMemo.digest(
+            .ed25519, signature: signature, message: message, publicKey: publicKey)
+        if memo.contains(digest) { return true }
+        guard isGood(signature: signature, message: message, publicKey: publicKey) else {
+            return false
+        }
+        memo.insert(digest)
+        return true
+    }
+
+    private static func isGood(
+        signature: Span<UInt8>, message: Span<UInt8>, publicKey: Bytes32
+    ) -> Bool {
         let signature = signature.borrowed
         let message = message.borrowed
-        guard signature.count == signatureSize else { return false }
         _ = Sodium.ready
         return publicKey.withPointer {
             crypto_sign_verify_detached(

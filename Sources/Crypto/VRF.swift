@@ -90,6 +90,20 @@ public enum VRF {
     public static func verify(
         proof: Span<UInt8>, alpha: Span<UInt8>, publicKey: Bytes32
     ) throws(VerifyError) -> [UInt8] {
+        guard let memo = SignatureMemo.current else {
+            return try check(proof: proof, alpha: alpha, publicKey: publicKey)
+        }
+        let digest = SignatureMemo.digest(
+            .vrf, signature: proof, message: alpha, publicKey: publicKey)
+        if memo.contains(digest) { return output(try Proof(proof).gamma) }
+        let output = try check(proof: proof, alpha: alpha, publicKey: publicKey)
+        memo.insert(digest)
+        return output
+    }
+
+    private static func check(
+        proof: Span<UInt8>, alpha: Span<UInt8>, publicKey: Bytes32
+    ) throws(VerifyError) -> [UInt8] {
         guard let key = Edwards25519.Point(publicKey) else { throw .publicKeyNotAPoint }
         guard !key.isOfSmallOrder else { throw .publicKeyOfSmallOrder }
         let proof = try Proof(proof)

@@ -60,12 +60,16 @@ struct Assignment: Sendable {
     /// What is on disk of an operation.
     struct Rows: Sendable {
         var proofs: [Int: [UInt8]] = [:]
+        /// Statements of an enclave.
+        var attestations: [Int: [UInt8]] = [:]
         var commitment: RecordedCommitment?
     }
 
     struct Proving: Sendable {
         let execution: KindExecution
         var proofs: [[UInt8]?]
+        /// By part.
+        var attestations: [Attesting]
         /// By part.
         var running: [Int: ExecutorJobID] = [:]
         /// The job that makes the commitment of all proofs.
@@ -75,6 +79,31 @@ struct Assignment: Sendable {
         var nextPart: Int? {
             proofs.indices.first { proofs[$0] == nil && running[$0] == nil }
         }
+
+        /// The next part of which a worker is to get a statement.
+        var nextAttestation: Int? {
+            attestations.firstIndex { if case .wanted = $0 { true } else { false } }
+        }
+
+        var isAttesting: Bool {
+            attestations.contains { if case .running = $0 { true } else { false } }
+        }
+
+        /// Bodies, by part.
+        var statements: [[UInt8]?] {
+            attestations.map { if case .done(let body) = $0 { body } else { nil } }
+        }
+    }
+
+    /// How far a part's statement by an enclave is.
+    enum Attesting: Sendable {
+        /// A worker is to get it.
+        case wanted
+        case running(ExecutorJobID)
+        /// Signed, as a body.
+        case done([UInt8])
+        /// There is no enclave, or it does not vouch for this.
+        case absent
     }
 
     struct Said: Sendable {

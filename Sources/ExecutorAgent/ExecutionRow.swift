@@ -4,17 +4,20 @@ import Codec
 import Crypto
 import Operations
 
-/// What an executor keeps on disk of an operation, in the family `execution`: finished proofs by `operation ‖ part`, and
-/// what it has signed by `operation ‖ 255`.
+/// What an executor keeps on disk of an operation, in the family `execution`: finished proofs by `operation ‖ part`,
+/// statements of its enclave by `operation ‖ 64 + part`, and what it has signed by `operation ‖ 255`.
 enum ExecutionRow {
     case proof(part: Int)
+    case attestation(part: Int)
     case commitment
 
+    private static let attestationMark = UInt8(ExecutionCommitmentContent.partsMax)
     private static let commitmentMark: UInt8 = 255
 
     func key(of operation: Bytes32) -> [UInt8] {
         switch self {
         case .proof(let part): operation.bytes + [UInt8(part)]
+        case .attestation(let part): operation.bytes + [Self.attestationMark + UInt8(part)]
         case .commitment: operation.bytes + [Self.commitmentMark]
         }
     }
@@ -26,6 +29,8 @@ enum ExecutionRow {
         case Self.commitmentMark: self = .commitment
         case let part where part < UInt8(ExecutionCommitmentContent.partsMax):
             self = .proof(part: Int(part))
+        case let mark where mark < 2 * Self.attestationMark:
+            self = .attestation(part: Int(mark - Self.attestationMark))
         default: return nil
         }
     }

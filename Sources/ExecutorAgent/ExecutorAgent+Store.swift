@@ -80,6 +80,7 @@ extension ExecutorAgent {
         for row in page {
             switch ExecutionRow(key: row.key) {
             case .proof(let part): rows.proofs[part] = row.value
+            case .attestation(let part): rows.attestations[part] = row.value
             case .commitment:
                 rows.commitment = RecordedCommitment(
                     row: row.value, operation: name, executor: key,
@@ -104,7 +105,10 @@ extension ExecutorAgent {
             say(name, record, into: &outputs)
             return
         }
-        shelve(name, .shelving(proofs, record, isRecorded: true), now: now, into: &outputs)
+        let statements = (0..<parts).compactMap { rows.attestations[$0] }
+        shelve(
+            name, .shelving(proofs + statements, record, isRecorded: true), now: now,
+            into: &outputs)
     }
 
     mutating func record(

@@ -1,3 +1,4 @@
+import Attestation
 import Chain
 import ChoraleBase
 import ChoraleTypes
@@ -165,8 +166,11 @@ extension ExecutorAgent {
             case (.commit, .proving(var proving)):
                 proving.committing = id
                 take(.proving(proving), name)
+            case (.attest(_, let part, _), .proving(var proving)):
+                proving.attestations[part] = .running(id)
+                take(.proving(proving), name)
             case (.execute, _): take(.executing(id), name)
-            case (.prove, _), (.commit, _): preconditionFailure("it is being proven")
+            case (.prove, _), (.commit, _), (.attest, _): preconditionFailure("it is being proven")
             }
             outputs.append(
                 .run(
@@ -180,16 +184,23 @@ extension ExecutorAgent {
     private func work(for assignment: Assignment) -> ExecutorJob.Work? {
         switch assignment.phase {
         case .working(.ready(let input, let body, let rows), _):
-            return .execute(assignment.request, input, body: body, stored: rows.proofs)
+            return .execute(
+                assignment.request, input, body: body, stored: rows, attester(for: assignment))
         case .working(.proving(let proving), _):
+            // What an enclave says is there long before a proof.
+            if let part = proving.nextAttestation, let attester = attester(for: assignment) {
+                return .attest(proving.execution, part: part, attester)
+            }
             if let part = proving.nextPart { return .prove(proving.execution, part: part) }
             let proofs = proving.proofs.compactMap { $0 }
-            guard proofs.count == proving.proofs.count, proving.committing == nil else {
-                return nil
-            }
+            guard proofs.count == proving.proofs.count, proving.committing == nil,
+                !proving.isAttesting
+            else { return nil }
             let percent = UInt128(min(configuration.pricePercent, 100))
             return .commit(
-                proving.execution, proofs: proofs, price: assignment.request.fee * percent / 100)
+                proving.execution, proofs: proofs, price: assignment.request.fee * percent / 100,
+                statements: proving.statements,
+                type: configuration.attester?.kind.rawValue ?? 0)
         case .idle, .missing, .working, .said, .superseded, .onChain, .failed: return nil
         }
     }
@@ -201,13 +212,22 @@ extension ExecutorAgent {
         guard jobsRunning.remove(result.id) != nil else { return }
         let name = result.operation
         switch (result.outcome, step(of: name)) {
-        case (.executed(let execution, let proofs, let outputSize), let step):
+        case (.executed(let execution, let proofs, let statements, let outputSize), let step):
             counters.executionTime += result.elapsed
             counters.executed += 1
             guard case .executing(result.id)? = step else { return }
             executed(
-                name, execution, proofs, outputSize: outputSize, elapsed: result.elapsed,
-                into: &outputs)
+                name, execution, proofs, statements, outputSize: outputSize,
+                elapsed: result.elapsed, into: &outputs)
+        case (.attested(let part, let content), let step):
+            attested(name, part, content, result.id, step, into: &outputs)
+        case (.notAttested(let part, let reason), let step):
+            outputs.append(.event(.notAttested(operation: name, part: part, reason)))
+            guard case .proving(var proving)? = step,
+                case .running(result.id) = proving.attestations[part]
+            else { return }
+            proving.attestations[part] = .absent
+            take(.proving(proving), name)
         case (.proven(let part, let proof), let step):
             counters.provingTime += result.elapsed
             counters.proven += 1
@@ -247,10 +267,12 @@ extension ExecutorAgent {
     }
 
     private mutating func executed(
-        _ name: Bytes32, _ execution: KindExecution, _ proofs: [[UInt8]?], outputSize: Int,
-        elapsed: Duration, into outputs: inout [ExecutorOutput]
+        _ name: Bytes32, _ execution: KindExecution, _ proofs: [[UInt8]?],
+        _ statements: [[UInt8]?], outputSize: Int, elapsed: Duration,
+        into outputs: inout [ExecutorOutput]
     ) {
-        guard let limits = assignments[name]?.limits else { return }
+        guard let assignment = assignments[name] else { return }
+        let limits = assignment.limits
         outputs.append(
             .event(.executed(operation: name, elapsed: elapsed, parts: proofs.count)))
         // What no block would take is not proven.
@@ -263,7 +285,19 @@ extension ExecutorAgent {
             fail(name, "\(proofs.count) parts, limit \(limits.partsMax)", into: &outputs)
             return
         }
-        take(.proving(Assignment.Proving(execution: execution, proofs: proofs)), name)
+        let hasAttester = attester(for: assignment) != nil
+        let attestations = statements.map { statement in
+            statement.map { Assignment.Attesting.done($0) } ?? (hasAttester ? .wanted : .absent)
+        }
+        take(
+            .proving(
+                Assignment.Proving(
+                    execution: execution, proofs: proofs, attestations: attestations)), name)
+        for body in statements {
+            if let statement = body.flatMap({ try? EnclaveStatement(ssz: $0.span) }) {
+                outputs.append(.attest(statement))
+            }
+        }
         assignments[name]?.parts = proofs.count
         assignments[name]?.proven = proofs.count { $0 != nil }
         for (part, proof) in proofs.enumerated() where proof != nil {
@@ -286,8 +320,9 @@ extension ExecutorAgent {
         }
         shelve(
             name,
-            .shelving(proving.proofs.compactMap { $0 }, record, isRecorded: false), now: now,
-            into: &outputs)
+            .shelving(
+                proving.proofs.compactMap { $0 } + proving.statements.compactMap { $0 }, record,
+                isRecorded: false), now: now, into: &outputs)
     }
 
     mutating func shelve(

@@ -8,6 +8,8 @@ public struct ExecutorConfiguration: Sendable {
     public enum Fault: Hashable, Sendable {
         /// Proofs of random bytes.
         case garbageProofs
+        /// Another output than the execution's, in valid form.
+        case wrongOutput
     }
 
     public var network: NetworkDigest
@@ -19,6 +21,8 @@ public struct ExecutorConfiguration: Sendable {
     /// How many jobs may run at once, at least 1: each takes a thread for as long as it lasts.
     public var workers = 1
     public var fault: Fault?
+    /// Has an enclave vouch for parts of kinds that want it; nil for none.
+    public var attester: (any EnclaveAttester)?
 
     public init(network: NetworkDigest, parameters: OperationParameters, key: IdentityKey) {
         self.network = network

@@ -38,6 +38,8 @@ public enum ExecutorOutput: Sendable {
     case readBody(root: Bytes32)
     /// Serve these proofs.
     case shelve(operation: Bytes32, [[UInt8]])
+    /// What an enclave vouches for, for everybody.
+    case attest(EnclaveStatement)
     /// The output, for everybody.
     case publishBody(BodyKind, height: UInt64, [UInt8])
     /// Progress or a commitment, for everybody and the next block.
@@ -55,6 +57,10 @@ public enum ExecutorEvent: Hashable, Sendable {
     case executed(operation: Bytes32, elapsed: Duration, parts: Int)
     /// Each as it is proven; of those that an earlier run had proven, too.
     case proven(operation: Bytes32, part: Int, of: Int, elapsed: Duration?)
+    /// An enclave vouches for a part.
+    case attested(operation: Bytes32, part: Int)
+    /// It does not, and why. The proof is made without.
+    case notAttested(operation: Bytes32, part: Int, String)
     case committed(operation: Bytes32)
     case settling(operation: Bytes32)
     case settled(operation: Bytes32)

@@ -12,10 +12,13 @@ struct ExecutorJobID: Hashable, Sendable {
 public struct ExecutorJob: Sendable {
     enum Work: Sendable {
         /// `stored` has what an earlier run has left, by part; unchecked.
-        case execute(OperationRequest, KindInput, body: [UInt8], stored: [Int: [UInt8]])
+        case execute(
+            OperationRequest, KindInput, body: [UInt8], stored: Assignment.Rows, BoundAttester?)
+        case attest(KindExecution, part: Int, BoundAttester)
         case prove(KindExecution, part: Int)
-        /// Hashes all proofs.
-        case commit(KindExecution, proofs: [[UInt8]], price: UInt128)
+        /// Hashes all proofs, and what enclaves say, of kinds with this number.
+        case commit(
+            KindExecution, proofs: [[UInt8]], price: UInt128, statements: [[UInt8]?], type: UInt8)
     }
 
     let id: ExecutorJobID
@@ -38,23 +41,45 @@ public struct ExecutorJob: Sendable {
 
     private func run() throws(KindFault) -> ExecutorJobResult.Outcome {
         switch work {
-        case .execute(let request, let input, let body, let stored):
-            let execution = try input.execute(request, body: body)
-            let proofs = execution.plan.parts.indices.map { part in
-                stored[part].flatMap {
+        case .execute(let request, let input, let body, let stored, let attester):
+            var execution = try input.execute(request, body: body)
+            // Here, so that rows of an earlier run are compared with the plan that this executor commits to.
+            if fault == .wrongOutput { execution = execution.withWrongOutput() }
+            let proofs = (0..<execution.partCount).map { part in
+                stored.proofs[part].flatMap {
                     execution.isProof($0, part: part, prover: executor) ? $0 : nil
                 }
             }
-            return .executed(execution, proofs: proofs, outputSize: execution.output.count)
+            let statements = (0..<execution.partCount).map { part -> [UInt8]? in
+                guard let attester, let plan = execution.plan, let body = stored.attestations[part]
+                else { return nil }
+                return attester.isStatement(body, of: plan, part: part, executor: executor)
+                    ? body : nil
+            }
+            return .executed(
+                execution, proofs: proofs, statements: statements,
+                outputSize: execution.output.count)
+        case .attest(let execution, let part, let attester):
+            guard let plan = execution.plan else {
+                preconditionFailure("what has no parts is not attested")
+            }
+            do throws(AttesterFault) {
+                return .attested(
+                    part, try attester.attest(plan, part: part, executor: executor))
+            } catch {
+                return .notAttested(part, error.reason)
+            }
         case .prove(let execution, let part):
             switch fault {
             case .garbageProofs:
                 return .proven(part, try execution.garbage(part: part, prover: executor))
-            case nil: return .proven(part, try execution.prove(part: part, prover: executor))
+            case .wrongOutput, nil:
+                return .proven(part, try execution.prove(part: part, prover: executor))
             }
-        case .commit(let execution, let proofs, let price):
+        case .commit(let execution, let proofs, let price, let statements, let type):
             guard
-                let content = execution.commitment(by: executor, proofs: proofs, price: price)
+                let content = execution.commitment(by: executor, proofs: proofs, price: price)?
+                    .naming(statements, type: type)
             else { return .failed("a commitment has no room for it") }
             return .content(content, output: execution.output)
         }
@@ -64,8 +89,12 @@ public struct ExecutorJob: Sendable {
 /// What came of it.
 public struct ExecutorJobResult: Sendable {
     enum Outcome: Sendable {
-        /// Proofs are those that an earlier run has left.
-        case executed(KindExecution, proofs: [[UInt8]?], outputSize: Int)
+        /// Proofs and statements are those that an earlier run has left.
+        case executed(
+            KindExecution, proofs: [[UInt8]?], statements: [[UInt8]?], outputSize: Int)
+        case attested(Int, EnclaveStatementContent)
+        /// The enclave does not vouch for the part, and why.
+        case notAttested(Int, String)
         case proven(Int, [UInt8])
         case content(ExecutionCommitmentContent, output: [UInt8])
         case failed(String)

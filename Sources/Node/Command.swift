@@ -275,8 +275,18 @@ public struct ProverInfo: Sendable {
 /// A node's part in executing, proving and verifying.
 public struct ProofsInfo: Sendable {
     public var counters: PartCounters
+    /// As ``PartVerification/PartVerification/silentValidators``.
+    public var silentValidators: [ValidatorAttendance]
     /// nil for a node that does not execute.
     public var executor: ExecutorInfo?
+
+    public init(
+        counters: PartCounters, silentValidators: [ValidatorAttendance], executor: ExecutorInfo?
+    ) {
+        self.counters = counters
+        self.silentValidators = silentValidators
+        self.executor = executor
+    }
 }
 
 public struct PerfInfo: Sendable {

@@ -29,6 +29,8 @@ extension Node {
             readBody(root, for: .executor, now: now, into: &outputs)
         case .shelve(let operation, let proofs):
             tellParts(.shelve(operation: operation, proofs), now: now, into: &outputs)
+        case .attest(let statement):
+            tellParts(.attest(statement), now: now, into: &outputs)
         case .publishBody(let kind, let height, let bytes):
             publishChainBody(kind, height: height, bytes, now: now, into: &outputs)
         case .say(let statement):
@@ -44,7 +46,9 @@ extension Node {
 
     func proofsInfo() -> ProofsInfo? {
         guard let parts else { return nil }
-        return ProofsInfo(counters: parts.machine.counters, executor: executor?.machine.info())
+        return ProofsInfo(
+            counters: parts.machine.counters, silentValidators: parts.machine.silentValidators,
+            executor: executor?.machine.info())
     }
 
     mutating func answerAboutOperations(

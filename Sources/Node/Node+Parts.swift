@@ -71,6 +71,8 @@ extension Node {
             answer(id, proof.map { [$0] }, now: now, into: &outputs)
         case .serveCertificates(let id, let certificates):
             answer(id, certificates.map { $0.sszEncoded() }, now: now, into: &outputs)
+        case .serveStatements(let id, let statements):
+            answer(id, statements.map { $0.sszEncoded() }, now: now, into: &outputs)
         case .readBody(let root):
             readBody(root, for: .parts, now: now, into: &outputs)
         case .readCommitments(let height):
@@ -79,8 +81,14 @@ extension Node {
             tellExecutor(.shelved(operation: operation), now: now, into: &outputs)
         case .include(let certificate):
             tellChain(.include(certificate), now: now, into: &outputs)
+        case .includeFastPath(let certificate):
+            tellChain(.includeFastPath(certificate), now: now, into: &outputs)
+        case .dispute(let vote):
+            tellChain(.dispute(vote), now: now, into: &outputs)
         case .accuse(let evidence):
             tellChain(.accuse(evidence), now: now, into: &outputs)
+        case .contradict(let found):
+            tellChain(.contradict(found), now: now, into: &outputs)
         case .penalize(let peer, let text):
             outputs.append(.event(.peerFault(peer, "parts: \(text)")))
             tellGossip(.behaviourPenalty(peer, 5), now: now, into: &outputs)
@@ -146,9 +154,11 @@ extension Node {
             let named = Array(parts.prefix(CertificatesRequest.partsMax))
             requestProtocol = .certificatesByOperation
             bytes = CertificatesRequest(operation: operation, parts: named)?.sszEncoded() ?? []
+        case .statements(let operation):
+            (requestProtocol, bytes) = (.statementsByOperation, operation.bytes)
         case .votes(let votes):
             requestProtocol = .partVotes
-            bytes = SubProofVoteList(Array(votes.prefix(64)))?.sszEncoded() ?? []
+            bytes = votes.sszEncoded()
         }
         guard let known = peers[peer], known.speaks(requestProtocol.protocolID) else {
             tellParts(.requestEnded(id, .failed), now: now, into: &outputs)
@@ -168,6 +178,9 @@ extension Node {
         case .certificatesByOperation:
             guard let certificate = try? SubProofCertificate(ssz: bytes.span) else { return false }
             tellParts(.certificateReceived(id, certificate), now: now, into: &outputs)
+        case .statementsByOperation:
+            guard let statement = try? PartStatement(ssz: bytes.span) else { return false }
+            tellParts(.statementReceived(id, statement), now: now, into: &outputs)
         default:
             return false
         }
@@ -209,14 +222,20 @@ extension Node {
                 return true
             }
             request = .certificates(operation: asked.operation, parts: asked.parts)
+        case .statementsByOperation:
+            guard let operation = try? Bytes32(ssz: bytes.span) else {
+                refuse(session, .invalidRequest, "not an operation", now: now, into: &outputs)
+                return true
+            }
+            request = .statements(operation: operation)
         case .partVotes:
-            guard let votes = try? SubProofVoteList(ssz: bytes.span) else {
-                refuse(session, .invalidRequest, "not a list of votes", now: now, into: &outputs)
+            guard let votes = try? PartVotes(ssz: bytes.span) else {
+                refuse(session, .invalidRequest, "not lists of votes", now: now, into: &outputs)
                 return true
             }
             endAnswer(session, now: now, into: &outputs)
             let id = PartServeID(session.id.rawValue)
-            tellParts(.serve(id, session.peer, .votes(votes.elements)), now: now, into: &outputs)
+            tellParts(.serve(id, session.peer, .votes(votes)), now: now, into: &outputs)
             return true
         default:
             return false
@@ -242,6 +261,7 @@ extension PartTopic {
         switch self {
         case .votes: "subproof_vote"
         case .certificate: "certificate"
+        case .attestation: "attestation_tee"
         }
     }
 }

@@ -366,7 +366,7 @@ extension Node {
                     case .stateRange: 16
                     // A proof has some tens of kilobytes, and is read from the disk.
                     case .proofsByRoot: 2
-                    case .certificatesByOperation: 4
+                    case .certificatesByOperation, .statementsByOperation: 4
                     default: 1
                     }
                 schedule(into: &outputs, now: now) { scheduler, results in
@@ -569,7 +569,7 @@ extension RequestProtocol {
     var trafficClass: TrafficClass {
         switch self {
         case .chunksByRoot, .stateRange: .witness
-        case .consensus, .partVotes, .certificatesByOperation: .vote
+        case .consensus, .partVotes, .certificatesByOperation, .statementsByOperation: .vote
         case .proofsByRoot: .proof
         case .blocksByRoot, .blocksByRange, .buildPayload, .checkpoint: .block
         default: .control

@@ -302,13 +302,16 @@ public struct Node: ~Copyable {
 
     /// Appends bytes for a connection's socket, about `sizeMax` of them at most.
     ///
-    /// Nothing is appended when there is nothing to send; `wantsToTransmit` says when there is again.
-    /// The driver performs `outputs` afterwards.
+    /// Nothing is appended when there is nothing to send. The driver performs `outputs` afterwards.
+    ///
+    /// - Returns: whether there may be more. When there is not, `wantsToTransmit` says when there is again; to ask all the
+    ///   same is harmless.
+    @discardableResult
     public mutating func transmit(
         _ id: ConnectionID, into buffer: inout [UInt8], sizeMax: Int, now: Now,
         outputs: inout [NodeOutput]
-    ) {
-        guard let connection = connections[id] else { return }
+    ) -> Bool {
+        guard let connection = connections[id] else { return false }
         let first = outputs.count
         let before = buffer.count
         pull(connection, now: now, into: &outputs)
@@ -321,10 +324,13 @@ public struct Node: ~Copyable {
         connectionEvents = events
         settleAnswers(of: connection, now: now, into: &outputs)
         let count = buffer.count - before
-        if count == 0 { connection.isMarked = false }
+        if count == 0 || (connection.pulling.isEmpty && !connection.machine.hasOutput) {
+            connection.isMarked = false
+        }
         connection.bytesSent &+= UInt64(count)
         counters.bytesSent &+= UInt64(count)
         streamEvents(from: first, into: &outputs)
+        return connection.isMarked
     }
 
     /// Schedules what a connection's machine wants after it was used: sending, and its timer.

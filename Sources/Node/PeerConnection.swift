@@ -30,7 +30,7 @@ final class PeerConnection {
     /// The connected peer whose connection this is, as in `Node.peers`; nil before and after. Asked for
     /// with every message.
     unowned var owner: Peer?
-    /// `wantsToTransmit` was said and not yet taken back by an empty transmit.
+    /// `wantsToTransmit` was said and not yet taken back by a transmit that left nothing.
     var isMarked = false
     /// What this connection's windows have grown by, as last counted in the node's total.
     var extraWindow = 0

@@ -14,29 +14,14 @@ public struct PreparedInference: Sendable {
     private let job: InferenceJob
     private let input: QuantisedVector
 
-    /// What the request's input says. The first thing to be known: where the model is.
-    public static func input(_ body: [UInt8]) throws(KindFault) -> InferenceInput {
-        do throws(SSZError) {
-            return try InferenceInput(ssz: body.span)
-        } catch {
-            throw .input(error)
-        }
-    }
-
     /// Checks that the bodies are those of the request, and makes the parts' systems.
     public init(
         _ request: OperationRequest, input: InferenceInput, modelFile: [UInt8]
     ) throws(KindFault) {
-        guard SHA256.hash(modelFile) == input.model else { throw .otherModel }
-        do throws(QuantisedVector.DecodeError) {
-            self.input = try QuantisedVector(decoding: input.vector)
-        } catch {
-            throw .vector(error)
-        }
-        let asked = InferenceRequest(model: input.model, input: self.input.hash)
-        guard asked.hash == request.inputHash else { throw .otherInput }
+        let asked = try RequestedInference(request, input: input, modelFile: modelFile)
+        self.input = asked.input
         do {
-            job = try InferenceJob(try QuantisedModel(decoding: modelFile))
+            job = try InferenceJob(asked.model)
         } catch {
             throw .model("\(error)")
         }
@@ -56,7 +41,8 @@ public struct PreparedInference: Sendable {
             let execution = try job.model.execute(input)
             return ExecutedInference(
                 job: job, execution: execution,
-                plan: job.splitPlan(operation: request.operation, execution: execution))
+                plan: job.splitPlan(operation: request.operation, execution: execution),
+                claim: execution.output)
         } catch {
             throw .execution(error)
         }
@@ -157,23 +143,55 @@ public enum PartFinding: Hashable, Sendable {
 public struct ExecutedInference: Sendable {
     private let job: InferenceJob
     private let execution: Execution
+    /// Of what is committed to.
     public let plan: SplitPlan
+    /// The output that is committed to: the execution's, unless somebody lies on purpose.
+    private let claim: QuantisedVector
 
-    init(job: InferenceJob, execution: Execution, plan: SplitPlan) {
+    init(job: InferenceJob, execution: Execution, plan: SplitPlan, claim: QuantisedVector) {
         self.job = job
         self.execution = execution
         self.plan = plan
+        self.claim = claim
     }
 
     /// The vector file.
-    public var output: [UInt8] { execution.output.encoded() }
+    public var output: [UInt8] { claim.encoded() }
+
+    /// The same with one value of the output changed: a lie in valid form, for tests of those who verify.
+    ///
+    /// Plan, output and commitment fit each other, and parts before the last are proven as they are. The last part's
+    /// proof is that of what was really executed, under the changed plan's name: nothing but verifying it shows the lie.
+    public func withWrongOutput() -> Self {
+        let wrong: QuantisedVector
+        // The lowest bit: whatever element and range the values have, they keep to it.
+        switch claim {
+        case .int8(var values):
+            values[0] ^= 1
+            wrong = .int8(values)
+        case .int32(var values):
+            values[0] ^= 1
+            wrong = .int32(values)
+        }
+        var parts = plan.parts
+        let last = parts.removeLast()
+        parts.append(SplitPlan.Part(key: last.key, input: last.input, output: wrong.commitment))
+        do throws(SplitPlan.PlanFault) {
+            let changed = try SplitPlan(operation: plan.operation, parts: parts)
+            return Self(job: job, execution: execution, plan: changed, claim: wrong)
+        } catch {
+            preconditionFailure("nothing meets the end of the last part: \(error)")
+        }
+    }
 
     /// Proves one part: the body of its ``ProofSystems/SubProof``.
     ///
     /// - Parameter prover: the executor's key.
     /// - Precondition: the plan has that part.
     public func prove(part: Int, prover: Bytes32) throws(KindFault) -> [UInt8] {
-        let statement = plan.statement(part: part, prover: prover)
+        let isLie = part == plan.parts.count - 1 && claim != execution.output
+        let proven = isLie ? job.splitPlan(operation: plan.operation, execution: execution) : plan
+        let statement = proven.statement(part: part, prover: prover)
         let proof: [UInt8]
         do {
             proof = try job.prove(part: part, of: execution, binding: statement.binding)

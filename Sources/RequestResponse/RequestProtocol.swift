@@ -100,12 +100,20 @@ public struct RequestProtocol: Hashable, Sendable {
         name: "certificates_by_operation", requestSizeMax: 256, chunkSizeMax: 80 << 10,
         chunkCountMax: 64)
 
-    /// Votes on parts for one peer, up to 64 of them. Nothing is answered.
+    /// Votes for one peer, on up to 64 parts and of 16 committees. Nothing is answered.
     public static let partVotes = RequestProtocol(
         name: "part_votes", requestSizeMax: 32 << 10, chunkSizeMax: 0, chunkCountMax: 0)
 
+    /// What a node keeps of one operation: its own votes, certificates, committees' too, and evidence. Of 64 parts with
+    /// everything there is of them; evidence with the word of all of 1,024 validators has 66 KiB.
+    public static let statementsByOperation = RequestProtocol(
+        name: "statements_by_operation", requestSizeMax: 32, chunkSizeMax: 80 << 10,
+        chunkCountMax: 256)
+
     /// What nodes of a chain with operations answer besides ``ofChain``, in the order of their names.
-    public static let ofOperations = [certificatesByOperation, partVotes, proofsByRoot]
+    public static let ofOperations = [
+        certificatesByOperation, partVotes, proofsByRoot, statementsByOperation,
+    ]
 
     /// What nodes of a chain answer besides ``all``, in the order of their names. Those without state do not
     /// answer ``buildPayload``.

@@ -60,6 +60,12 @@ extension PartEvent {
         case .fault(let operation, let validator): "fault \(operation) \(validator.rawValue)"
         case .muted(let signer): "muted \(signer)"
         case .signingFailed: "signing-failed"
+        case .attested(let operation, let part, let enclave):
+            "attested \(operation) \(part) \(enclave)"
+        case .enclaveRefused(let operation, let part, let text):
+            "enclave-refused \(operation) \(part) \(text)"
+        case .contradicted(let operation, let part): "contradicted \(operation) \(part)"
+        case .enclaveRevoked(let enclave): "enclave-revoked \(enclave)"
         }
     }
 }
@@ -72,6 +78,9 @@ extension ExecutorEvent {
         case .executed(let operation, _, let parts): "executed \(operation) \(parts)"
         case .proven(let operation, let part, let count, _):
             "proven \(operation) \(part) \(count)"
+        case .attested(let operation, let part): "attested \(operation) \(part)"
+        case .notAttested(let operation, let part, let text):
+            "not-attested \(operation) \(part) \(text)"
         case .committed(let operation): "committed \(operation)"
         case .settling(let operation): "settling \(operation)"
         case .settled(let operation): "settled \(operation)"

@@ -16,10 +16,11 @@ protocol Participant: AnyObject {
         into outputs: inout [NodeOutput]
     ) -> Int
 
+    /// - Returns: whether there may be more to send.
     func transmit(
         _ id: ConnectionID, into buffer: inout [UInt8], sizeMax: Int, now: Now,
         outputs: inout [NodeOutput]
-    )
+    ) -> Bool
 }
 
 /// An honest node.
@@ -46,7 +47,7 @@ final class NodeParticipant: Participant {
     func transmit(
         _ id: ConnectionID, into buffer: inout [UInt8], sizeMax: Int, now: Now,
         outputs: inout [NodeOutput]
-    ) {
+    ) -> Bool {
         node.transmit(id, into: &buffer, sizeMax: sizeMax, now: now, outputs: &outputs)
     }
 }

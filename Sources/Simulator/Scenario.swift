@@ -1,4 +1,5 @@
 public import ChoraleBase
+import Crypto
 
 /// What a scenario is run with.
 public struct ScenarioParameters: Hashable, Sendable {
@@ -46,8 +47,9 @@ public enum Scenarios {
         ChainEpochsScenario.self, ChainLatencyScenario.self, ChainCheckpointScenario.self,
         OperationScenario.self, OperationSilentScenario.self, OperationLyingScenario.self,
         OperationExecutorScenario.self, OperationGarbageScenario.self,
-        OperationPartitionScenario.self, OperationAmnesiaScenario.self,
-        OperationLargeScenario.self,
+        OperationWrongOutputScenario.self, OperationPartitionScenario.self,
+        OperationAmnesiaScenario.self, OperationCommitteeScenario.self,
+        OperationDisputeScenario.self, OperationLargeScenario.self,
     ]
 
     public static func named(_ name: String) -> (any Scenario.Type)? {
@@ -145,7 +147,8 @@ extension Scenario {
         sink: ((String) -> Void)?, onProgress: ((Simulation) -> Void)?
     ) -> ScenarioReport {
         let run = ScenarioRun(Self.name, parameters, sink: sink, onProgress: onProgress)
-        self.run(in: run)
+        // Of its own, as a process would have one; but all hosts share it.
+        SignatureMemo().remembering { self.run(in: run) }
         var report = run.report
         report.digest = run.simulation.trace.digest
         report.eventCount = run.simulation.trace.eventCount

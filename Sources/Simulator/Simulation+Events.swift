@@ -17,9 +17,10 @@ extension Simulation {
         case drain(WireEnd)
         case end(WireEnd, DisconnectReason)
         case stalled(WireEnd, blockCount: Int)
-        case input(Host, NodeInput)
+        // Indirect: the rest is small, and there are many times more of it.
+        indirect case input(Host, NodeInput)
         /// The thread with the chain's state comes to a task.
-        case task(Host, ChainTask)
+        indirect case task(Host, ChainTask)
         /// The thread with a validator's files is done with its oldest order.
         case journal(Host)
         case action(() -> Void)

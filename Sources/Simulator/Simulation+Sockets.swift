@@ -161,7 +161,7 @@ extension Simulation {
         var buffer: [UInt8] = []
         var results: [NodeOutput] = []
         swap(&results, &outputs)
-        participant.transmit(
+        let hasMore = participant.transmit(
             id, into: &buffer, sizeMax: 16 * 1024, now: clock(of: host),
             outputs: &results)
         if buffer.isEmpty {
@@ -174,7 +174,8 @@ extension Simulation {
             }
         } else {
             send(buffer, from: end, host)
-            makeReady(id, host)
+            // Whoever closes is asked until nothing comes.
+            if hasMore || end.wire[end.side].isClosing { makeReady(id, host) }
         }
         perform(&results, on: host)
         swap(&results, &outputs)

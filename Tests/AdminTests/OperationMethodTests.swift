@@ -128,7 +128,7 @@ import Testing
 
     @Test func countsProofs() throws {
         let harness = Harness()
-        var info = ProofsInfo(counters: PartCounters(), executor: nil)
+        var info = ProofsInfo(counters: PartCounters(), silentValidators: [], executor: nil)
         info.counters.votesPublished = 5
         info.counters.verificationTime = .milliseconds(1500)
         let plain = try Self.result(

@@ -1,6 +1,7 @@
 import ChoraleBase
 import Codec
 import Crypto
+import MadeEnclaves
 import ProofSystems
 import Testing
 

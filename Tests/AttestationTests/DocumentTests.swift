@@ -1,5 +1,6 @@
 import ChoraleBase
 import Crypto
+import MadeEnclaves
 import Testing
 
 @testable import Attestation

@@ -1,6 +1,7 @@
 import ChoraleBase
 public import Codec
 import Crypto
+import MadeEnclaves
 
 @testable import Attestation
 
@@ -14,7 +15,7 @@ struct MadePlatform {
     static let attestationKey = MadeKey(15)
 
     /// 2026-01-15T00:00:00Z, when everything is current.
-    static let now = WallTime(milliseconds: 1_768_435_200_000)
+    static let now = MadeDocument.now
 
     var isTDX = false
     var root = MadeCertificate(

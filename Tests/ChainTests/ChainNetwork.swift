@@ -1,9 +1,11 @@
+import Attestation
 import ChoraleBase
 import ChoraleTypes
 import Codec
 import Consensus
 import Crypto
 @testable import Execution
+import MadeEnclaves
 import Operations
 import PeerIdentity
 import TransactionPool
@@ -45,6 +47,24 @@ final class ChainNetwork {
         try KindRecord(
             number: 2, capability: 7, policy: .committee, isDeterministic: true, proofTypes: [],
             inputSizeMax: 1 << 20, outputSizeMax: 1 << 16, partsMax: 8, ttlMax: 600)
+    }
+
+    /// Enclaves speak before there are proofs.
+    static func enclaveKind() throws -> KindRecord {
+        try KindRecord(
+            number: 3, capability: 7, policy: .enclaveThenProof, isDeterministic: true,
+            proofTypes: [64, 83], inputSizeMax: 1 << 20, outputSizeMax: 1 << 16, partsMax: 8,
+            ttlMax: 600)
+    }
+
+    static func enclaves(epochLength: UInt64) -> EnclaveParameters {
+        EnclaveParameters(
+            rules: MadeEnclave.rules,
+            allowed: [
+                AllowedEnclave(
+                    kind: 3,
+                    AllowedMeasurement(measurement: MadeEnclave.measurement, epochs: 0...1000))
+            ], epochLength: epochLength, verifier: MadeEnclave.verifier)
     }
 
     enum Message {
@@ -147,7 +167,8 @@ final class ChainNetwork {
             operations: options.hasOperations
                 ? try OperationParameters(
                     network: NetworkDigest([1, 2, 3, 4])!,
-                    kinds: [Self.kind(), Self.committeeKind()], bondDelay: 700)
+                    kinds: [Self.kind(), Self.committeeKind(), Self.enclaveKind()],
+                    bondDelay: 700, enclaves: Self.enclaves(epochLength: options.epochLength))
                 : nil)
         for index in 0..<options.validators + options.observers {
             let skew =

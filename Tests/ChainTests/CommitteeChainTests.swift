@@ -82,6 +82,42 @@ import Testing
         #expect(!stage.hasInvalidBlocks)
     }
 
+    @Test func whoNamesAnotherOutputThanEveryoneIsSlashed() throws {
+        let (stage, name) = try Self.committed()
+        let vote = try stage.committeeVote(name, output: [3], by: 3)
+        let everyone = try stage.fastPath(name, output: [1, 2], tranche: .everyone)
+        let evidence = try #require(FalseOutputEvidence(vote, everyone))
+        #expect(stage.fault([.evidence(.falseOutput(evidence))]) == nil)
+        // Two of four are not everyone.
+        let few = try #require(
+            FalseOutputEvidence(
+                vote, try stage.fastPath(name, output: [1, 2], signers: 2, tranche: .everyone)))
+        guard
+            case .certificate(name, part: 0, .notEnough(_, of: _, _))? = stage.fault([
+                .evidence(.falseOutput(few))
+            ])
+        else {
+            Issue.record("two of four are no quorum")
+            return
+        }
+        // Signatures of another output.
+        let other = try stage.fastPath(name, output: [4], tranche: .everyone)
+        let forged = try #require(
+            FastPathCertificate(
+                content: everyone.content, tranche: .everyone, scheme: .ed25519,
+                signers: everyone.signers, signatures: other.signatures))
+        #expect(
+            stage.fault([
+                .evidence(.falseOutput(try #require(FalseOutputEvidence(vote, forged))))
+            ]) == .evidence(.signature(.badSignature(ValidatorIndex(0)))))
+        stage.tell(.accuse(.falseOutput(evidence)))
+        #expect(stage.run { !$0.registry.slashed.isEmpty })
+        #expect(
+            stage.fault([.evidence(.falseOutput(evidence))])
+                == .evidenceAgainstNobody(ValidatorIndex(3)))
+        #expect(!stage.hasInvalidBlocks)
+    }
+
     @Test func committeesFollowTheRules() throws {
         let (stage, name) = try Self.committed()
         let right = Keccak256.hash([1, 2])
@@ -115,6 +151,18 @@ import Testing
             stage.fault([.fastPath(forged)])
                 == .certificate(
                     name, part: 0, .signature(.signature(.badSignature(ValidatorIndex(0))))))
+        // Of another commitment to the operation.
+        let content = try stage.fastPath(name, output: [1, 2]).content
+        let older = CommitteeVoteContent(
+            operation: name, commitment: .zero, validatorsRoot: content.validatorsRoot,
+            outputHash: content.outputHash)
+        let misplaced = try #require(
+            FastPathCertificate(
+                content: older, tranche: .first, scheme: .ed25519, signers: other.signers,
+                signatures: other.signatures))
+        #expect(
+            stage.fault([.fastPath(misplaced)])
+                == .registry(.otherCommitment(name, commitment: .zero)))
         // Disputes.
         let dispute = try stage.committeeVote(name, output: [3], by: 3)
         #expect(stage.fault([good, .dispute(dispute)]) == nil)

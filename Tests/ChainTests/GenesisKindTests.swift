@@ -12,6 +12,12 @@ import Testing
         #expect(kind.ttlMin...kind.ttlMax == OperationsContract.ttls && kind.feeMin == 1)
     }
 
+    @Test func whatACommitteeExecutesHasNoProofs() throws {
+        let kind = try GenesisKinds.kind("inference-committee")
+        #expect(kind.number == 2 && kind.capability == 1 && kind.policy == .committee)
+        #expect(kind.isDeterministic && kind.proofTypes.isEmpty && kind.partsMax == 1)
+    }
+
     @Test func wordsChangeWhatIsUsual() throws {
         let kind = try GenesisKinds.kind(
             "inference ttl-max=4096 fee-min=79228162514264337593543950335 proofs=64,67")
@@ -26,7 +32,7 @@ import Testing
     /// Each says what is wrong with it.
     @Test(
         arguments: [
-            ("", "begins with inference or kind"), ("guess", "begins with"),
+            ("", "begins with inference, inference-committee, kind"), ("guess", "begins with"),
             ("inference ttl", "`ttl` is none of"), ("inference ttl=5", "`ttl=5` is none of"),
             ("inference ttl-max=", "none of"), ("inference ttl-max=-1", "not a number"),
             ("inference ttl-max=+16", "not a number"), ("inference ttl-max=99999", "ttl 16"),

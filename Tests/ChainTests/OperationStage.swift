@@ -182,9 +182,10 @@ final class OperationStage {
         _ name: Bytes32, output: [UInt8], by position: Int
     ) throws -> CommitteeVote {
         let validators = try validators(name)
+        let commitment = try #require(head.operations.operations[name]?.commitment)
         return CommitteeVote(
             signing: CommitteeVoteContent(
-                operation: name, validatorsRoot: validators.root,
+                operation: name, commitment: commitment.root, validatorsRoot: validators.root,
                 outputHash: Keccak256.hash(output)),
             as: ValidatorIndex(position), with: try key(position, of: validators),
             network: network.parameters.network)

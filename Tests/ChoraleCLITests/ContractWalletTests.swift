@@ -16,21 +16,28 @@ import Testing
     static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         .deletingLastPathComponent().deletingLastPathComponent().path
 
-    static func submission(input: String = "7.input") throws -> InferenceSubmission {
+    static func submission(
+        _ kind: SubmittedKind = .inference, input: String = "7.input"
+    ) throws -> InferenceSubmission {
         try InferenceSubmission(
-            model: root + "/models/digits/digits.model",
+            kind, model: root + "/models/digits/digits.model",
             input: root + "/models/digits/inputs/" + input)
     }
 
     @Test func aRequestIsWhatTheContractAndTheExecutorExpect() throws {
         let submission = try Self.submission()
         #expect(submission.partCount == 8)
+        // The same bodies and hash, and nothing to prove.
+        let judged = try Self.submission(.inferenceCommittee)
+        #expect(judged.partCount == 0 && judged.kind.number == 2)
+        #expect(judged.inputHash == submission.inputHash)
+        #expect(judged.inputRoot == submission.inputRoot)
         let model = try Files.read(
             Self.root + "/models/digits/digits.model", sizeMax: 1 << 20)
         let vector = try Files.read(
             Self.root + "/models/digits/inputs/7.input", sizeMax: 1 << 20)
         // The body decodes to both names, and the hash is of them.
-        let body = try PreparedInference.input(submission.inputBody)
+        let body = try RequestedInference.input(submission.inputBody)
         #expect(body.model == SHA256.hash(model))
         #expect(body.vector == vector)
         #expect(body.modelFile.root == submission.modelRoot)
@@ -88,14 +95,16 @@ import Testing
         ] {
             #expect(throws: Failure.self) {
                 do throws(Failure) {
-                    _ = try InferenceSubmission(model: model, input: input)
+                    _ = try InferenceSubmission(.inference, model: model, input: input)
                 } catch {
                     #expect(error.message.contains(words), "\(error)")
                     throw error
                 }
             }
         }
-        #expect(throws: Failure.self) { try InferenceSubmission(model: wide, input: short) }
+        #expect(throws: Failure.self) {
+            try InferenceSubmission(.inference, model: wide, input: short)
+        }
     }
 
     @Test func whatTheNetworkWouldNotExecuteIsNotSent() throws {

@@ -68,7 +68,7 @@ import Testing
 
     @Test func theShareAscendsFromPhaseToPhase() {
         var last = -1.0
-        for phase in Phase.allCases {
+        for phase in Phase.allCases where phase != .justified {
             for done in phase.isCounted ? Array(1...4) : [0] {
                 let share = OperationProgress(phase, done: done, of: 4).share
                 #expect(share > last && share <= 1)
@@ -76,6 +76,26 @@ import Testing
             }
         }
         #expect(last == 1)
+        // Without proofs.
+        let phases: [Phase] = [
+            .submitted, .included, .elected, .committed, .justified, .certified, .settled,
+        ]
+        #expect(Phase.allCases.filter(OperationProgress(.settled, of: 0).takes) == phases)
+        let shares = phases.map { OperationProgress($0, of: 0).share }
+        #expect(zip(shares, shares.dropFirst()).allSatisfy { $0 < $1 } && shares.last == 1)
+    }
+
+    @Test func aCommitteesOperationHasItsOwnPhases() {
+        let justified = Self.operation("justified", executors: 1, certified: 0, of: 0)
+        let progress = OperationProgress(justified, partCount: 0)
+        #expect(progress == .init(.justified, of: 0) && progress.text == "justified")
+        var timeline = OperationTimeline()
+        _ = timeline.note(.init(.submitted, of: 0), at: 0)
+        #expect(
+            timeline.note(progress, at: 3).map(\.text)
+                == ["included", "elected", "committed", "justified"])
+        #expect(
+            timeline.note(.init(.settled, of: 0), at: 4).map(\.text) == ["certified", "settled"])
     }
 
     @Test func skippedPhasesAreTold() {

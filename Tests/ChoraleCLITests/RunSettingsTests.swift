@@ -156,9 +156,12 @@ final class Scratch {
         Refusal(.bootnodes, "/ip4/1.2.3.4/tcp/1", "the address must end in /p2p/"),
         Refusal(.executorPrice, "0", "a number from 1 to 100, not `0`"),
         Refusal(.executorPrice, "90%", "a number from 1 to 100, not `90%`"),
+        Refusal(.executorAttester, "/bin/attest", "KIND:0xMEASUREMENT=/PATH"),
+        Refusal(.executorAttester, "sgx:0x12=/bin/attest", "KIND:0xMEASUREMENT=/PATH"),
+        Refusal(.executorAttester, "sgx:@=attest", "KIND:0xMEASUREMENT=/PATH"),
         Refusal(
             .byzantine, "lazy",
-            "one of off, equivocate, silent-parts, reject-parts, garbage-proofs"),
+            "one of off, equivocate, silent-parts, reject-parts, garbage-proofs, wrong-output"),
         Refusal(.network, "/nowhere", "is not a directory"),
     ]
 
@@ -206,6 +209,7 @@ final class Scratch {
         #expect(settings.partFault == .silent && settings.executorFault == nil)
         #expect(try Self.load().byzantine == .off)
         #expect(try Self.load().executorPrice == 90)
+        #expect(try Self.load().executorAttester == nil)
     }
 
     @Test func settlingNeedsAChainAndItsState() {

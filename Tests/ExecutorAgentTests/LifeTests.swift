@@ -180,17 +180,82 @@ import Testing
         #expect(Set(proofs[0]).count == 3)
     }
 
+    /// Nothing but verifying the last part's proof shows that the output is wrong.
+    @Test func aWrongOutputIsWellFormedAndOnlyItsLastProofIsRefused() throws {
+        var commitments: [ExecutionCommitment] = []
+        for _ in 0..<2 {
+            var world = try World()
+            let request = Sample.small.request()
+            try world.chain.request([request])
+            let index = world.chain.elected(Self.name, rank: 0)
+            let node = world.add(index, bodies: Sample.small.bodies, fault: .wrongOutput)
+            try world.block()
+            #expect(world.chain.operation(Self.name)?.status == .committed)
+            let commitment = try #require(node.commitments.first)
+            let output = try #require(node.published.first)
+            let right = try Sample.small.output
+            #expect(output.count == right.count)
+            #expect(zip(output, right).count(where: { $0 != $1 }) == 1)
+            #expect(commitment.content.outputHash == Keccak256.hash(output))
+            let prepared = try PreparedInference(
+                request, input: Sample.small.input, modelFile: Sample.small.modelFile)
+            #expect(throws: KindFault.otherOutput) {
+                try prepared.plan(of: commitment.content, output: right)
+            }
+            let plan = try prepared.plan(of: commitment.content, output: output)
+            let proofs = try #require(node.shelf[Self.name])
+            let findings = proofs.enumerated().map { part, proof in
+                prepared.verify(proof, part: part, of: plan, by: OperationChain.key(index))
+            }
+            #expect(findings == [.good, .good, .bad(.proofFails)])
+            commitments.append(commitment)
+        }
+        #expect(Set(commitments).count == 1)
+    }
+
     @Test func kindsThatItDoesNotKnowAreOthers() throws {
         var world = try World()
-        try world.chain.request([
-            Sample.small.request("two", kind: 2), Sample.small.request("four", kind: 4),
-        ])
+        try world.chain.request([Sample.small.request("two", kind: 2)])
         for index in 0..<3 {
             let node = world.add(index, bodies: Sample.small.bodies)
             #expect(node.events.isEmpty && node.commitments.isEmpty)
             #expect(node.agent.info().jobs.isEmpty)
         }
         #expect(world.chain.operation(OperationChain.name("two"))?.election != nil)
+    }
+
+    /// A committee executes it again: there is nothing to prove, and the commitment is of one part.
+    @Test func whatACommitteeJudgesIsExecutedAndCommitted() throws {
+        let sample = Sample.small
+        var world = try World()
+        let request = sample.request(kind: 4)
+        try world.chain.request([request])
+        let index = world.chain.elected(Self.name, rank: 0)
+        let node = world.add(index, bodies: sample.bodies)
+        let content = try #require(node.commitments.first).content
+        let output = try sample.output
+        #expect(content.parts.map(\.proofs) == [[]])
+        #expect(content.parts[0].input == request.inputHash)
+        #expect(content.outputHash == Keccak256.hash(output))
+        #expect(content.price == 900)
+        #expect(node.published == [output])
+        #expect(node.proving.isEmpty && node.renewals.isEmpty)
+        let judge = try RequestedInference(
+            request, input: sample.input, modelFile: sample.modelFile)
+        #expect(try judge.execute().finding(of: content) == content.outputHash)
+
+        try world.block()
+        #expect(world.chain.operation(Self.name)?.status == .committed)
+        try world.block(verdicts: [
+            world.chain.verdict(Self.name, .agreed(committers: [OperationChain.address(7)]))
+        ])
+        #expect(world.chain.operation(Self.name)?.status == .certified)
+        let asked = try #require(node.settlements.first)
+        #expect(asked.output == output)
+        // Killed after it has signed, it says the same.
+        node.restart(world.chain)
+        node.run()
+        #expect(Set(node.commitments.map(\.content.hashTreeRoot)).count == 1)
     }
 
     /// An output that no block would take is not proven.

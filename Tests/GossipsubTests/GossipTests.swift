@@ -234,6 +234,42 @@ import Testing
 
     static let huge = [UInt8](repeating: 9, count: 100_000)
 
+    /// The last that refers to a message is a copy for a peer that is slow, and that sends it itself.
+    @Test func aDuplicateMayDropTheLastCopyOfAMessage() {
+        let bench = Bench()
+        for index in 0..<3 { bench.connect(index) }
+        for index in 0..<3 { bench.receive(index, RPC(grafts: ["t"])) }
+        bench.drainAll(0..<3)
+        bench.receive(0, RPC(messages: [.init([1])]))
+        bench.handle(.validated(bench.takeDelivered()[0].handle, .accept))
+        // Out of the history, and not yet too late to be sent.
+        bench.run(.seconds(8))
+        #expect(bench.machine.holdings.messages == 1)
+        _ = bench.drain(2)
+        bench.receive(1, RPC(messages: [.init([1])]))
+        #expect(bench.machine.counters[.duplicate] == 1)
+        #expect(bench.machine.counters[.peerHasIt] == 1)
+        #expect(bench.machine.holdings.messages == 0)
+    }
+
+    /// What one peer had, another that comes into its place has not.
+    @Test func whoeverComesNextHasNothing() {
+        let bench = Bench()
+        for index in 0..<2 { bench.connect(index) }
+        for index in 0..<2 { bench.receive(index, RPC(grafts: ["t"])) }
+        bench.drainAll(0..<2)
+        bench.receive(0, RPC(messages: [.init([1])]))
+        let handle = bench.takeDelivered()[0].handle
+        bench.receive(1, RPC(messages: [.init([1])]))
+        bench.handle(.peerDisconnected(Bench.peer(1)))
+        bench.connect(2)
+        bench.receive(2, RPC(grafts: ["t"]))
+        _ = bench.drain(2)
+        bench.handle(.validated(handle, .accept))
+        #expect(bench.drain(2).flatMap(\.messages).count == 1)
+        #expect(bench.drain(0).flatMap(\.messages).isEmpty)
+    }
+
     @Test func largeMessagesAreOfferedToV12AndPushedToOthers() {
         let bench = Bench()
         bench.connect(0)

@@ -47,9 +47,37 @@ import Testing
         return (executed, proofs, commitment)
     }
 
+    /// Without proofs: whoever executes it again finds the same, and says so of no other commitment.
+    @Test func aCommitteesMemberFindsTheOutput() throws {
+        let asked = try RequestedInference(request, input: body, modelFile: file)
+        let whole = try asked.execute()
+        #expect(try whole.output == prepared.execute().output)
+        let commitment = try #require(whole.commitment(by: Self.executor, price: 900))
+        let hash = Keccak256.hash(whole.output)
+        #expect(commitment.outputHash == hash)
+        #expect(whole.finding(of: commitment) == hash)
+        let other = WholeExecution(request: request, output: whole.output + [0])
+        let wrong = try #require(other.commitment(by: Self.executor, price: 900))
+        #expect(whole.finding(of: wrong) == hash && hash != wrong.outputHash)
+        // A right hash by which nobody could have the output.
+        for (size, root) in [
+            (commitment.outputSize + 1, commitment.outputRoot), (commitment.outputSize, .zero),
+        ] {
+            let misdescribed = try #require(
+                ExecutionCommitmentContent(
+                    operation: request.operation, executor: Self.executor, outputHash: hash,
+                    outputSize: size, outputRoot: root, price: 900,
+                    planRoot: commitment.planRoot, parts: commitment.parts))
+            #expect(whole.finding(of: misdescribed) != hash)
+        }
+        #expect(throws: KindFault.otherModel) {
+            try RequestedInference(request, input: body, modelFile: file + [0])
+        }
+    }
+
     @Test func whatWasExecutedOnceIsVerifiedInParts() throws {
         // The input travels as bytes.
-        let decoded = try PreparedInference.input(body.sszEncoded())
+        let decoded = try RequestedInference.input(body.sszEncoded())
         #expect(decoded == body)
         let (executed, proofs, commitment) = try executed()
         #expect(commitment.parts.count == 2)
@@ -83,7 +111,7 @@ import Testing
         #expect(throws: KindFault.otherInput) {
             try PreparedInference(request, input: another, modelFile: file)
         }
-        #expect(throws: KindFault.self) { try PreparedInference.input([1, 2, 3]) }
+        #expect(throws: KindFault.self) { try RequestedInference.input([1, 2, 3]) }
         // A model that is none, rightly named.
         let junk = try #require(
             InferenceInput(modelFile: [1, 2, 3], vector: model.syntheticInput(seed: 4)))

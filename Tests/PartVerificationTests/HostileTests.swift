@@ -29,8 +29,8 @@ import Chain
         let certificate = try #require(network.offered.first)
         let evidence = try #require(network.nodes[3].accusations.first)
         let content = CommitteeVoteContent(
-            operation: certificate.id.operation, validatorsRoot: network.set.root,
-            outputHash: .zero)
+            operation: certificate.id.operation, commitment: .zero,
+            validatorsRoot: network.set.root, outputHash: .zero)
         let vote = CommitteeVote(
             signing: content, as: ValidatorIndex(1), with: network.keys[1],
             network: Network.digest)
@@ -158,15 +158,51 @@ import Chain
                     verdict: .reject(.malformed)),
                 validator: ValidatorIndex($0), scheme: .ed25519, signature: vote.signature)
         }
-        node.handle(.serve(PartServeID(77_777), peer, .votes(forged)))
+        let message = try #require(PartVotes(parts: forged, committees: []))
+        node.handle(.serve(PartServeID(77_777), peer, .votes(message)))
         network.run(100)
         #expect(node.penalties.contains { $0.peer == peer })
-        let before = node.penalties.count
-        node.handle(
-            .serve(
-                PartServeID(77_778), peer,
-                .votes([SubProofVote](repeating: vote, count: 257))))
-        #expect(node.penalties.count == before + 1)
+        #expect(PartVotes(parts: .init(repeating: vote, count: 65), committees: []) == nil)
+    }
+
+    /// Votes, certificates and evidence, as they are on the disk; of an operation that is over, too.
+    @Test func everythingThatIsKeptIsServed() throws {
+        let network = try quarrel()
+        let node = network.nodes[3]
+        let name = Work.small.request.operation
+        func ask() throws -> [PartStatement] {
+            let asker = network.nodes[4]
+            let before = asker.statements.count
+            let id = PartRequestID(900_000 + UInt64(before))
+            asker.ask(node, .statements(operation: name), id)
+            network.run(500)
+            return Array(asker.statements.dropFirst(before))
+        }
+        let open = try ask()
+        func count(_ statements: [PartStatement], _ isOne: (PartStatement) -> Bool) -> Int {
+            statements.count(where: isOne)
+        }
+        #expect(count(open) { if case .certificate = $0 { true } else { false } } == 2)
+        #expect(count(open) { if case .evidence = $0 { true } else { false } } > 0)
+        #expect(count(open) { if case .vote = $0 { true } else { false } } == 2)
+        #expect(open.allSatisfy { $0.operation == name })
+        network.censors = false
+        #expect(network.run(blocks: 20) { network.isCertified(Work.small) })
+        network.settle(Work.small)
+        network.advance()
+        network.run(500)
+        let over = try ask()
+        #expect(over.count >= open.count)
+    }
+
+    @Test func votesOnTheTopicOfStatementsAreRejected() throws {
+        let network = try quarrel()
+        let node = network.nodes[3]
+        let vote = try #require(network.nodes[1].signatures.first)
+        node.hear(.certificate, PartStatement.vote(vote).sszEncoded(), from: node.peer)
+        network.run(100)
+        let last = try #require(node.verdicts.max { $0.key.rawValue < $1.key.rawValue })
+        #expect(last.value == [.reject])
     }
 
     @Test func certificatesThatWereNotAskedForArePenalized() throws {

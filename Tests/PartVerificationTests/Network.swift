@@ -1,9 +1,12 @@
+import Attestation
 import ChoraleBase
 import ChoraleTypes
 import Codec
 import Crypto
+import MadeEnclaves
 import OrderedCollections
 import PeerIdentity
+import ProofSystems
 import Testing
 
 @testable import Chain
@@ -23,6 +26,8 @@ final class Network {
         var hasExecutor = true
         /// Proofs that a node gets or verifies at once.
         var works = 16
+        /// Executors have bonds, and are elected for operations of kind 3.
+        var hasEnclaves = false
     }
 
     static let digest = NetworkDigest([5, 5, 5, 5])!
@@ -36,7 +41,21 @@ final class Network {
             try! KindRecord(
                 number: 2, capability: 2, policy: .proof, isDeterministic: true, proofTypes: [64],
                 inputSizeMax: 1 << 20, outputSizeMax: 1 << 16, partsMax: 64, ttlMax: 4096),
-        ])
+            try! KindRecord(
+                number: 3, capability: 1, policy: .enclaveThenProof, isDeterministic: true,
+                proofTypes: [64, 83], inputSizeMax: 1 << 20, outputSizeMax: 1 << 16, partsMax: 64,
+                ttlMax: 4096),
+            try! KindRecord(
+                number: 4, capability: 1, policy: .committee, isDeterministic: true,
+                proofTypes: [], inputSizeMax: 1 << 20, outputSizeMax: 1 << 16, partsMax: 1,
+                ttlMax: 4096),
+        ], enclaves: enclaves)
+    static let enclaves = EnclaveParameters(
+        rules: MadeEnclave.rules,
+        allowed: [
+            AllowedEnclave(
+                kind: 3, AllowedMeasurement(measurement: MadeEnclave.measurement, epochs: 0...9))
+        ], epochLength: 100, verifier: MadeEnclave.verifier)
 
     let settings: Settings
     let set: ValidatorSet
@@ -49,16 +68,23 @@ final class Network {
 
     // The chain
     private(set) var height: UInt64 = 1
-    private(set) var registry = OperationRegistry()
+    private(set) var registry = OperationRegistry(
+        enclaves: EnclaveRegistry(allowed: enclaves.allowed))
     private(set) var blocks: [UInt64: [ExecutionCommitment]] = [:]
     private var pending: [ExecutionCommitmentContent] = []
     private var requests: [OperationRequest] = []
     private var settled: [Bytes32] = []
     var offered: [SubProofCertificate] = []
+    var offeredFastPaths: [FastPathCertificate] = []
+    var offeredDisputes: [CommitteeVote] = []
+    var contradicted: [EnclaveContradiction] = []
+    /// What blocks have changed.
+    private(set) var changes: [OperationChange] = []
     /// Certificates that blocks do not take.
     var censors = false
     private(set) var onChain: [SubProofCertificate] = []
     private(set) var rejected: [Bytes32] = []
+    private(set) var frozen: [Bytes32] = []
 
     /// When which body is where it is needed.
     var bodies: [Bytes32: [UInt8]] = [:]
@@ -72,6 +98,13 @@ final class Network {
         keys = (0..<settings.validators).map { Work.key("validator \($0)") }
         set = try! ValidatorSet(
             keys.map { Validator(key: BodyDescription.producer(of: $0), stake: 1) })
+        if settings.hasEnclaves {
+            for key in Work.executors.map(Work.publicKey) {
+                registry.executors[key] = ExecutorRecord(
+                    key: key, recipient: ExecutionAddress([UInt8](repeating: 2, count: 20))!,
+                    bond: 1, capabilities: Capabilities([1]))
+            }
+        }
         for index in 0..<settings.validators {
             nodes.append(
                 TestNode(index, key: keys[index], peer: Work.key("peer \(index)").peerID, self))
@@ -177,38 +210,65 @@ final class Network {
 
     // MARK: The chain
 
-    /// A block with the request, and one with the commitment.
     func commit(_ work: Work, hasBodies: Bool = true) {
-        if registry.operations[work.request.operation] == nil {
-            requests.append(work.request)
-            advance()
-        }
-        if hasBodies { for (root, body) in work.bodies { bodies[root] = body } }
+        commit(
+            work.request, work.content, proofs: work.proofs, bodies: hasBodies ? work.bodies : [:])
+    }
+
+    /// A block with the request.
+    func request(_ work: Work) { request(work.request) }
+
+    private func request(_ request: OperationRequest) {
+        requests.append(request)
+        advance()
+    }
+
+    /// A block with the request, and one with the commitment.
+    func commit(
+        _ request: OperationRequest, _ content: ExecutionCommitmentContent, proofs: [[UInt8]],
+        bodies: [Bytes32: [UInt8]]
+    ) {
+        if registry.operations[request.operation] == nil { self.request(request) }
+        for (root, body) in bodies { self.bodies[root] = body }
         if settings.hasExecutor {
-            executor.handle(.shelve(operation: work.request.operation, work.proofs))
+            executor.handle(.shelve(operation: request.operation, proofs))
         }
-        pending.append(work.content)
+        pending.append(content)
         advance()
     }
 
     func advance() {
         height += 1
         var report = OperationReport(height: height, changes: [], commitments: [])
-        let items = censors ? [] : certificates()
+        let items = (censors ? [] : certificates() + committees()) + contradictions()
         let block = OperationBlock(
             height: height, beacon: beacon(height), items: items, logs: [])
         let outcome = try! registry.applying(block, Self.parameters, signatures: .wereChecked)
         registry = outcome.registry
         report.changes = outcome.changes
+        changes += outcome.changes
         for change in outcome.changes {
-            if case .rejected(let name, _) = change { rejected.append(name) }
+            switch change {
+            case .rejected(let name, _): rejected.append(name)
+            case .frozen(let name): frozen.append(name)
+            default: break
+            }
         }
         for name in settled where registry.operations.removeValue(forKey: name) != nil {
             report.changes.append(.settled(name))
         }
         settled = []
         for request in requests {
-            registry.operations[request.operation] = OpenOperation(request, height: height)
+            var operation = OpenOperation(request, height: height)
+            if settings.hasEnclaves, request.kind == 3 {
+                operation.election = ExecutorElection(
+                    drawn: height, expiry: request.expiry,
+                    candidates: Work.executors.map {
+                        ExecutorElection.Candidate(
+                            key: Work.publicKey($0), turn: height, isRefused: false)
+                    }, progress: 0, progressOf: 0)
+            }
+            registry.operations[request.operation] = operation
         }
         requests = []
         for content in pending {
@@ -244,6 +304,7 @@ final class Network {
             guard let commitment = registry.operations[id.operation]?.commitment,
                 ProofName.of(commitment: commitment.root, part: Int(id.part), type: 64) == id.proof,
                 commitment.certifiedParts >> UInt64(id.part) & 1 == 0
+                    || certificate.tranche == .everyone && registry.judgements[id] == nil
             else { continue }
             let seed = PartOrder.partSeed(
                 beacon: commitment.seed, operation: id.operation, part: id.part)
@@ -261,11 +322,89 @@ final class Network {
                     OperationVerdict(
                         operation: id.operation, commitment: commitment.root,
                         certificate.verdict.isValid
-                            ? .partCertified(UInt8(id.part), committers: []) : .rejected)))
+                            ? .partCertified(UInt8(id.part), committers: []) : .rejected,
+                        judged: certificate.tranche == .everyone ? id : nil)))
             if !certificate.verdict.isValid { break }
         }
         offered = []
         return items
+    }
+
+    /// The same of committees.
+    private func committees() -> [OperationItem] {
+        var items: [OperationItem] = []
+        var seen: Set<Bytes32> = []
+        for certificate in offeredFastPaths where seen.insert(certificate.operation).inserted {
+            let name = certificate.operation
+            guard let commitment = registry.operations[name]?.commitment,
+                commitment.root == certificate.content.commitment
+            else { continue }
+            let seed = PartOrder.committeeSeed(beacon: commitment.seed, operation: name)
+            let rule = QuorumRule(
+                validators: set, order: PartOrder(seed: seed, count: set.count))
+            do {
+                try certificate.verify(rule: rule, network: Self.digest)
+            } catch {
+                Issue.record("a committee's certificate for a block: \(error)")
+                continue
+            }
+            let isRight = certificate.content.outputHash == commitment.outputHash
+            let finding: OperationVerdict.Finding =
+                !isRight
+                ? .rejected
+                : certificate.tranche == .everyone
+                    ? .agreed(committers: []) : .justified(committers: [])
+            items.append(
+                .verdict(
+                    OperationVerdict(operation: name, commitment: commitment.root, finding)))
+        }
+        for vote in offeredDisputes where !seen.contains(vote.operation) {
+            guard let operation = registry.operations[vote.operation], !operation.isFrozen,
+                let commitment = operation.commitment,
+                commitment.root == vote.content.commitment
+            else { continue }
+            seen.insert(vote.operation)
+            items.append(
+                .verdict(
+                    OperationVerdict(
+                        operation: vote.operation, commitment: commitment.root, .disputed)))
+        }
+        offeredFastPaths = []
+        offeredDisputes = []
+        // Each must be one that the next block may have.
+        return items.filter { item in
+            let block = OperationBlock(
+                height: height, beacon: beacon(height), items: [item], logs: [])
+            return (try? registry.applying(block, Self.parameters, signatures: .wereChecked)) != nil
+        }
+    }
+
+    /// What enclaves contradict, as a proposer takes it: one of each block.
+    private func contradictions() -> [OperationItem] {
+        let candidates = contradicted
+        contradicted = []
+        for found in candidates {
+            let content = found.statement.content
+            guard let commitment = registry.operations[content.operation]?.commitment,
+                commitment.root == found.commitment.hashTreeRoot,
+                let platform = try? Self.enclaves.platform(
+                    of: found.statement, network: Self.digest),
+                let proof = SubProofID(
+                    operation: content.operation, part: UInt16(found.part),
+                    proof: ProofName.of(
+                        commitment: commitment.root, part: Int(found.part), type: 64))
+            else { continue }
+            let item = OperationItem.contradiction(
+                EnclaveFinding(
+                    operation: content.operation, commitment: commitment.root,
+                    EnclaveDispute(
+                        part: found.part, enclave: platform, executor: content.executor,
+                        output: content.body.output), proofs: [proof]))
+            let block = OperationBlock(
+                height: height, beacon: beacon(height), items: [item], logs: [])
+            if (try? registry.applying(block, Self.parameters)) != nil { return [item] }
+        }
+        return []
     }
 
     /// As if the contract had been told.

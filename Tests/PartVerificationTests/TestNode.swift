@@ -1,6 +1,7 @@
 import ChoraleBase
 import ChoraleTypes
 import Codec
+import Operations
 import PeerIdentity
 import Testing
 
@@ -22,6 +23,8 @@ final class TestNode {
     var works = 16
     /// Nothing reaches it by gossip.
     var isDeaf = false
+    /// Nothing of enclaves does.
+    var ignoresEnclaves = false
     /// The signer's files take nothing.
     var signsNothing = false
     /// It is killed when it is to sign, before or after the signer has done so.
@@ -34,6 +37,7 @@ final class TestNode {
 
     // What it did
     private(set) var signatures: [SubProofVote] = []
+    private(set) var committeeSignatures: [CommitteeVote] = []
     private(set) var asked: [(peer: PeerID, request: PartRequest)] = []
     private(set) var bodiesRead: [Bytes32] = []
     private(set) var connects: [PeerID] = []
@@ -41,8 +45,11 @@ final class TestNode {
     private(set) var events: [PartEvent] = []
     private(set) var accusations: [SubProofEvidence] = []
     private(set) var shelved: [Bytes32] = []
+    /// Of answers of others.
+    private(set) var statements: [PartStatement] = []
     private(set) var verdicts: [PartMessageID: [ChainVerdict]] = [:]
     private(set) var included: [SubProofCertificate] = []
+    private(set) var contradictions: [EnclaveContradiction] = []
     private var lastMessage: UInt64 = 0
     private var serves: [UInt64: (TestNode, PartRequestID)] = [:]
     private var lastServe: UInt64 = 0
@@ -64,6 +71,7 @@ final class TestNode {
     }
 
     var counters: PartCounters { machine.value.counters }
+    var silentValidators: [ValidatorAttendance] { machine.value.silentValidators }
     func operations() -> [OperationInfo] { machine.value.operations(now: network.now) }
     func operation(_ id: Bytes32) -> OperationInfo? {
         machine.value.operation(id, now: network.now)
@@ -117,7 +125,7 @@ final class TestNode {
     }
 
     func hear(_ topic: PartTopic, _ bytes: [UInt8], from peer: PeerID) {
-        guard !isDown, !isDeaf else { return }
+        guard !isDown, !isDeaf, topic != .attestation || !ignoresEnclaves else { return }
         lastMessage += 1
         let id = PartMessageID(lastMessage)
         verdicts[id] = []
@@ -163,6 +171,18 @@ final class TestNode {
                 }
                 node.handle(.requestEnded(request, .finished))
             }
+        case .serveStatements(let id, let statements):
+            guard let (node, request) = serves.removeValue(forKey: id.rawValue) else {
+                Issue.record("served twice")
+                return
+            }
+            network.after(10) {
+                node.statements += statements
+                for statement in statements {
+                    node.handle(.statementReceived(request, statement))
+                }
+                node.handle(.requestEnded(request, .finished))
+            }
         case .readBody(let root):
             bodiesRead.append(root)
             let body = network.bodies[root]
@@ -175,7 +195,12 @@ final class TestNode {
         case .include(let certificate):
             included.append(certificate)
             network.offered.append(certificate)
+        case .includeFastPath(let certificate): network.offeredFastPaths.append(certificate)
+        case .dispute(let vote): network.offeredDisputes.append(vote)
         case .accuse(let evidence): accusations.append(evidence)
+        case .contradict(let found):
+            contradictions.append(found)
+            network.contradicted.append(found)
         case .penalize(let peer, let reason): penalties.append((peer, reason))
         case .event(let event): events.append(event)
         }
@@ -200,11 +225,10 @@ final class TestNode {
                 signatures.append(vote)
                 parts.append(.vote(vote))
             case .committeeVote(let content):
-                parts.append(
-                    .committeeVote(
-                        CommitteeVote(
-                            signing: content, as: request.validator, with: key,
-                            network: Network.digest)))
+                let vote = CommitteeVote(
+                    signing: content, as: request.validator, with: key, network: Network.digest)
+                committeeSignatures.append(vote)
+                parts.append(.committeeVote(vote))
             }
         }
         if dies == .afterSigning {
@@ -216,7 +240,11 @@ final class TestNode {
 
     /// Whether a crash now would leave what is about to be signed.
     private func isIntended(_ request: SubproofSignRequest) -> Bool {
-        guard case .vote(let content) = request else { return true }
+        let intent: SubproofRow.Content =
+            switch request {
+            case .vote(let content): .voteIntent(content)
+            case .committeeVote(let content): .committeeIntent(content)
+            }
         var copy = store
         copy.crash()
         return copy.keys(.subproof).contains { key in
@@ -224,8 +252,13 @@ final class TestNode {
                 return false
             }
             return (try? SubproofRow(key: key.span, value: value.span))?.content
-                == .voteIntent(content)
+                == intent
         }
+    }
+
+    /// Asks as a peer of another kind may, besides its machine.
+    func ask(_ node: TestNode, _ request: PartRequest, _ id: PartRequestID) {
+        node.take(request, id, from: self)
     }
 
     private func ask(_ id: PartRequestID, _ peer: PeerID, _ request: PartRequest) {

@@ -1,12 +1,15 @@
+import Attestation
 import ChoraleBase
 import ChoraleTypes
 import Codec
 import Crypto
 import Foundation
 import Inference
+import MadeEnclaves
 import OperationKinds
 import Operations
 import PeerIdentity
+import ProofSystems
 import TestSupport
 
 /// An inference that was really executed and proven, with everything that travels.
@@ -89,6 +92,57 @@ struct Work: Sendable {
     }
 
     func with(plan: Bytes32) -> Work { changed(plan: plan) }
+
+    /// As an operation of which enclaves speak first.
+    func ofEnclaves() throws -> Work {
+        let request = OperationRequest(
+            operation: request.operation, requester: request.requester, kind: 3,
+            inputHash: request.inputHash, inputRoot: request.inputRoot,
+            inputSize: request.inputSize, expiry: request.expiry, fee: request.fee)!
+        return with(request: request)
+    }
+
+    /// What the enclave of an executor vouches for.
+    ///
+    /// - Parameters:
+    ///   - isRight: whether it says what was committed to.
+    ///   - says: for what its evidence is; nil for the same.
+    func statement(
+        part: Int, isRight: Bool = true, executor: Int = 1, enclave: UInt8 = 1,
+        says: Int? = nil, signedBy signer: Int? = nil, artefact: Bytes32? = nil
+    ) -> EnclaveStatement {
+        func claim(_ part: Int) -> ProofStatement {
+            ProofStatement(
+                operation: request.operation, part: UInt32(part),
+                partCount: UInt32(content.parts.count), plan: content.planRoot,
+                key: VerifierKey(
+                    type: .nitro, program: MadeEnclave.measurement.digest,
+                    artefact: artefact ?? Network.enclaves.artefact),
+                input: content.parts[part].input,
+                output: isRight ? content.parts[part].output : SHA256.hash([7]),
+                prover: Self.publicKey(Self.executors[executor]))
+        }
+        let proof = MadeEnclave(enclave).attest(
+            AttestationProofVerifier.attested(claim(says ?? part)).reportData)
+        return EnclaveStatement(
+            signing: EnclaveStatementContent(claim(part), proof: proof)!,
+            with: Self.executors[signer ?? executor], network: Network.digest)
+    }
+
+    /// The same with a statement of each part named beside its proof.
+    func naming(_ statements: [EnclaveStatement]) -> Work {
+        let bodies = statements.map { $0.sszEncoded() }
+        let parts = zip(content.parts, bodies).map { part, body in
+            PartCommitment(
+                input: part.input, output: part.output,
+                proofs: part.proofs + [
+                    ProofReference(
+                        type: 83, size: UInt32(body.count),
+                        root: ContentReference(kind: .proof, bytes: body)!.root)!
+                ])!
+        }
+        return changed(proofs: proofs + bodies, parts: parts)
+    }
 
     func with(request: OperationRequest) -> Work {
         Work(

@@ -44,6 +44,18 @@ import Testing
         try OperationGarbageScenario(parameters(seed, seconds: 60)).expectPassed()
     }
 
+    @Test(arguments: UInt64(1)...4) func committee(seed: UInt64) throws {
+        try OperationCommitteeScenario(parameters(seed, seconds: 6, nodes: 7)).expectPassed()
+    }
+
+    @Test(arguments: UInt64(1)...4) func dispute(seed: UInt64) throws {
+        try OperationDisputeScenario(parameters(seed, seconds: 6, nodes: 7)).expectPassed()
+    }
+
+    @Test(arguments: UInt64(1)...4) func wrongOutput(seed: UInt64) throws {
+        try OperationWrongOutputScenario(parameters(seed, seconds: 60)).expectPassed()
+    }
+
     @Test(arguments: UInt64(1)...4) func partition(seed: UInt64) throws {
         try OperationPartitionScenario(parameters(seed, seconds: 20)).expectPassed()
     }
@@ -67,9 +79,7 @@ import Testing
 
     /// A validator that is thought to be honest says that proofs are bad.
     @Test func aVerdictThatIsFalseIsFoundOut() {
-        #expect(
-            failures(.hiddenLiar).contains(
-                "what an honest validator signs of a proof is what the proof is"))
+        #expect(failures(.hiddenLiar).contains("what an honest validator signs is so"))
     }
 
     /// The disk says that it has synced, and has not.
@@ -83,7 +93,8 @@ import Testing
     @Test func twoVerdictsOfOneValidatorAreFoundOut() {
         #expect(
             failures(.changedMind).contains(
-                "no honest validator signs two verdicts on one proof"))
+                "no honest validator signs two verdicts on one proof, or outputs for one commitment"
+            ))
     }
 
     /// What was settled is not what the reference says.
@@ -98,6 +109,14 @@ import Testing
         #expect(names.contains("no honest signer is muted"))
     }
 
+    /// An output is wrong, and nobody is thought to have lied about it.
+    @Test func aLieThatIsThoughtToBeHonestIsFoundOut() {
+        let names = failures(.hiddenWrongOutput)
+        #expect(names.contains("what an honest validator signs is so"))
+        #expect(names.contains("nobody is slashed that was honest"))
+        #expect(!names.contains("no output is settled but the right one"))
+    }
+
     /// No executor works.
     @Test func anOperationThatIsNotSettledIsFoundOut() {
         #expect(
@@ -109,7 +128,8 @@ import Testing
 /// Breaks a rule behind the checker's back.
 private struct OperationMutant: Scenario {
     enum Kind {
-        case none, hiddenLiar, forgetfulDisk, changedMind, otherReference, hiddenGarbage, noExecutor
+        case none, hiddenLiar, forgetfulDisk, changedMind, otherReference, hiddenGarbage
+        case hiddenWrongOutput, noExecutor
     }
 
     static let name = "operations-mutant"
@@ -155,6 +175,10 @@ private struct OperationMutant: Scenario {
         case .hiddenGarbage:
             for host in network.executors {
                 simulation.chain(of: host)?.executorFault = .garbageProofs
+            }
+        case .hiddenWrongOutput:
+            for host in network.executors {
+                simulation.chain(of: host)?.executorFault = .wrongOutput
             }
         }
         guard network.begin() else { return }

@@ -155,10 +155,11 @@ private final class Talker: Participant {
     func transmit(
         _ id: ConnectionID, into buffer: inout [UInt8], sizeMax: Int, now: Now,
         outputs: inout [NodeOutput]
-    ) {
+    ) -> Bool {
         let count = min(sizeMax, toSend - sent)
         for index in 0..<count { buffer.append(UInt8(truncatingIfNeeded: (sent + index) / 7)) }
         sent += count
+        return sent < toSend
     }
 }
 

@@ -22,8 +22,31 @@ import Testing
     static let committeeVotes = ["a", "b"].map { name in
         World.committeeVote(
             CommitteeVoteContent(
-                operation: context.operation, validatorsRoot: context.validators.root,
-                outputHash: World.digest(name)), by: member, signs: true)
+                operation: context.operation, commitment: context.commitment,
+                validatorsRoot: context.validators.root, outputHash: World.digest(name)),
+            by: member, signs: true)
+    }
+
+    /// Three of them name another output.
+    private static func falseOutput(_ tranche: Tranche) throws -> FalseOutputEvidence? {
+        var bits = try #require(ValidatorBits(count: 100))
+        for position in 0..<3 { bits[position] = true }
+        let votes = (0..<3).map { position in
+            World.committeeVote(
+                committeeVotes[1].content, by: ValidatorIndex(position), signs: true)
+        }
+        let certificate = try #require(
+            FastPathCertificate(
+                content: committeeVotes[1].content, tranche: tranche, scheme: .ed25519,
+                signers: bits, signatures: votes.map(\.signature)))
+        return FalseOutputEvidence(committeeVotes[0], certificate)
+    }
+
+    @Test("only everyone's word makes an output false") func falseOutputs() throws {
+        let (few, all) = (try Self.falseOutput(.second), try Self.falseOutput(.everyone))
+        #expect(few == nil)
+        let evidence = try #require(all)
+        #expect(FalseOutputEvidence(Self.committeeVotes[1], evidence.certificate) == nil)
     }
 
     /// Whole, cut at every byte, with a byte more, and with each byte another: never a trap, and whatever
@@ -64,11 +87,14 @@ import Testing
     }
 
     @Test("evidence keeps to its limit, and has one encoding") func evidence() throws {
+        let contradicted = try Self.falseOutput(.everyone)
+        let falseOutput = try #require(contradicted)
         let all: [SubProofEvidence] = [
             .reject(RejectEvidence(Self.claim)!), .falseVerdict(FalseVerdictEvidence(Self.claim)),
             .equivocation(VerdictEquivocation(Self.reject, Self.valid)!),
             .outputEquivocation(
                 OutputEquivocation(Self.committeeVotes[0], Self.committeeVotes[1])!),
+            .falseOutput(falseOutput),
         ]
         for evidence in all {
             try isCanonical(evidence, sizeMax: SubProofEvidence.encodedSizeMax)

@@ -23,8 +23,8 @@ import Testing
     private func vote(_ output: Bytes32, _ validator: ValidatorIndex) -> CommitteeVote {
         World.committeeVote(
             CommitteeVoteContent(
-                operation: Self.context.operation, validatorsRoot: Self.context.validators.root,
-                outputHash: output), by: validator)
+                operation: Self.context.operation, commitment: Self.context.commitment,
+                validatorsRoot: Self.context.validators.root, outputHash: output), by: validator)
     }
 
     private func hear(
@@ -106,6 +106,105 @@ import Testing
         hear(observer, Self.wrong, [Self.everyone[66]])
         #expect(final(observer) == Self.wrong)
         #expect(observer.pool.fastPathCertificate(of: Self.context.operation)?.tranche == .everyone)
+    }
+
+    private func dispute(_ driver: PoolDriver) -> CommitteeVote? {
+        for case .dispute(let vote) in driver.outputs { return vote }
+        return nil
+    }
+
+    @Test("the chain hears of the first dispute, and of a block's everybody hears")
+    func disputesForBlocks() {
+        let member = driver(as: Self.everyone[90])
+        hear(member, Self.right, Self.first.prefix(22))
+        #expect(dispute(member) == nil)
+        let vote = vote(Self.wrong, Self.everyone[80])
+        hear(member, Self.wrong, [Self.everyone[80]])
+        #expect(dispute(member) == vote)
+        hear(member, Self.wrong, [Self.everyone[81]])
+        #expect(dispute(member) == nil)
+
+        // Long after the window, by this node's clock.
+        let deaf = driver(as: Self.everyone[90])
+        hear(deaf, Self.right, Self.first.prefix(22))
+        deaf.wait(40_000)
+        #expect(final(deaf) == Self.right)
+        deaf(.disputed(operation: Self.context.operation))
+        #expect(deaf.events == [.disputed(operation: Self.context.operation)])
+        #expect(isExecuting(deaf))
+        hear(deaf, Self.right, Self.everyone[22..<66])
+        #expect(deaf.pool.fastPathCertificate(of: Self.context.operation)?.tranche == .first)
+        hear(deaf, Self.right, [Self.everyone[66]])
+        #expect(final(deaf) == Self.right)
+        deaf(.disputed(operation: Self.context.operation))
+        #expect(deaf.dropped == .duplicate)
+    }
+
+    @Test("everyone's word convicts who said otherwise, in votes and in certificates")
+    func falseOutputs() {
+        let observer = driver(as: nil)
+        hear(observer, Self.right, Self.first.prefix(22))
+        for voter in Self.everyone[32..<98] { hear(observer, Self.wrong, [voter]) }
+        #expect(observer.slashed.isEmpty)
+        hear(observer, Self.wrong, [Self.everyone[98]])
+        #expect(final(observer) == Self.wrong)
+        #expect(Set(observer.slashed.map(\.validator)) == Set(Self.first.prefix(22)))
+        let evidence = observer.slashed
+        // Whoever has not seen the votes believes it.
+        let other = driver(as: nil)
+        for piece in evidence.prefix(2) {
+            other(.evidenceReceived(VerifiedSubProofEvidence(trusting: piece)))
+            #expect(other.slashed == [piece])
+        }
+        other(.evidenceReceived(VerifiedSubProofEvidence(trusting: evidence[0])))
+        #expect(other.dropped == .duplicate)
+    }
+
+    @Test("words on another commitment are nothing here") func otherCommitments() {
+        let observer = driver(as: nil)
+        let other = World.committeeVote(
+            CommitteeVoteContent(
+                operation: Self.context.operation, commitment: World.digest("before"),
+                validatorsRoot: Self.context.validators.root, outputHash: Self.right),
+            by: Self.first[0])
+        observer(.committeeVoteReceived(VerifiedCommitteeVote(trusting: other)))
+        #expect(observer.dropped == .otherProof)
+        guard case .drop(.otherProof) = observer.pool.precheck(other) else {
+            Issue.record("it is looked at")
+            return
+        }
+    }
+
+    @Test("a certificate outlives a restart") func restartWithCertificate() {
+        let first = driver(as: nil)
+        hear(first, Self.right, Self.first.prefix(21))
+        hear(first, Self.right, [Self.first[21]])
+        let rows = first.outputs.compactMap { if case .persist(let row) = $0 { row } else { nil } }
+        let second = PoolDriver(as: nil)
+        second(.restored(rows, floor: 0))
+        second(.commitmentIncluded(Self.context))
+        #expect(
+            second.pool.fastPathCertificate(of: Self.context.operation)?.content.outputHash
+                == Self.right)
+    }
+
+    @Test("of a thousand validators a certificate has a quorum's signatures, and fits into a block")
+    func manySigners() throws {
+        let context = World.committee("large", validators: World.thousand)
+        let driver = PoolDriver(as: nil)
+        driver(.commitmentIncluded(context))
+        let content = CommitteeVoteContent(
+            operation: context.operation, commitment: context.commitment,
+            validatorsRoot: context.validators.root, outputHash: Self.wrong)
+        for voter in context.rules[0].order.members(of: .everyone).prefix(668) {
+            driver(
+                .committeeVoteReceived(
+                    VerifiedCommitteeVote(trusting: World.committeeVote(content, by: voter))))
+        }
+        let made = driver.pool.fastPathCertificate(of: context.operation)
+        let certificate = try #require(made)
+        #expect(certificate.tranche == .everyone && certificate.signatures.count == 667)
+        #expect(certificate.sszEncoded().count < 64 << 10)
     }
 
     @Test("liars who name many outputs do not hide the right one") func manyOutputs() {

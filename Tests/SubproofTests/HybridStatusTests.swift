@@ -116,6 +116,19 @@ import Testing
         #expect(forwards.attestations.count == HybridStatus.attestationsMax)
     }
 
+    @Test("an enclave confirms nothing but what it says") func levelOfAnOutput() {
+        var status = HybridStatus()
+        status.add(.attested(output: Self.wrong, enclave: Self.one))
+        #expect(status.level == .teeConfirmed)
+        #expect(status.level(of: Self.right) == .none)
+        #expect(status.level(of: Self.wrong) == .teeConfirmed)
+        status.add(.certified(output: Self.right, byEveryone: false))
+        #expect(status.level(of: Self.right) == .quorumVerified)
+        #expect(status.level(of: Self.wrong) == .teeConfirmed)
+        status.add(.final(output: Self.right))
+        #expect(status.level(of: Self.right) == .proofFinal)
+    }
+
     @Test("an operation is as far as the least of its parts") func operations() {
         var first = HybridStatus()
         first.add(.final(output: Self.right))

@@ -46,8 +46,9 @@ enum World {
         prover: String = "prover", expires: Int = 60_000
     ) -> OperationContext {
         OperationContext(
-            operation: digest(name), height: height, validators: validators,
-            beacon: digest("beacon"), outputHash: digest("output of \(name)"),
+            operation: digest(name), commitment: digest("commitment to \(name)"),
+            height: height, validators: validators, beacon: digest("beacon"),
+            outputHash: digest("output of \(name)"),
             method: .parts((0..<parts).map { part("\(name) \($0)", prover: prover) }),
             expiresAt: at(expires).instant)!
     }
@@ -56,8 +57,9 @@ enum World {
         _ name: String, validators: ValidatorSet, expires: Int = 600_000
     ) -> OperationContext {
         OperationContext(
-            operation: digest(name), height: 7, validators: validators,
-            beacon: digest("beacon"), outputHash: digest("output of \(name)"),
+            operation: digest(name), commitment: digest("commitment to \(name)"), height: 7,
+            validators: validators, beacon: digest("beacon"),
+            outputHash: digest("output of \(name)"),
             method: .committee, expiresAt: at(expires).instant)!
     }
 

@@ -132,7 +132,7 @@ struct VoteWorld {
             let set = try? ValidatorSet(
                 keys.map { Validator(key: BodyDescription.producer(of: $0), stake: 1) }),
             let context = OperationContext(
-                operation: digest(2), height: 7, validators: set, beacon: digest(3),
+                operation: digest(2), commitment: digest(5), height: 7, validators: set, beacon: digest(3),
                 outputHash: digest(4), method: .parts(parts),
                 expiresAt: Self.at(600_000).instant)
         else { preconditionFailure("64 parts and \(count) validators") }

@@ -15,6 +15,10 @@ extension PartEvent {
         case .fault: "validator_fault"
         case .muted: "signer_muted"
         case .signingFailed: "part_signing_failed"
+        case .attested: "part_attested"
+        case .enclaveRefused: "enclave_refused"
+        case .contradicted: "enclave_contradicts"
+        case .enclaveRevoked: "enclave_revoked"
         }
     }
 
@@ -39,6 +43,19 @@ extension PartEvent {
             case .prover(let key): return ["prover": .string("0x\(key)")]
             }
         case .signingFailed: return [:]
+        case .attested(let operation, let part, let enclave):
+            return [
+                "operation": .string("0x\(operation)"), "part": JSONValue(Int(part)),
+                "enclave": .string("0x\(enclave)"),
+            ]
+        case .enclaveRefused(let operation, let part, let reason):
+            return [
+                "operation": .string("0x\(operation)"), "part": JSONValue(Int(part)),
+                "reason": .string(reason),
+            ]
+        case .contradicted(let operation, let part):
+            return ["operation": .string("0x\(operation)"), "part": JSONValue(Int(part))]
+        case .enclaveRevoked(let enclave): return ["enclave": .string("0x\(enclave)")]
         }
     }
 }
@@ -122,6 +139,8 @@ extension ExecutorEvent {
         case .began: "execution_began"
         case .executed: "executed"
         case .proven: "part_proven"
+        case .attested: "execution_attested"
+        case .notAttested: "execution_not_attested"
         case .committed: "execution_committed"
         case .settling: "settling"
         case .settled: "execution_settled"
@@ -146,6 +165,13 @@ extension ExecutorEvent {
             return [
                 "operation": .string("0x\(operation)"), "part": JSONValue(part),
                 "of": JSONValue(count), "elapsedMs": elapsed.map(ReplyJSON.milliseconds) ?? .null,
+            ]
+        case .attested(let operation, let part):
+            return ["operation": .string("0x\(operation)"), "part": JSONValue(part)]
+        case .notAttested(let operation, let part, let reason):
+            return [
+                "operation": .string("0x\(operation)"), "part": JSONValue(part),
+                "reason": .string(reason),
             ]
         case .failed(let operation, let reason):
             return ["operation": .string("0x\(operation)"), "reason": .string(reason)]

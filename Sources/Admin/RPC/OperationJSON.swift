@@ -36,6 +36,19 @@ extension ReplyJSON {
                 ?? .null,
             "confirmation": .string(word(for: info.confirmation)),
             "isDisputed": .bool(info.isDisputed),
+            "committee": info.committee.map { .object(object($0)) } ?? .null,
+            "unchallengedAt": info.unchallengedAt.map { JSONValue($0) } ?? .null,
+        ]
+    }
+
+    private static func object(_ committee: CommitteeInfo) -> JSONObject {
+        [
+            "tranche": .string(word(for: committee.tranche)), "votes": JSONValue(committee.votes),
+            "asked": JSONValue(committee.asked),
+            "outputHash": committee.outputHash.map(hex) ?? .null,
+            "certifiedBy": committee.certifiedBy.map { .string(word(for: $0)) } ?? .null,
+            "ownOutputHash": committee.ownOutputHash.map(hex) ?? .null,
+            "isDisputed": .bool(committee.isDisputed),
         ]
     }
 
@@ -95,6 +108,8 @@ extension ReplyJSON {
             "certificatesMade": JSONValue(pool.certificatesMade),
             "certificatesPublished": JSONValue(counters.certificatesPublished),
             "certificatesReceived": JSONValue(counters.certificatesReceived),
+            "attestationsReceived": JSONValue(counters.attestationsReceived),
+            "attestationsVerified": JSONValue(counters.attestationsVerified),
             "evidenceFound": JSONValue(pool.evidenceFound),
             "signersMuted": JSONValue(pool.signersMuted),
             "proofsFetched": JSONValue(counters.proofsFetched),
@@ -102,6 +117,14 @@ extension ReplyJSON {
             "proofsServed": JSONValue(counters.proofsServed),
             "proofsShelved": JSONValue(counters.proofsShelved),
             "shelfSize": JSONValue(counters.shelfSize),
+            "silentValidators": .array(
+                info.silentValidators.prefix(64).map { entry in
+                    .object([
+                        "validator": .string("0x\(Hex.encode(entry.validator.bytes))"),
+                        "score": JSONValue(Int(entry.score)), "asked": JSONValue(entry.asked),
+                        "silent": JSONValue(entry.silent),
+                    ])
+                }),
             "executor": info.executor.map { .object(object($0)) } ?? .null,
         ]
     }

@@ -1,12 +1,12 @@
-import ChoraleBase
+package import ChoraleBase
 
 /// The roots that everything ends in, by SHA-256 of their encodings.
 ///
 /// They are part of the program: a network that could change them could vouch for anything.
 public struct TrustAnchors: Hashable, Sendable {
-    var intel: Bytes32
-    var amd: [AMDProduct: Bytes32]
-    var nitro: Bytes32
+    package var intel: Bytes32
+    package var amd: [AMDProduct: Bytes32]
+    package var nitro: Bytes32
 
     /// Intel SGX Root CA (valid until 2049-12-31), ARK-Milan, ARK-Genoa, ARK-Turin, and
     /// aws.nitro-enclaves (valid until 2049-10-28).

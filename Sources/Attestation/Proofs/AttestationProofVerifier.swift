@@ -15,10 +15,14 @@ public struct AttestationProofVerifier: ProofVerifier {
         verifier = AttestationVerifier()
     }
 
+    public init(_ kind: AttestationKind, _ verifier: AttestationVerifier) {
+        self.kind = kind
+        self.verifier = verifier
+    }
+
     /// For tests, which have roots of their own.
     init(_ kind: AttestationKind, anchors: TrustAnchors) {
-        self.kind = kind
-        verifier = AttestationVerifier(anchors: anchors)
+        self.init(kind, AttestationVerifier(anchors: anchors))
     }
 
     public var type: ProofType { ProofType(rawValue: kind.rawValue) }
@@ -43,6 +47,18 @@ public struct AttestationProofVerifier: ProofVerifier {
     public func verify(
         _ proof: Span<UInt8>, of statement: ProofStatement, key rules: AttestationRules
     ) -> ProofVerdict {
+        do throws(ProofFault) {
+            _ = try attestation(in: proof, of: statement, key: rules)
+            return .valid
+        } catch {
+            return .invalid(error)
+        }
+    }
+
+    /// As ``verify(_:of:key:)``, with what the evidence says besides: which platform it was.
+    public func attestation(
+        in proof: Span<UInt8>, of statement: ProofStatement, key rules: AttestationRules
+    ) throws(ProofFault) -> VerifiedAttestation {
         let parts: AttestationProof
         let collateral: Collateral
         let evidence: Evidence
@@ -51,26 +67,26 @@ public struct AttestationProofVerifier: ProofVerifier {
             collateral = try Collateral(decoding: parts.collateral.bytes)
             evidence = try Evidence(kind: kind, bytes: parts.evidence.bytes)
         } catch {
-            return .invalid(ProofFault(.malformed, "\(error)"))
+            throw ProofFault(.malformed, "\(error)")
         }
         guard rules.times.contains(parts.time) else {
-            return .invalid(ProofFault(.expired, "judged at \(parts.time), outside of the rules"))
+            throw ProofFault(.expired, "judged at \(parts.time), outside of the rules")
         }
         let now = WallTime(milliseconds: Int64(parts.time))
         let attestation: VerifiedAttestation
         do {
             attestation = try verifier.verify(evidence, with: collateral, now: now)
         } catch {
-            return .invalid(ProofFault(error.reason, error))
+            throw ProofFault(error.reason, error)
         }
         let measurement = EnclaveMeasurement(kind: kind, digest: statement.key.program)
         do {
             try rules.policy(allowing: measurement).check(
                 attestation, says: Self.attested(statement), epoch: 0, now: now)
         } catch {
-            return .invalid(ProofFault(error.reason, error))
+            throw ProofFault(error.reason, error)
         }
-        return .valid
+        return attestation
     }
 }
 

@@ -1,3 +1,4 @@
+import Attestation
 public import ChoraleBase
 public import ChoraleTypes
 public import Codec
@@ -30,6 +31,8 @@ public struct ChainGenesis: Sendable {
     public let witnessSizeMax: Int
     /// Kinds of operations, by their numbers.
     public let kinds: [KindRecord]
+    /// What may vouch for parts, and how it is judged; nil when nothing may.
+    public let enclaves: EnclaveParameters?
     public let execution: ExecutionGenesis
     /// Who votes on the first block. Stakes are in gwei, as deposits are.
     public let validators: ValidatorSet
@@ -49,7 +52,8 @@ public struct ChainGenesis: Sendable {
         let longest = kinds.map(\.ttlMax).max() ?? 0
         do throws(OperationParameters.ParameterError) {
             return try OperationParameters(
-                network: network, kinds: kinds, bondDelay: longest + 2 * epochLength + 1)
+                network: network, kinds: kinds, bondDelay: longest + 2 * epochLength + 1,
+                enclaves: enclaves)
         } catch {
             preconditionFailure("kinds were checked when they were read: \(error)")
         }
@@ -93,6 +97,8 @@ public struct ChainGenesis: Sendable {
         epochLength = config.epochLength
         witnessSizeMax = config.witnessSizeMax
         kinds = config.kinds
+        enclaves = config.enclaves.parameters(
+            from: config.time, epochLength: config.epochLength)
         feeRecipients = list.feeRecipients
         digest = NetworkFile.digest(contents)
         blockID = SHA256.hash(
@@ -139,6 +145,21 @@ public struct ChainGenesis: Sendable {
                     )
                 )
             }
+        }
+        // What may vouch must have something that it may vouch for.
+        for enclave in config.enclaves.allowed {
+            let kind = config.kinds.first { $0.number == enclave.kind }
+            guard kind?.proofTypes.contains(enclave.entry.measurement.kind.rawValue) != true else {
+                continue
+            }
+            throw GenesisError(
+                .config, .file,
+                .contradicts(
+                    "an entry of ENCLAVES", value: "for kind \(enclave.kind)",
+                    other: kind == nil
+                        ? "no such kind in OPERATION_KINDS"
+                        : "OPERATION_KINDS, where its proofs are not of type "
+                            + "\(enclave.entry.measurement.kind.rawValue)"))
         }
         // What no block of this chain may say, its first one may not either.
         for (name, isZero) in [

@@ -24,6 +24,11 @@ struct GenesisKinds {
             "number": "1", "capability": "1", "policy": "proof", "deterministic": "true",
             "proofs": "64", "input-max": "67108864", "output-max": "65536",
         ],
+        // Networks too large to be proven, executed again by a committee.
+        "inference-committee": [
+            "number": "2", "capability": "1", "policy": "committee", "deterministic": "true",
+            "input-max": "67108864", "output-max": "65536", "parts-max": "1",
+        ],
         "kind": [:],
     ]
 
@@ -42,7 +47,7 @@ struct GenesisKinds {
         var words = text.split(separator: " ", omittingEmptySubsequences: true)[...]
         guard let name = words.popFirst(), let usual = usual[String(name)] else {
             throw EntryError(
-                reason: "a kind begins with \(Self.usual.keys.sorted().joined(separator: " or "))")
+                reason: "a kind begins with \(Self.usual.keys.sorted().joined(separator: ", "))")
         }
         var kind = GenesisKinds(values: usual)
         var seen: Set<String> = []

@@ -14,6 +14,7 @@ struct GenesisSettings {
     var validatorKeys: [[UInt8]]?
     /// By their numbers.
     var kinds: [KindRecord] = []
+    var enclaves = GenesisEnclaves()
 
     init(_ bytes: [UInt8]) throws(GenesisError) {
         let text = try NetworkFile.config.text(bytes)
@@ -43,6 +44,7 @@ struct GenesisSettings {
                         entry, in: 65_536...67_108_864, "bytes from 65536 to 67108864"))
             case "GENESIS_VALIDATORS": validatorKeys = try Self.keys(entry)
             case "OPERATION_KINDS": kinds = try Self.kinds(entry)
+            case "ENCLAVES": enclaves = try Self.enclaves(entry)
             case let key where ChainGenesis.settingNames.contains(key): break
             case let key:
                 throw GenesisError(
@@ -110,6 +112,23 @@ struct GenesisSettings {
         return kinds
     }
 
+    private static func enclaves(
+        _ entry: SettingsText.Entry
+    ) throws(GenesisError) -> GenesisEnclaves {
+        guard entry.isList || entry.values.isEmpty else {
+            throw refusal(entry, entry.values[0], "a list of enclaves")
+        }
+        var enclaves = GenesisEnclaves()
+        for value in entry.values {
+            do throws(GenesisEnclaves.EntryError) {
+                try enclaves.add(value)
+            } catch {
+                throw refusal(entry, value, "an enclave: \(error.reason)")
+            }
+        }
+        return enclaves
+    }
+
     private static func keys(_ entry: SettingsText.Entry) throws(GenesisError) -> [[UInt8]] {
         guard entry.isList || entry.values.isEmpty else {
             throw refusal(entry, entry.values[0], "a list of public keys")
@@ -129,7 +148,8 @@ extension ChainGenesis {
     /// Names that `config.yaml` may have. Those that this type does not read are for provers.
     public static let settingNames = [
         "NETWORK_NAME", "GENESIS_TIME", "SECONDS_PER_SLOT", "BLOCKS_PER_EPOCH", "WITNESS_SIZE_MAX",
-        "GENESIS_VALIDATORS", "OPERATION_KINDS", "N_PROVERS", "REDUNDANCY", "TREE_TOLERANCE",
+        "GENESIS_VALIDATORS", "OPERATION_KINDS", "ENCLAVES", "N_PROVERS", "REDUNDANCY",
+        "TREE_TOLERANCE",
         "COMMITTEE_SIZE",
     ]
 

@@ -74,6 +74,12 @@ extension Chain {
         _ = operationPool.add(vote)
     }
 
+    /// An enclave that this node has checked vouches for another output than the executor's.
+    mutating func contradict(_ found: EnclaveContradiction) {
+        guard head.mayStillContradict(found) else { return }
+        _ = operationPool.add(found)
+    }
+
     /// A validator's fault that this node has found or checked.
     mutating func accuse(_ evidence: SubProofEvidence, into outputs: inout [ChainOutput]) {
         guard head.mayStillSlash(evidence), operationPool.add(evidence) else { return }

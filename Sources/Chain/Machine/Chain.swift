@@ -182,6 +182,8 @@ public struct Chain: StateMachine, ~Copyable {
             dispute(vote)
         case .accuse(let evidence):
             accuse(evidence, into: &outputs)
+        case .contradict(let found):
+            contradict(found)
         case .bodyArrived(let root):
             bodyArrived(root, into: &outputs)
         case .bodyRead(let root, let bytes):

@@ -188,6 +188,8 @@ public enum ChainInput: Sendable {
     case dispute(CommitteeVote)
     /// A validator's fault on a part, to be put into a block. Its signatures were checked.
     case accuse(SubProofEvidence)
+    /// An enclave vouches for another output than the executor's, to be put into a block. Its evidence was checked.
+    case contradict(EnclaveContradiction)
     /// A body that a block may refer to is here, whole.
     case bodyArrived(root: Bytes32)
     /// Answers `readBody`; nil when it is not there any more.

@@ -7,8 +7,8 @@ public import Operations
 /// What a block says of operations besides its payload.
 ///
 /// In a block items ascend by kind, so that what they mean does not depend on who wrote them down: first what
-/// executors say, then what validators have found and who of them was wrong, then what the operations contract has
-/// logged. Logs are there so that whoever does not execute the block knows of them, as of the requests of
+/// executors say, then what validators have found and who of them was wrong, then what enclaves contradict, then what the
+/// operations contract has logged. Logs are there so that whoever does not execute the block knows of them, as of the requests of
 /// EIP-7685: they are exactly those of its execution, in their order.
 public enum ChainItem: Hashable, Sendable {
     case renewal(LeaseRenewal)
@@ -20,6 +20,8 @@ public enum ChainItem: Hashable, Sendable {
     case fastPath(FastPathCertificate)
     /// A validator has found another output than the executor.
     case dispute(CommitteeVote)
+    /// An enclave vouches for another output of a part than the executor has committed to.
+    case contradiction(EnclaveContradiction)
     case log(ContractLog)
 
     var kind: UInt8 {
@@ -30,6 +32,7 @@ public enum ChainItem: Hashable, Sendable {
         case .evidence: 4
         case .fastPath: 5
         case .dispute: 6
+        case .contradiction: 7
         case .log: 255
         }
     }
@@ -45,6 +48,7 @@ public enum ChainItem: Hashable, Sendable {
         case .fastPath(let certificate):
             BlockItem(kind: kind, content: certificate.sszEncoded())
         case .dispute(let vote): BlockItem(kind: kind, content: vote.sszEncoded())
+        case .contradiction(let found): BlockItem(kind: kind, content: found.sszEncoded())
         case .log(let log):
             LogContainer(log).flatMap { BlockItem(kind: kind, content: $0.sszEncoded()) }
         }
@@ -61,6 +65,7 @@ public enum ChainItem: Hashable, Sendable {
             case 4: self = .evidence(try SubProofEvidence(ssz: bytes))
             case 5: self = .fastPath(try FastPathCertificate(ssz: bytes))
             case 6: self = .dispute(try CommitteeVote(ssz: bytes))
+            case 7: self = .contradiction(try EnclaveContradiction(ssz: bytes))
             case 255: self = .log(try LogContainer(ssz: bytes).log)
             default: throw SSZError.invalidValue("kind \(item.kind)")
             }

@@ -24,7 +24,7 @@ extension ChainHead {
         signatures: OperationRegistry.Signatures
     ) throws(OperationRuleFault) -> OperationVerdict {
         let name = certificate.operation
-        let commitment = try judged(name, parameters)
+        let commitment = try judged(certificate.content, parameters)
         let output = certificate.content.outputHash
         let isRight = output == commitment.outputHash
         guard isRight || certificate.tranche == .everyone else { throw .output(name, output) }
@@ -61,7 +61,7 @@ extension ChainHead {
         signatures: OperationRegistry.Signatures
     ) throws(OperationRuleFault) -> OperationVerdict {
         let name = vote.operation
-        let commitment = try judged(name, parameters)
+        let commitment = try judged(vote.content, parameters)
         guard vote.outputHash != commitment.outputHash else {
             throw .output(name, vote.outputHash)
         }
@@ -85,14 +85,18 @@ extension ChainHead {
         return OperationVerdict(operation: name, commitment: commitment.root, .disputed)
     }
 
-    /// The commitment of an operation that a committee judges.
+    /// The commitment that a committee's word is about.
     private func judged(
-        _ name: Bytes32, _ parameters: ChainParameters
+        _ content: CommitteeVoteContent, _ parameters: ChainParameters
     ) throws(OperationRuleFault) -> CommittedExecution {
+        let name = content.operation
         guard let operation = operations.operations[name], let commitment = operation.commitment
         else { throw .certificateWithoutCommitment(name) }
         guard parameters.operations.kind(operation.request.kind)?.policy == .committee else {
             throw .notOfCommittee(name)
+        }
+        guard commitment.root == content.commitment else {
+            throw .registry(.otherCommitment(name, commitment: content.commitment))
         }
         return commitment
     }

@@ -18,6 +18,7 @@ extension OperationChange {
         case .rejected: "rejected"
         case .frozen: "frozen"
         case .upheld: "upheld"
+        case .enclaveRevoked: "enclave_revoked"
         case .settled: "settled"
         case .expired: "expired"
         case .executorJoined: "executor_joined"
@@ -35,7 +36,7 @@ extension OperationChange {
             .partCertified(let operation, _), .partJudged(let operation, _),
             .justified(let operation), .certified(let operation), .lapsed(let operation, _),
             .rejected(let operation, _), .frozen(let operation), .upheld(let operation),
-            .settled(let operation), .expired(let operation):
+            .enclaveRevoked(let operation, _), .settled(let operation), .expired(let operation):
             operation
         case .executorJoined, .executorRefused, .executorLeft, .executorSlashed: nil
         }
@@ -50,8 +51,7 @@ extension OperationChange {
             .executorLeft(let executor), .executorSlashed(let executor):
             executor
         case .requested, .ignored, .renewed, .partCertified, .partJudged, .justified, .certified,
-            .frozen, .upheld,
-            .settled, .expired:
+            .frozen, .upheld, .enclaveRevoked, .settled, .expired:
             nil
         }
     }

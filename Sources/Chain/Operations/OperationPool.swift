@@ -17,6 +17,8 @@ struct OperationPool {
     static let evidenceOfValidatorMax = 4
     /// Bytes of commitments.
     static let commitmentsSizeMax = 8 << 20
+    /// Contradictions, of at most 62 KiB. Of those that are left out others know.
+    static let contradictionsMax = 64
 
     private struct Speaker: Hashable {
         let operation: Bytes32
@@ -39,10 +41,12 @@ struct OperationPool {
     private var disputes: OrderedDictionary<Bytes32, CommitteeVote> = [:]
     private var evidence: OrderedDictionary<Culprit, [SubProofEvidence]> = [:]
     private var evidenceSize = 0
+    /// By what was committed to and who contradicts it: one of each executor is enough.
+    private var contradictions: OrderedDictionary<Speaker, EnclaveContradiction> = [:]
 
     var count: Int {
         renewals.count + commitments.count + certificates.count + fastPaths.count
-            + disputes.count + evidence.values.reduce(0) { $0 + $1.count }
+            + disputes.count + contradictions.count + evidence.values.reduce(0) { $0 + $1.count }
     }
     /// Bytes of what can be large.
     var size: Int { commitmentsSize + certificatesSize + evidenceSize }
@@ -126,6 +130,16 @@ struct OperationPool {
         return true
     }
 
+    /// Returns whether it is new, and there was room.
+    mutating func add(_ found: EnclaveContradiction) -> Bool {
+        let content = found.statement.content
+        let speaker = Speaker(operation: content.operation, executor: content.executor)
+        guard contradictions[speaker] == nil, contradictions.count < Self.contradictionsMax
+        else { return false }
+        contradictions[speaker] = found
+        return true
+    }
+
     /// What a block may have, by kind, and the oldest first.
     func chosen() -> [ChainItem] {
         let verdictsMax = 4 * OperationRegistry.verdictsOfBlockMax
@@ -145,6 +159,10 @@ struct OperationPool {
             items.append(.fastPath(certificate))
         }
         for vote in disputes.values { items.append(.dispute(vote)) }
+        // Each costs a verification to try.
+        for found in contradictions.values.prefix(4 * OperationRegistry.contradictionsOfBlockMax) {
+            items.append(.contradiction(found))
+        }
         return items
     }
 
@@ -185,6 +203,7 @@ struct OperationPool {
             else { return true }
             return operation.status != .committed && operation.status != .justified
         }
+        contradictions.removeAll { !head.mayStillContradict($0.value) }
         for (culprit, pieces) in evidence {
             let left = pieces.filter { head.mayStillSlash($0) }
             evidence[culprit] = left.isEmpty ? nil : left

@@ -27,7 +27,7 @@ public enum OperationRuleFault: Error, Hashable, Sendable {
     case dispute(Bytes32, SubProofSignatureError)
     /// Each against another validator.
     case tooMuchEvidence(limit: Int)
-    /// A vote that rejects is no fault by itself.
+    /// A vote that rejects is no fault by itself; nor is another output of what is over, or not deterministic.
     case evidenceOfNoFault(Bytes32)
     /// The set with this root is not known any more, or never was.
     case evidenceTooOld(Bytes32)
@@ -36,6 +36,10 @@ public enum OperationRuleFault: Error, Hashable, Sendable {
     /// Everyone has not judged the proof, or has found what the vote says.
     case evidenceWithoutJudgement(SubProofID)
     case evidence(SubProofSignatureError)
+    /// What is said to be contradicted is not what was committed to.
+    case contradictionOfOtherCommitment(Bytes32, commitment: Bytes32)
+    /// The evidence counts for nothing.
+    case enclave(Bytes32, EnclaveFault)
     /// Not what its execution has logged.
     case logs(Int, expected: Int)
 }

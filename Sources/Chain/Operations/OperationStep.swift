@@ -69,6 +69,9 @@ struct OperationStepper {
         case .dispute(let vote):
             try apply(
                 .verdict(try head.verdict(of: vote, parameters, signatures: signatures)))
+        case .contradiction(let found):
+            // Certificates come before: what this block says everyone has found counts.
+            try apply(.contradiction(try head.finding(of: found, registry, parameters)))
         case .log(let log):
             do throws(OperationFault) {
                 try course.take(log)

@@ -2,13 +2,15 @@ import ChoraleBase
 import ChoraleTypes
 import Operations
 import OrderedCollections
+import Subproof
 
 // Validators' faults on parts: what a block has them slashed for.
 //
 // A block is judged by signatures alone, since validators that verify a proof again may come to different ends:
 // one lacks its bytes, one does not know its type, one has a verifier with a fault. So two contradicting votes are
 // evidence by themselves, and a false verdict is evidence once everyone has judged the proof otherwise, with
-// more than two thirds of all stake. What a sample of the validators says holds nobody to anything.
+// more than two thirds of all stake. So is a false output, with the certificate in which everyone names another. What a
+// sample of the validators says holds nobody to anything.
 
 extension SubProofEvidence {
     /// Most of one block, each of another validator: a few hundred bytes and two signatures each.
@@ -21,6 +23,7 @@ extension SubProofEvidence {
         case .falseVerdict(let evidence): evidence.claim.vote.content.validatorsRoot
         case .equivocation(let pair): pair.valid.content.validatorsRoot
         case .outputEquivocation(let pair): pair.first.content.validatorsRoot
+        case .falseOutput(let evidence): evidence.vote.content.validatorsRoot
         }
     }
 }
@@ -56,6 +59,9 @@ extension ChainHead {
                 judgement.isValid != vote.verdict.isValid
             else { throw .evidenceWithoutJudgement(vote.id) }
         }
+        if case .falseOutput(let evidence) = evidence {
+            try check(evidence, operations, validators, parameters)
+        }
         guard signatures == .check else { return key }
         do throws(SubProofSignatureError) {
             try evidence.verifySignatures(validators: validators, network: parameters.network)
@@ -63,6 +69,27 @@ extension ChainHead {
             throw .evidence(error)
         }
         return key
+    }
+
+    /// Everyone must have spoken, and of something of which two executions have one output. Which kind it is is known
+    /// while the operation is open.
+    private func check(
+        _ evidence: FalseOutputEvidence, _ operations: OperationRegistry,
+        _ validators: ValidatorSet, _ parameters: ChainParameters
+    ) throws(OperationRuleFault) {
+        let name = evidence.vote.operation
+        guard let request = operations.operations[name]?.request,
+            parameters.operations.kind(request.kind)?.isDeterministic == true
+        else { throw .evidenceOfNoFault(name) }
+        // Everyone is everyone in any order.
+        let rule = QuorumRule(
+            validators: validators, order: PartOrder(seed: .zero, count: validators.count))
+        do throws(CertificateError) {
+            try rule.check(
+                signers: evidence.certificate.signers, tranche: .everyone, accepts: true)
+        } catch {
+            throw .certificate(name, part: 0, error)
+        }
     }
 
     /// Whether a later block may have evidence that this one may not: it waits for everyone's judgement, or for
@@ -74,6 +101,8 @@ extension ChainHead {
         switch evidence {
         case .reject: return false
         case .equivocation, .outputEquivocation: return true
+        case .falseOutput(let evidence):
+            return operations.operations[evidence.vote.operation] != nil
         case .falseVerdict(let evidence):
             let vote = evidence.claim.vote
             if let judgement = operations.judgements[vote.id] {

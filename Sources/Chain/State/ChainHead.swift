@@ -54,7 +54,8 @@ public struct ChainHead: Hashable, Sendable {
         self.validators = validators
         rotation = ProposerRotation(validators: validators)
         self.registry = registry
-        operations = OperationRegistry()
+        operations = OperationRegistry(
+            enclaves: EnclaveRegistry(allowed: parameters.operations.enclaves?.allowed ?? []))
         history = [ValidatorEra(first: 1, validators: validators)]
     }
 

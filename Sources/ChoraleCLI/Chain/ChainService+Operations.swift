@@ -26,5 +26,6 @@ extension ChainService {
             key: configuration.identity)
         configuration.executor?.pricePercent = UInt8(settings.executorPrice)
         configuration.executor?.fault = settings.executorFault
+        configuration.executor?.attester = settings.executorAttester
     }
 }

@@ -101,17 +101,18 @@ struct ExecutorCommand: ParsableCommand {
             for word in words.flatMap({ $0.split(separator: ",").map(String.init) }) {
                 if let number = UInt8(word) {
                     numbers.append(number)
-                } else if word == "inference" {
-                    guard let kind = genesis.operations.kind(InferenceSubmission.kind) else {
+                } else if let known = SubmittedKind(rawValue: word) {
+                    guard let kind = genesis.operations.kind(known.number) else {
                         throw Failure(
-                            "this network has no operations of kind inference (OPERATION_KINDS "
-                                + "in its config.yaml)")
+                            "this network has no operations of kind \(word) (OPERATION_KINDS in "
+                                + "its config.yaml)")
                     }
                     numbers.append(kind.capability)
                 } else {
+                    let known = SubmittedKind.allCases.map(\.rawValue)
                     throw .usage(
-                        "--capabilities must be inference, or numbers from 0 to 255, not `\(word)`"
-                            + Suggestion.text(for: word, among: ["inference"]))
+                        "--capabilities must be \(known.joined(separator: ", ")), or numbers from "
+                            + "0 to 255, not `\(word)`" + Suggestion.text(for: word, among: known))
                 }
             }
             guard !numbers.isEmpty else { throw .usage("--capabilities must name one at least") }
@@ -142,6 +143,11 @@ struct ExecutorCommand: ParsableCommand {
             let settings = try options.nodeSettings()
             let key = try identity.load(settings).publicKey
             let wallet = try paying.wallet(settings, paying: .zero)
+            // A node that executes with another key, or not at all, or does not run, cannot say.
+            let executor = (try? options.client().call("chorale_proofs"))?["executor"]
+            if executor?["key"] == .string("0x\(key)"), executor?["bondGwei"] == .null {
+                throw Failure("executor 0x\(key) is not registered: there is no bond to take out")
+            }
             let hash = try wallet.send(.exitExecutor(key: key))
             let receipt = try wallet.receipt(of: hash, within: timeout)
             SentCall(

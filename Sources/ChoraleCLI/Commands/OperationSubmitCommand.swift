@@ -20,13 +20,14 @@ struct OperationSubmitCommand: ParsableCommand {
               chorale op submit --data-dir node --kind inference --model digits.model --input 7.input --watch
             """)
 
-    enum Kind: String, ExpressibleByArgument, CaseIterable {
-        case inference
-    }
-
     @OptionGroup var options: AdminOptions
     @OptionGroup var paying: WalletOptions
-    @Option(help: "What is to be executed: inference.") var kind: Kind
+    @Option(
+        help: """
+            What is to be executed: inference, proven in parts, or inference-committee, which a committee \
+            executes again.
+            """)
+    var kind: SubmittedKind
     @Option(help: ArgumentHelp("A model (docs/inference.md).", valueName: "file"))
     var model: String
     @Option(help: ArgumentHelp("A vector that goes into it.", valueName: "file"))
@@ -65,7 +66,7 @@ struct OperationSubmitCommand: ParsableCommand {
 
     func run() throws {
         // What is wrong with the files is told before anything is asked of the network.
-        let submission = try InferenceSubmission(model: model, input: input)
+        let submission = try InferenceSubmission(kind, model: model, input: input)
         let settings = try options.nodeSettings()
         let genesis = try paying.genesis(settings)
         let wei = try price(genesis?.operations)
@@ -94,7 +95,7 @@ struct OperationSubmitCommand: ParsableCommand {
 
     private func price(_ parameters: OperationParameters?) throws(Failure) -> UInt128 {
         if let fee { return Ether.digits(fee) ?? 0 }
-        return max(Self.usualFee, parameters?.kind(InferenceSubmission.kind)?.feeMin ?? 0)
+        return max(Self.usualFee, parameters?.kind(kind.number)?.feeMin ?? 0)
     }
 
     /// What the operation will be called: exact, unless something else of the account is on its way.
@@ -196,6 +197,8 @@ struct OperationWatchCommand: ParsableCommand {
             ProgressDrawing(ProgressDrawing.style(json: options.json)), output: output)
     }
 }
+
+extension SubmittedKind: ExpressibleByArgument {}
 
 extension OperationWatch {
     /// Follows it to its end, then shows when each phase was reached, and the output.

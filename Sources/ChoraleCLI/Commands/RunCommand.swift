@@ -164,14 +164,20 @@ struct SettingOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "What has an enclave vouch for what this executor has executed: KIND:0xMEASUREMENT=/PATH. (default: nothing)",
+            valueName: "program"))
+    var executorAttester: String?
+
+    @Option(
+        help: ArgumentHelp(
             "From here on this key has signed nothing. Only when its signing state was lost.",
             valueName: "height"))
     var resetSigningStateAt: String?
 
     @Option(
         help: """
-            Do wrong, as a test of others: equivocate, silent-parts, reject-parts or garbage-proofs. \
-            Local networks only.
+            Do wrong, as a test of others: equivocate, silent-parts, reject-parts, garbage-proofs or \
+            wrong-output. Local networks only.
             """)
     var byzantine: String?
 
@@ -218,6 +224,7 @@ struct SettingOptions: ParsableArguments {
             case .whenUnreachable: texts = crossValidationUnreachable.map { [$0] } ?? []
             case .executorAccount: texts = executorAccount.map { [$0] } ?? []
             case .executorPrice: texts = executorPrice.map { [$0] } ?? []
+            case .executorAttester: texts = executorAttester.map { [$0] } ?? []
             case .resetSigningState: texts = resetSigningStateAt.map { [$0] } ?? []
             case .byzantine: texts = byzantine.map { [$0] } ?? []
             case .logLevel: texts = logLevel.map { [$0] } ?? []

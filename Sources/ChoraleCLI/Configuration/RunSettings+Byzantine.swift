@@ -13,17 +13,23 @@ extension RunSettings {
         case rejectParts = "reject-parts"
         /// An executor whose proofs are random bytes.
         case garbageProofs = "garbage-proofs"
+        /// An executor whose outputs are wrong, in valid form.
+        case wrongOutput = "wrong-output"
     }
 
     var partFault: PartConfiguration.Fault? {
         switch byzantine {
         case .silentParts: .silent
         case .rejectParts: .rejecting
-        case .off, .equivocate, .garbageProofs: nil
+        case .off, .equivocate, .garbageProofs, .wrongOutput: nil
         }
     }
 
     var executorFault: ExecutorConfiguration.Fault? {
-        byzantine == .garbageProofs ? .garbageProofs : nil
+        switch byzantine {
+        case .garbageProofs: .garbageProofs
+        case .wrongOutput: .wrongOutput
+        case .off, .equivocate, .silentParts, .rejectParts: nil
+        }
     }
 }

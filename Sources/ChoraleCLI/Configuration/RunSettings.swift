@@ -68,6 +68,8 @@ package struct RunSettings {
     var executorAccountPath: String?
     /// Of the fee, in percent.
     var executorPrice: Int
+    /// What has an enclave vouch for what is executed; nil for nothing.
+    var executorAttester: AttesterProgram?
     var logLevel: LogLevel
     var logFormat: LogFormat
 
@@ -171,6 +173,7 @@ package struct RunSettings {
         executorAccountPath = values[.executorAccount]?.texts.first
         executorPrice = try reader.integer(
             .executorPrice, Self.executorPriceRange, default: Self.executorPriceDefault)
+        executorAttester = try reader.attester()
         if executorAccountPath != nil, isStateless {
             throw .usage(
                 "--\(Setting.executorAccount.name) needs the state, which a node with "
@@ -350,6 +353,14 @@ struct SettingReader {
             }
         }
         return verifiers
+    }
+
+    func attester() throws(Failure) -> AttesterProgram? {
+        guard let text = values[.executorAttester]?.texts.first else { return nil }
+        guard let program = AttesterProgram(text) else {
+            throw wrong(.executorAttester, text, expected: AttesterProgram.form)
+        }
+        return program
     }
 
     func checkpoint() throws(Failure) -> CheckpointID? {

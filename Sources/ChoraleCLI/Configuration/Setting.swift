@@ -36,6 +36,7 @@ package enum Setting: String, CaseIterable, Hashable {
     case whenUnreachable = "cross-validation-unreachable"
     case executorAccount = "executor-account"
     case executorPrice = "executor-price"
+    case executorAttester = "executor-attester"
     case resetSigningState = "reset-signing-state-at"
     case byzantine
     case logLevel = "log-level"

@@ -92,6 +92,7 @@ struct GenesisNetwork {
             # Kinds of operations that are executed once and verified in parts.
             OPERATION_KINDS:
               - "inference ttl-max=4096"
+              - "inference-committee ttl-max=4096"
             """
         text += "\n# Ed25519 public keys, in the order of validator indices.\n"
         guard !validators.isEmpty else { return text + "GENESIS_VALIDATORS: []\n" }

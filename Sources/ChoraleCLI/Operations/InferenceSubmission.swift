@@ -5,15 +5,34 @@ import Inference
 import OperationKinds
 import Operations
 
+/// Kinds of operations that this program asks for. Raw values as `OPERATION_KINDS` and people write them.
+enum SubmittedKind: String, CaseIterable {
+    /// Proven in parts.
+    case inference
+    /// Of models too large to be proven: a committee executes them again.
+    case inferenceCommittee = "inference-committee"
+
+    init?(number: UInt16) {
+        guard let kind = Self.allCases.first(where: { $0.number == number }) else { return nil }
+        self = kind
+    }
+
+    /// As `OPERATION_KINDS` has it when it says nothing else.
+    var number: UInt16 {
+        switch self {
+        case .inference: 1
+        case .inferenceCommittee: 2
+        }
+    }
+}
+
 /// An inference as it is asked for: checked here, executed elsewhere.
 struct InferenceSubmission {
-    /// As `inference` in `OPERATION_KINDS` has it.
-    static let kind: UInt16 = 1
-
+    let kind: SubmittedKind
     let modelFile: [UInt8]
     let model: QuantisedModel
     let vector: QuantisedVector
-    /// In how many parts it is proven.
+    /// In how many parts it is proven; 0 when nothing is.
     let partCount: Int
     let inputHash: Bytes32
     /// The body that the request names, and what it is called.
@@ -24,15 +43,19 @@ struct InferenceSubmission {
     /// Reads and checks both files.
     ///
     /// - Throws: what is wrong with which, in words.
-    init(model modelPath: String, input inputPath: String) throws(Failure) {
+    init(
+        _ kind: SubmittedKind, model modelPath: String, input inputPath: String
+    ) throws(Failure) {
         let modelFile = try Files.read(modelPath, sizeMax: ModelLimits.sizeMax)
         let inputFile = try Files.read(inputPath, sizeMax: QuantisedVector.encodedSizeMax)
         try self.init(
-            modelFile: modelFile, inputFile: inputFile, modelPath: modelPath, inputPath: inputPath)
+            kind, modelFile: modelFile, inputFile: inputFile, modelPath: modelPath,
+            inputPath: inputPath)
     }
 
     init(
-        modelFile: [UInt8], inputFile: [UInt8], modelPath: String, inputPath: String
+        _ kind: SubmittedKind, modelFile: [UInt8], inputFile: [UInt8], modelPath: String,
+        inputPath: String
     ) throws(Failure) {
         do throws(ModelError) {
             model = try QuantisedModel(decoding: modelFile)
@@ -53,18 +76,7 @@ struct InferenceSubmission {
                 "\(inputPath) has \(values.count) values, and \(modelPath) takes "
                     + "\(model.inputCount)")
         }
-        let plan: InferencePlan
-        do throws(InferencePlan.PlanError) {
-            plan = try InferencePlan(model)
-        } catch {
-            throw Failure("\(modelPath) cannot be divided into parts: \(error)")
-        }
-        guard plan.parts.count <= ExecutionCommitmentContent.partsMax else {
-            throw Failure(
-                "\(modelPath) has \(plan.parts.count) parts, and an operation has "
-                    + "\(ExecutionCommitmentContent.partsMax) at most: allow more constraints in a "
-                    + "part (docs/inference.md)")
-        }
+        partCount = kind == .inference ? try Self.partCount(of: model, at: modelPath) : 0
         guard let input = InferenceInput(modelFile: modelFile, vector: vector) else {
             throw Failure(
                 "\(modelPath) has \(modelFile.count) bytes, and a body has "
@@ -74,20 +86,39 @@ struct InferenceSubmission {
         guard let reference = ContentReference(kind: .generic, bytes: inputBody) else {
             throw Failure("\(inputPath) is too large for a body")
         }
+        self.kind = kind
         self.modelFile = modelFile
-        partCount = plan.parts.count
         inputRoot = reference.root
         modelRoot = input.modelFile.root
         inputHash = InferenceRequest(model: model.hash, input: vector.hash).hash
+    }
+
+    private static func partCount(
+        of model: QuantisedModel, at path: String
+    ) throws(Failure) -> Int {
+        let instead = "`--kind inference-committee` needs no proofs"
+        let plan: InferencePlan
+        do throws(InferencePlan.PlanError) {
+            plan = try InferencePlan(model)
+        } catch {
+            throw Failure("\(path) cannot be divided into parts: \(error); \(instead)")
+        }
+        guard plan.parts.count <= ExecutionCommitmentContent.partsMax else {
+            throw Failure(
+                "\(path) has \(plan.parts.count) parts, and an operation has "
+                    + "\(ExecutionCommitmentContent.partsMax) at most: allow more constraints in a "
+                    + "part (docs/inference.md); \(instead)")
+        }
+        return plan.parts.count
     }
 
     /// Refuses what the network would take a fee for and never execute.
     func check(
         against parameters: OperationParameters, fee: UInt128, ttl: UInt64
     ) throws(Failure) {
-        guard let kind = parameters.kind(Self.kind) else {
+        guard let kind = parameters.kind(kind.number) else {
             throw Failure(
-                "this network has no operations of kind inference (OPERATION_KINDS in its "
+                "this network has no operations of kind \(kind.rawValue) (OPERATION_KINDS in its "
                     + "config.yaml)")
         }
         guard UInt64(inputBody.count) <= kind.inputSizeMax else {
@@ -111,7 +142,7 @@ struct InferenceSubmission {
 
     func request(ttl: UInt64) -> ContractCall {
         .request(
-            kind: Self.kind, inputHash: inputHash, inputRoot: inputRoot,
+            kind: kind.number, inputHash: inputHash, inputRoot: inputRoot,
             inputSize: UInt64(inputBody.count), ttl: ttl)
     }
 

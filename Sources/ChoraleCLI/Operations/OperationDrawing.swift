@@ -8,8 +8,8 @@ enum OperationDrawing {
             "OPERATION", "KIND", "STATUS", "BLOCK", "UNTIL", "FEE", "PROGRESS", "PARTS")
         for operation in operations.array ?? [] {
             let commitment = operation["commitment"]
-            let parts = commitment?["partCount"]?.int.map { count in
-                "\(commitment?["partsCertified"]?.int ?? 0)/\(count)"
+            let parts = commitment?["partCount"]?.int.flatMap { count in
+                count == 0 ? nil : "\(commitment?["partsCertified"]?.int ?? 0)/\(count)"
             }
             table.add(
                 operation.text(of: "operation"), kind(operation), operation.text(of: "status"),
@@ -47,7 +47,26 @@ enum OperationDrawing {
                 + commitment.text(of: "outputHash"))
         table.add("output body", commitment.text(of: "outputRoot"))
         table.add("confirmation", operation.text(of: "confirmation"))
-        return table.lines + [""] + parts(commitment["parts"]?.array ?? []).lines
+        if let committee = operation["committee"], committee != .null {
+            add(committee, to: &table)
+        }
+        let parts = commitment["parts"]?.array ?? []
+        return parts.isEmpty ? table.lines : table.lines + [""] + self.parts(parts).lines
+    }
+
+    private static func add(_ committee: JSONValue, to table: inout Table) {
+        table.add(
+            "committee",
+            "\(committee.text(of: "votes")) of \(committee.text(of: "asked")) heard "
+                + "(\(committee.text(of: "tranche")))")
+        if committee["outputHash"] ?? .null != .null {
+            table.add(
+                "certified",
+                "\(committee.text(of: "outputHash")), by \(committee.text(of: "certifiedBy"))")
+        }
+        if committee["ownOutputHash"] ?? .null != .null {
+            table.add("ours", committee.text(of: "ownOutputHash"))
+        }
     }
 
     private static func parts(_ parts: [JSONValue]) -> Table {
@@ -108,8 +127,22 @@ enum OperationDrawing {
             "proofs kept",
             "\(count("proofsShelved")), \(Human.bytes(proofs["shelfSize"]?.uint64 ?? 0)); "
                 + "\(count("proofsServed")) served")
-        guard let executor = proofs["executor"], executor != .null else { return table.lines }
-        return table.lines + [""] + self.executor(executor)
+        var lines = table.lines
+        let silent = proofs["silentValidators"]?.array ?? []
+        if !silent.isEmpty { lines += [""] + silence(silent).lines }
+        guard let executor = proofs["executor"], executor != .null else { return lines }
+        return lines + [""] + self.executor(executor)
+    }
+
+    /// Who was asked first and did not always speak.
+    private static func silence(_ validators: [JSONValue]) -> Table {
+        var table = Table("VALIDATOR", "SCORE", "ASKED", "SILENT")
+        for validator in validators.prefix(16) {
+            table.add(
+                validator.text(of: "validator"), validator.text(of: "score"),
+                validator.text(of: "asked"), validator.text(of: "silent"))
+        }
+        return table
     }
 
     static func executor(_ executor: JSONValue) -> [String] {
@@ -143,12 +176,16 @@ enum OperationDrawing {
 
     private static func kind(_ operation: JSONValue) -> String {
         let number = operation["kind"]?.int ?? 0
-        return number == Int(InferenceSubmission.kind) ? "inference" : "kind \(number)"
+        let known = UInt16(exactly: number).flatMap(SubmittedKind.init(number:))
+        return known?.rawValue ?? "kind \(number)"
     }
 
     private static func status(_ operation: JSONValue) -> String {
         let status = operation.text(of: "status")
-        let disputed = operation["isDisputed"] == .bool(true) ? ", disputed" : ""
+        var disputed = operation["isDisputed"] == .bool(true) ? ", disputed" : ""
+        if status == "justified", let end = operation["unchallengedAt"]?.uint64 {
+            disputed += " (safe; final from block \(end) unless somebody disputes it)"
+        }
         if let end = operation["endedAt"]?.uint64 { return "\(status) in block \(end)\(disputed)" }
         return "\(status)\(disputed), to be settled until block \(operation.text(of: "expiry"))"
     }

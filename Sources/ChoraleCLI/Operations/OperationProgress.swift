@@ -3,6 +3,7 @@ import Codec
 /// How far an operation has come, as the one who asked for it sees it.
 ///
 ///     submitted ─▶ included ─▶ elected ─▶ executed ─▶ proven n/m ─▶ committed ─▶ verified n/m ─▶ certified ─▶ settled
+///                                 ╰───── without proofs ────────────▶ committed ─▶ justified ────▶ certified ─▶ settled
 ///
 /// A commitment that is found to be wrong leads back to `elected`.
 struct OperationProgress: Equatable, Sendable {
@@ -14,6 +15,8 @@ struct OperationProgress: Equatable, Sendable {
         case proven
         case committed
         case verified
+        /// A committee has found the executor's output: safe, and final when nobody disputes it.
+        case justified
         case certified
         case settled
 
@@ -29,7 +32,7 @@ struct OperationProgress: Equatable, Sendable {
     var phase: Phase
     /// Parts, in the phases that count them.
     var done = 0
-    /// How many parts there are; nil while nobody has said so.
+    /// How many parts there are, 0 where nothing is proven; nil while nobody has said so.
     var partCount: Int?
 
     init(_ phase: Phase, done: Int = 0, of partCount: Int? = nil) {
@@ -47,7 +50,8 @@ struct OperationProgress: Equatable, Sendable {
         switch operation.text(of: "status") {
         case "settled": self.init(.settled, of: count)
         case "certified": self.init(.certified, of: count)
-        case "committed", "justified", "frozen":
+        case "justified": self.init(.justified, of: count)
+        case "committed", "frozen":
             let certified = commitment?["partsCertified"]?.int ?? 0
             self.init(certified > 0 ? .verified : .committed, done: certified, of: count)
         default:
@@ -76,7 +80,7 @@ struct OperationProgress: Equatable, Sendable {
         let parts = partCount ?? 4
         var total = 0
         var reached = 0
-        for phase in Phase.allCases {
+        for phase in Phase.allCases where takes(phase) {
             let weight = phase.isCounted ? parts : 1
             total += weight
             if phase < self.phase || (phase == self.phase && !phase.isCounted) {
@@ -86,6 +90,15 @@ struct OperationProgress: Equatable, Sendable {
             }
         }
         return Double(reached) / Double(total)
+    }
+
+    /// Whether the operation goes through a phase: parts are proven and verified, or a committee is asked.
+    func takes(_ phase: Phase) -> Bool {
+        switch phase {
+        case .executed, .proven, .verified: partCount != 0
+        case .justified: partCount == 0
+        case .submitted, .included, .elected, .committed, .certified, .settled: true
+        }
     }
 
     /// `proven 3/5`.
@@ -121,8 +134,8 @@ struct OperationTimeline: Equatable {
             return [progress]
         }
         var changes: [OperationProgress] = []
-        for phase in OperationProgress.Phase.allCases where phase > last && phase <= progress.phase
-        {
+        for phase in OperationProgress.Phase.allCases
+        where phase > last && phase <= progress.phase && progress.takes(phase) {
             reached.append((phase, seconds))
             guard phase != progress.phase else { continue }
             let all = phase.isCounted ? progress.partCount ?? 0 : 0

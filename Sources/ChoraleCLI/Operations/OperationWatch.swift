@@ -75,6 +75,9 @@ struct OperationWatch {
             let count = operation["executors"]?.array?.count ?? 0
             return count == 0 ? "waiting for an executor" : ""
         case "committed": return ""
+        case "justified":
+            let end = operation["unchallengedAt"]?.uint64.map { " from block \($0)" } ?? ""
+            return "safe; final\(end) unless somebody disputes it"
         case "frozen": return "disputed: everybody is asked"
         case "certified": return "waiting for the settlement"
         default: return ""

@@ -31,6 +31,26 @@ extension Logger {
             warning("no more work is spent on a signer", [.key: LogValue("\(signer)")])
         case .signingFailed:
             error("votes on parts cannot be signed: the database takes nothing")
+        case .attested(let operation, let part, let enclave):
+            debug(
+                "an enclave vouches for a part",
+                [
+                    .operation: LogValue(operation), .part: LogValue(Int(part)),
+                    .key: LogValue(enclave),
+                ])
+        case .enclaveRefused(let operation, let part, let reason):
+            debug(
+                "evidence of an enclave refused",
+                [
+                    .operation: LogValue(operation), .part: LogValue(Int(part)),
+                    .reason: LogValue(reason),
+                ])
+        case .contradicted(let operation, let part):
+            warning(
+                "an enclave contradicts what was committed to",
+                [.operation: LogValue(operation), .part: LogValue(Int(part))])
+        case .enclaveRevoked(let enclave):
+            warning("a proof contradicts an enclave", [.key: LogValue(enclave)])
         }
     }
 
@@ -93,6 +113,17 @@ extension Logger {
                 [
                     .operation: LogValue(operation), .part: LogValue(part), .limit: LogValue(count),
                     .milliseconds: LogValue(elapsed?.wholeMilliseconds ?? 0),
+                ])
+        case .attested(let operation, let part):
+            debug(
+                "our enclave vouches for a part",
+                [.operation: LogValue(operation), .part: LogValue(part)])
+        case .notAttested(let operation, let part, let reason):
+            warning(
+                "our enclave does not vouch for a part",
+                [
+                    .operation: LogValue(operation), .part: LogValue(part),
+                    .reason: LogValue(reason),
                 ])
         case .committed(let operation): info("committed to", [.operation: LogValue(operation)])
         case .settling(let operation): info("settling", [.operation: LogValue(operation)])

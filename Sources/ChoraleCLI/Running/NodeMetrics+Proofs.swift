@@ -46,6 +46,15 @@ extension NodeMetricsPage {
                     ("received", counters.certificatesReceived),
                 ]))
         page.counter(
+            "chorale_subproof_attestations_total",
+            "Statements of enclaves on parts, by what became of them",
+            samples(
+                "stage",
+                [
+                    ("received", counters.attestationsReceived),
+                    ("verified", counters.attestationsVerified),
+                ]))
+        page.counter(
             "chorale_subproof_parts_total", "Parts of commitments that this node has seen",
             counters.partsSeen)
         page.counter(

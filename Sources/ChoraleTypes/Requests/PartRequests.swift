@@ -36,4 +36,40 @@ extension CertificatesRequest: SSZContainer {
 }
 
 /// Votes for one peer, which gossip would not carry to it again.
-public typealias SubProofVoteList = SSZList<SubProofVote, 64>
+public struct PartVotes: Hashable, Sendable {
+    /// Most votes of each kind in one message.
+    public static let partsMax = 64
+    public static let committeesMax = 16
+
+    public let parts: [SubProofVote]
+    public let committees: [CommitteeVote]
+
+    /// Nil when there are more than ``partsMax`` or ``committeesMax``.
+    public init?(parts: [SubProofVote], committees: [CommitteeVote]) {
+        guard parts.count <= Self.partsMax, committees.count <= Self.committeesMax else {
+            return nil
+        }
+        self.parts = parts
+        self.committees = committees
+    }
+
+    public var count: Int { parts.count + committees.count }
+}
+
+extension PartVotes: SSZContainer {
+    public static let sszLayout = SSZLayout(
+        SSZList<SubProofVote, 64>.self, SSZList<CommitteeVote, 16>.self)
+
+    public func sszFields(_ fields: inout some SSZFieldVisitor) {
+        guard let parts = SSZList<SubProofVote, 64>(parts),
+            let committees = SSZList<CommitteeVote, 16>(committees)
+        else { preconditionFailure("a message keeps to its limits") }
+        fields.visit(parts)
+        fields.visit(committees)
+    }
+
+    public init(sszFields fields: inout SSZFieldReader, in input: Span<UInt8>) throws(SSZError) {
+        parts = try fields.next(SSZList<SubProofVote, 64>.self, in: input).elements
+        committees = try fields.next(SSZList<CommitteeVote, 16>.self, in: input).elements
+    }
+}

@@ -6,13 +6,18 @@ public import Codec
 /// Who says it is no part, so that all who agree sign the same bytes.
 public struct CommitteeVoteContent: Hashable, Sendable {
     public let operation: Bytes32
+    /// Root of the commitment that is judged. An operation may have another after it.
+    public let commitment: Bytes32
     /// Root of the set that the voter's index refers to.
     public let validatorsRoot: Bytes32
     /// Hash of the output that the member found, or judged to be right.
     public let outputHash: Bytes32
 
-    public init(operation: Bytes32, validatorsRoot: Bytes32, outputHash: Bytes32) {
+    public init(
+        operation: Bytes32, commitment: Bytes32, validatorsRoot: Bytes32, outputHash: Bytes32
+    ) {
         self.operation = operation
+        self.commitment = commitment
         self.validatorsRoot = validatorsRoot
         self.outputHash = outputHash
     }
@@ -20,16 +25,19 @@ public struct CommitteeVoteContent: Hashable, Sendable {
 
 extension CommitteeVoteContent: SetNamingContent {
     public static let signingDomain = "chorale/committee-vote/1"
-    public static let sszLayout = SSZLayout(Bytes32.self, Bytes32.self, Bytes32.self)
+    public static let sszLayout = SSZLayout(
+        Bytes32.self, Bytes32.self, Bytes32.self, Bytes32.self)
 
     public func sszFields(_ fields: inout some SSZFieldVisitor) {
         fields.visit(operation)
+        fields.visit(commitment)
         fields.visit(validatorsRoot)
         fields.visit(outputHash)
     }
 
     public init(sszFields fields: inout SSZFieldReader, in input: Span<UInt8>) throws(SSZError) {
         operation = try fields.next(in: input)
+        commitment = try fields.next(in: input)
         validatorsRoot = try fields.next(in: input)
         outputHash = try fields.next(in: input)
     }
@@ -40,7 +48,7 @@ extension CommitteeVoteContent: SetNamingContent {
 /// Specification: mechanisms row 0.13.
 public struct CommitteeVote: Hashable, Sendable {
     /// Largest encoding, in bytes.
-    public static let encodedSizeMax = 96 + 2 + 1 + 4 + ConsensusBounds.signatureSizeMax
+    public static let encodedSizeMax = 128 + 2 + 1 + 4 + ConsensusBounds.signatureSizeMax
 
     public let content: CommitteeVoteContent
     public let validator: ValidatorIndex
@@ -75,7 +83,7 @@ extension CommitteeVote: SubProofSigned {
 public struct FastPathCertificate: Hashable, Sendable {
     /// Largest encoding, in bytes.
     public static let encodedSizeMax =
-        96 + 1 + 1 + 8 + 129 + ConsensusBounds.validatorsMax * (4 + 96)
+        128 + 1 + 1 + 8 + 129 + ConsensusBounds.validatorsMax * (4 + 96)
 
     public let content: CommitteeVoteContent
     public let tranche: Tranche

@@ -80,7 +80,7 @@ public struct VerdictEquivocation: Hashable, Sendable {
     }
 }
 
-/// One validator's two outputs for one operation.
+/// One validator's two outputs for one commitment.
 public struct OutputEquivocation: Hashable, Sendable {
     public let first: CommitteeVote
     public let second: CommitteeVote
@@ -88,11 +88,33 @@ public struct OutputEquivocation: Hashable, Sendable {
     /// In either order. Nil when the two do not contradict each other.
     public init?(_ one: CommitteeVote, _ other: CommitteeVote) {
         guard one.validator == other.validator, one.operation == other.operation,
+            one.content.commitment == other.content.commitment,
             one.content.validatorsRoot == other.content.validatorsRoot,
             one.outputHash != other.outputHash
         else { return nil }
         first = one.outputHash < other.outputHash ? one : other
         second = one.outputHash < other.outputHash ? other : one
+    }
+}
+
+/// "This output is false": everyone has found another.
+///
+/// True where two executions of the operation have one output. It carries everyone's certificate, so that nobody has to
+/// remember what was found of operations that are over.
+public struct FalseOutputEvidence: Hashable, Sendable {
+    public let vote: CommitteeVote
+    /// Of ``Tranche/everyone``.
+    public let certificate: FastPathCertificate
+
+    /// Nil when the two do not contradict each other, or the certificate is of fewer.
+    public init?(_ vote: CommitteeVote, _ certificate: FastPathCertificate) {
+        guard certificate.tranche == .everyone, vote.operation == certificate.operation,
+            vote.content.commitment == certificate.content.commitment,
+            vote.content.validatorsRoot == certificate.content.validatorsRoot,
+            vote.outputHash != certificate.content.outputHash
+        else { return nil }
+        self.vote = vote
+        self.certificate = certificate
     }
 }
 
@@ -105,10 +127,11 @@ public enum SubProofEvidence: Hashable, Sendable {
     case falseVerdict(FalseVerdictEvidence)
     case equivocation(VerdictEquivocation)
     case outputEquivocation(OutputEquivocation)
+    case falseOutput(FalseOutputEvidence)
 
-    /// Largest encoding, in bytes.
+    /// Largest encoding, in bytes: with everyone's certificate.
     public static let encodedSizeMax =
-        1 + 16 + 2 * max(SubProofVote.encodedSizeMax, CommitteeVote.encodedSizeMax)
+        1 + 8 + CommitteeVote.encodedSizeMax + FastPathCertificate.encodedSizeMax
 
     /// Who signed it.
     public var validator: ValidatorIndex {
@@ -117,6 +140,7 @@ public enum SubProofEvidence: Hashable, Sendable {
         case .falseVerdict(let evidence): evidence.claim.vote.validator
         case .equivocation(let pair): pair.valid.validator
         case .outputEquivocation(let pair): pair.first.validator
+        case .falseOutput(let evidence): evidence.vote.validator
         }
     }
 
@@ -126,6 +150,7 @@ public enum SubProofEvidence: Hashable, Sendable {
         case .falseVerdict(let evidence): evidence.claim.vote.id.operation
         case .equivocation(let pair): pair.valid.id.operation
         case .outputEquivocation(let pair): pair.first.operation
+        case .falseOutput(let evidence): evidence.vote.operation
         }
     }
 
@@ -134,11 +159,11 @@ public enum SubProofEvidence: Hashable, Sendable {
         switch self {
         case .reject(let evidence): (evidence.claim, false)
         case .falseVerdict(let evidence): (evidence.claim, !evidence.claim.vote.verdict.isValid)
-        case .equivocation, .outputEquivocation: nil
+        case .equivocation, .outputEquivocation, .falseOutput: nil
         }
     }
 
-    /// Checks the signatures.
+    /// Checks the signatures; of a certificate not whether they are enough.
     public func verifySignatures(
         validators: ValidatorSet, network: NetworkDigest
     ) throws(SubProofSignatureError) {
@@ -153,6 +178,9 @@ public enum SubProofEvidence: Hashable, Sendable {
         case .outputEquivocation(let pair):
             try pair.first.verify(validators: validators, network: network)
             try pair.second.verify(validators: validators, network: network)
+        case .falseOutput(let evidence):
+            try evidence.vote.verify(validators: validators, network: network)
+            try evidence.certificate.verifySignatures(validators: validators, network: network)
         }
     }
 }
@@ -193,6 +221,24 @@ extension OutputEquivocation: SSZContainer {
     }
 }
 
+extension FalseOutputEvidence: SSZContainer {
+    public static let sszLayout = SSZLayout(CommitteeVote.self, FastPathCertificate.self)
+
+    public func sszFields(_ fields: inout some SSZFieldVisitor) {
+        fields.visit(vote)
+        fields.visit(certificate)
+    }
+
+    public init(sszFields fields: inout SSZFieldReader, in input: Span<UInt8>) throws(SSZError) {
+        let vote = try fields.next(CommitteeVote.self, in: input)
+        let certificate = try fields.next(FastPathCertificate.self, in: input)
+        guard let evidence = Self(vote, certificate) else {
+            throw .invalidValue("an output that everyone's certificate does not contradict")
+        }
+        self = evidence
+    }
+}
+
 extension SubProofEvidence: SSZEncodable, SSZDecodable {
     public static var sszFixedSize: Int? { nil }
 
@@ -202,6 +248,7 @@ extension SubProofEvidence: SSZEncodable, SSZDecodable {
         case .falseVerdict: 1
         case .equivocation: 2
         case .outputEquivocation: 3
+        case .falseOutput: 4
         }
     }
 
@@ -212,6 +259,7 @@ extension SubProofEvidence: SSZEncodable, SSZDecodable {
         case .falseVerdict(let evidence): evidence.claim.sszEncode(into: &bytes)
         case .equivocation(let pair): pair.sszEncode(into: &bytes)
         case .outputEquivocation(let pair): pair.sszEncode(into: &bytes)
+        case .falseOutput(let evidence): evidence.sszEncode(into: &bytes)
         }
     }
 
@@ -222,6 +270,7 @@ extension SubProofEvidence: SSZEncodable, SSZDecodable {
             case .falseVerdict(let evidence): evidence.claim.hashTreeRoot(hash)
             case .equivocation(let pair): pair.hashTreeRoot(hash)
             case .outputEquivocation(let pair): pair.hashTreeRoot(hash)
+            case .falseOutput(let evidence): evidence.hashTreeRoot(hash)
             }
         // mix_in_selector
         return Hash.combine(root, selector.hashTreeRoot(hash))
@@ -239,6 +288,7 @@ extension SubProofEvidence: SSZEncodable, SSZDecodable {
         case 1: self = .falseVerdict(FalseVerdictEvidence(try VoteOnProof(ssz: value)))
         case 2: self = .equivocation(try VerdictEquivocation(ssz: value))
         case 3: self = .outputEquivocation(try OutputEquivocation(ssz: value))
+        case 4: self = .falseOutput(try FalseOutputEvidence(ssz: value))
         case let other: throw .invalidValue("evidence of kind \(other)")
         }
     }

@@ -35,7 +35,6 @@ extension Gossipsub {
         into outputs: inout [Output]
     ) {
         let limits = configuration.limits
-        let token = peers[slot]!.token
         for range in rpc.dontWant {
             counters.dontWantIDsReceived += 1
             peers[slot]!.dontWantIDs += 1
@@ -46,8 +45,8 @@ extension Gossipsub {
             let key = hash(frame.extracting(range))
             if let index = store.index(key) {
                 // Whoever does not want it has it.
-                noteHolder(index, token, hasDelivered: false)
-                cancelCopy(index, token, .peerHasIt, into: &outputs)
+                store[index].holders.insert(slot)
+                cancelCopy(index, slot, .peerHasIt, into: &outputs)
                 continue
             }
             let until = tick + UInt64(limits.dontWantHeartbeats)
@@ -188,7 +187,6 @@ extension Gossipsub {
             counters.idsSkipped += UInt64(rpc.ids.count)
             return
         }
-        let token = peers[slot]!.token
         var fresh: [(key: MessageKey, range: Range<Int>, topic: Int)] = []
         for announcement in rpc.ihave {
             counters.ihaveIDsReceived += UInt64(announcement.ids.count)
@@ -197,13 +195,13 @@ extension Gossipsub {
             else { continue }
             for range in rpc.ids[announcement.ids] {
                 let key = hash(frame.extracting(range))
-                if knownStatus(key) != nil {
-                    if let index = store.index(key) {
-                        noteHolder(index, token, hasDelivered: false)
-                        cancelCopy(index, token, .peerHasIt, into: &outputs)
-                    }
+                // First where most are found: each message is announced by a quarter of all peers.
+                if let index = store.index(key) {
+                    store[index].holders.insert(slot)
+                    cancelCopy(index, slot, .peerHasIt, into: &outputs)
                     continue
                 }
+                if seen.status(key) != nil { continue }
                 guard peers[slot]!.ihaveIDs < limits.ihaveIDsPerHeartbeatMax else {
                     counters.idsSkipped += 1
                     continue
@@ -262,7 +260,7 @@ extension Gossipsub {
         peers[slot]!.hasAsked = true
         guard let index = store.index(key), store[index].isAccepted, store[index].isInHistory,
             peers[slot]!.iwantAnswers < configuration.limits.iwantAnswersPerHeartbeatMax,
-            !store[index].copies.contains(token),
+            !store[index].copies.contains(slot),
             noteRequest(index, token)
         else {
             counters.iwantRefused += 1

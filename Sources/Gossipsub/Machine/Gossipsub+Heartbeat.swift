@@ -212,8 +212,7 @@ extension Gossipsub {
             let room = configuration.limits.controlQueueIDsMax - peers[slot]!.control.idCount
             for index in chosen.prefix(max(0, room)) {
                 peers[slot]!.control.gossip.append(
-                    ControlQueue.Announcement(
-                        topic: topic, key: store[index].key, id: store[index].id))
+                    ControlQueue.Announcement(message: index, key: store[index].key))
             }
             signal(slot, into: &outputs)
         }
@@ -231,9 +230,8 @@ extension Gossipsub {
         let large = messages.filter { store[$0].body.range.count >= sizeMin }
         guard !large.isEmpty else { return }
         for slot in topics[topic].mesh where peers[slot]!.connection.version >= .v1_2 {
-            let token = peers[slot]!.token
             for index in large
-            where !store[index].isHeld(by: token) && !store[index].copies.contains(token) {
+            where !store[index].holders.contains(slot) && !store[index].copies.contains(slot) {
                 guard case .accepted(let offeredAt) = store[index].phase else { continue }
                 let isOverdue = offeredAt.duration(to: now) >= configuration.heartbeatInterval
                 if isOverdue, !peers[slot]!.hasAsked, peers[slot]!.dontWant[store[index].key] == nil
@@ -244,8 +242,7 @@ extension Gossipsub {
                     continue
                 }
                 peers[slot]!.control.gossip.append(
-                    ControlQueue.Announcement(
-                        topic: topic, key: store[index].key, id: store[index].id))
+                    ControlQueue.Announcement(message: index, key: store[index].key))
             }
             signal(slot, into: &outputs)
         }

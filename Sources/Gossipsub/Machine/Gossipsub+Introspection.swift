@@ -128,7 +128,11 @@ extension Gossipsub {
             if message.isAccepted, !message.isInHistory, message.copies.isEmpty {
                 return "4: \(message.id) is held for nothing"
             }
-            if !message.copies.allSatisfy({ isConnected($0) }) { return "3: a copy for nobody" }
+            let slots = message.copies.elements + message.holders.elements
+            if !slots.allSatisfy({ peers[$0] != nil }) { return "3: a copy for nobody" }
+            if !message.deliverers.elements.allSatisfy({ message.holders.contains($0) }) {
+                return "\(message.id) came from who does not have it"
+            }
         }
         if copies != queued { return "3: \(copies) copies, \(queued) queued" }
         if stored != store.count { return "4: \(stored) stored, \(store.count) indexed" }

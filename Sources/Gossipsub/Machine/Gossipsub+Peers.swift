@@ -81,6 +81,7 @@ extension Gossipsub {
         }
         for topic in peers[slot]!.topics.elements { removeSubscriber(slot, topic) }
         dropQueue(of: slot, into: &outputs)
+        store.forget(slot)
         if let group = peers[slot]!.connection.addressGroup { changeGroup(group, by: -1) }
         incomingFrames.removeAll { $0 == slot }
         retain(slot, mesh: mesh, now: now)
@@ -92,7 +93,7 @@ extension Gossipsub {
         resumeIntakeIfPossible(into: &outputs)
     }
 
-    private mutating func retain(_ slot: Int, mesh: TopicSet, now: MonotonicInstant) {
+    private mutating func retain(_ slot: Int, mesh: NumberSet, now: MonotonicInstant) {
         let total = score(slot, now: now)
         guard let peer = peers[slot] else { return }
         let backoffs = peer.backoffs.filter { $0.expires > now }

@@ -133,8 +133,15 @@ extension Gossipsub {
             return
         }
         let key = hash(id)
-        if let status = knownStatus(key) {
-            duplicateReceived(key, status, topic, from: slot, now: now, into: &outputs)
+        // Most copies are of what is still held. The cache forgets by age and for want of room, also messages of which
+        // a copy is still queued for somebody, or that wait for a late verdict.
+        if let index = store.index(key) {
+            duplicateReceived(index, topic, from: slot, now: now, into: &outputs)
+            return
+        }
+        if let status = seen.status(key) {
+            counters[.duplicate] += 1
+            if status == .invalid { chargeInvalid(slot, topic, now: now, into: &outputs) }
             return
         }
         let author: PeerID?
@@ -241,59 +248,24 @@ extension Gossipsub {
         return .success(author)
     }
 
-    /// What became of a message that came before, nil for a new one.
-    ///
-    /// The cache forgets by age and for want of room, also messages of which a copy is still held:
-    /// queued for somebody, or waiting for a late verdict. Those are no news either.
-    func knownStatus(_ key: MessageKey) -> SeenCache.Status? {
-        if let status = seen.status(key) { return status }
-        guard let index = store.index(key) else { return nil }
-        return if case .accepted = store[index].phase { .valid } else { .pending }
-    }
-
+    /// A copy of a message that is held.
     private mutating func duplicateReceived(
-        _ key: MessageKey,
-        _ status: SeenCache.Status,
+        _ index: Int,
         _ topic: Int,
         from slot: Int,
         now: MonotonicInstant,
         into outputs: inout [Output]
     ) {
         counters[.duplicate] += 1
-        switch status {
-        case .pending, .valid:
-            guard let index = store.index(key) else { return }
-            let token = peers[slot]!.token
-            let isFirstFromPeer = noteHolder(index, token, hasDelivered: true)
-            cancelCopy(index, token, .peerHasIt, into: &outputs)
-            guard case .accepted(let acceptedAt) = store[index].phase, isFirstFromPeer,
-                acceptedAt.duration(to: now)
-                    <= topics[topic].parameters.score.meshDeliveriesWindow
-            else { return }
-            creditMeshDelivery(slot, topic, now: now, into: &outputs)
-        case .invalid:
-            chargeInvalid(slot, topic, now: now, into: &outputs)
-        case .ignored:
-            break
-        }
-    }
-
-    /// Remembers that a peer has the message.
-    ///
-    /// - Returns: whether this is the first copy that the peer brought.
-    @discardableResult
-    mutating func noteHolder(_ index: Int, _ token: PeerToken, hasDelivered: Bool) -> Bool {
         let message = store[index]
-        if let known = message.holders.firstIndex(where: { $0.token == token }) {
-            guard hasDelivered, !message.holders[known].hasDelivered else { return false }
-            message.holders[known] = StoredMessage.Holder(token: token, hasDelivered: true)
-            return true
-        }
-        // Above any mesh and what gossips beside it; reconnecting peers could make it grow.
-        guard message.holders.count < 256 else { return false }
-        if message.holders.isEmpty { message.holders.reserveCapacity(8) }
-        message.holders.append(StoredMessage.Holder(token: token, hasDelivered: hasDelivered))
-        return hasDelivered
+        message.holders.insert(slot)
+        let isFirstFromPeer = message.deliverers.insert(slot)
+        // Afterwards it may be gone.
+        cancelCopy(index, slot, .peerHasIt, into: &outputs)
+        guard case .accepted(let acceptedAt) = message.phase, isFirstFromPeer,
+            acceptedAt.duration(to: now) <= topics[topic].parameters.score.meshDeliveriesWindow
+        else { return }
+        creditMeshDelivery(slot, topic, now: now, into: &outputs)
     }
 
     /// Not used, and nobody is blamed.

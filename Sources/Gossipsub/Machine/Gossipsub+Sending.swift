@@ -29,9 +29,9 @@ extension Gossipsub {
             let peer = peers[slot]!
             if !peer.dontWant.isEmpty, peer.dontWant[message.key] != nil {
                 // Said before we had it, and kept for longer than that.
-                noteHolder(index, peer.token, hasDelivered: false)
+                message.holders.insert(slot)
             }
-            guard !message.isHeld(by: peer.token), peer.id != message.author else { continue }
+            guard !message.holders.contains(slot), peer.id != message.author else { continue }
             let canOffer =
                 isLarge && peer.connection.version >= .v1_2 && !peer.connection.isDirect
                 && peer.canOffer(now: now)
@@ -65,7 +65,7 @@ extension Gossipsub {
         // What waits together is sent together, and counts as one IHAVE over there.
         if peers[slot]!.control.offers.isEmpty { peers[slot]!.noteOffer(now: now) }
         peers[slot]!.control.offers.append(
-            ControlQueue.Announcement(topic: message.topic, key: message.key, id: message.id))
+            ControlQueue.Announcement(message: index, key: message.key))
         counters.copiesAnnounced += 1
         signal(slot, into: &outputs)
     }
@@ -100,12 +100,12 @@ extension Gossipsub {
     ) -> Bool {
         let peer = peers[slot]!
         let message = store[index]
-        guard !message.copies.contains(peer.token) else { return true }
+        guard !message.copies.contains(slot) else { return true }
         peer.queue.push(
             SendQueue.Copy(
                 message: index, key: message.key, size: message.body.fieldSize,
                 deadline: message.deadline), message.trafficClass)
-        message.copies.append(peer.token)
+        message.copies.insert(slot)
         counters.copiesQueued += 1
         while peer.queue.size > configuration.limits.queueSizePerPeerMax
             || peer.queue.count > configuration.limits.queueCountPerPeerMax
@@ -113,7 +113,7 @@ extension Gossipsub {
             guard shedOne(slot, .queueFull, keeping: index, into: &outputs) else { break }
         }
         signal(slot, into: &outputs)
-        return store.contains(index, key: message.key) && message.copies.contains(peer.token)
+        return store.contains(index, key: message.key) && message.copies.contains(slot)
     }
 
     /// Sheds the copy with the earliest deadline of those that may go.
@@ -133,58 +133,55 @@ extension Gossipsub {
         else { return false }
         peers[slot]!.queue.popFront(trafficClass, isSent: false)
         outputs.append(.event(.shed(peers[slot]!.id, reason, size: copy.size)))
-        settleCopy(copy.message, peers[slot]!.token, reason, keeping: keeping, into: &outputs)
+        settleCopy(copy.message, slot, reason, keeping: keeping, into: &outputs)
         return true
     }
 
     /// Leaves every class of the queue with a live entry in front, or with none.
     private mutating func dropDeadFronts(_ slot: Int) {
-        let token = peers[slot]!.token
         for trafficClass in TrafficClass.allCases.indices {
-            while let copy = peers[slot]!.queue.front(trafficClass), !isAlive(copy, token) {
+            while let copy = peers[slot]!.queue.front(trafficClass), !isAlive(copy, slot) {
                 peers[slot]!.queue.dropDeadFront(trafficClass)
             }
         }
     }
 
-    private func isAlive(_ copy: SendQueue.Copy, _ token: PeerToken) -> Bool {
+    private func isAlive(_ copy: SendQueue.Copy, _ slot: Int) -> Bool {
         store.contains(copy.message, key: copy.key)
-            && store[copy.message].copies.contains(token)
+            && store[copy.message].copies.contains(slot)
     }
 
     /// The peer turned out not to need the copy that waits for it.
     mutating func cancelCopy(
         _ index: Int,
-        _ token: PeerToken,
+        _ slot: Int,
         _ reason: ShedReason,
         into outputs: inout [Output]
     ) {
-        guard store[index].copies.contains(token) else { return }
-        let size = store[index].body.fieldSize
-        let trafficClass = store[index].trafficClass
-        peers[token.slot]!.queue.cancel(size: size, trafficClass)
-        settleCopy(index, token, reason, keeping: nil, into: &outputs)
-        if peers[token.slot]!.queue.needsSweep { sweep(token.slot) }
+        let message = store[index]
+        guard message.copies.contains(slot) else { return }
+        peers[slot]!.queue.cancel(size: message.body.fieldSize, message.trafficClass)
+        settleCopy(index, slot, reason, keeping: nil, into: &outputs)
+        if peers[slot]!.queue.needsSweep { sweep(slot) }
     }
 
     private mutating func sweep(_ slot: Int) {
-        let token = peers[slot]!.token
         var queue = SendQueue()
         swap(&queue, &peers[slot]!.queue)
-        queue.sweep { isAlive($0, token) }
+        queue.sweep { isAlive($0, slot) }
         swap(&queue, &peers[slot]!.queue)
     }
 
     /// A copy left its queue: sent when `reason` is nil, shed otherwise.
     private mutating func settleCopy(
         _ index: Int,
-        _ token: PeerToken,
+        _ slot: Int,
         _ reason: ShedReason?,
         keeping: Int?,
         into outputs: inout [Output]
     ) {
         let message = store[index]
-        message.copies.removeAll { $0 == token }
+        message.copies.remove(slot)
         if let reason { counters[reason] += 1 } else { counters.copiesSent += 1 }
         if message.publication != nil {
             if let reason {
@@ -197,15 +194,14 @@ extension Gossipsub {
     }
 
     mutating func dropQueue(of slot: Int, into outputs: inout [Output]) {
-        let token = peers[slot]!.token
         for trafficClass in TrafficClass.allCases.indices {
             while let copy = peers[slot]!.queue.front(trafficClass) {
-                guard isAlive(copy, token) else {
+                guard isAlive(copy, slot) else {
                     peers[slot]!.queue.dropDeadFront(trafficClass)
                     continue
                 }
                 peers[slot]!.queue.popFront(trafficClass, isSent: false)
-                settleCopy(copy.message, token, .disconnected, keeping: nil, into: &outputs)
+                settleCopy(copy.message, slot, .disconnected, keeping: nil, into: &outputs)
             }
         }
     }
@@ -296,7 +292,9 @@ extension Gossipsub {
             let body = store[copy.message].body
             peer.queue.popFront(Int(kind.rawValue), isSent: true)
             counters.copyBytesSent += UInt64(copy.size)
-            settleSent(peer, copy, into: &outputs)
+            // From here on the peer has it, as far as we know.
+            store[copy.message].holders.insert(slot)
+            settleCopy(copy.message, slot, nil, keeping: nil, into: &outputs)
             messageCount += 1
             trafficClass = min(trafficClass ?? kind, kind)
             guard fits else {
@@ -331,16 +329,6 @@ extension Gossipsub {
         return frame
     }
 
-    private mutating func settleSent(
-        _ peer: Peer,
-        _ copy: SendQueue.Copy,
-        into outputs: inout [Output]
-    ) {
-        // From here on the peer has it, as far as we know.
-        noteHolder(copy.message, peer.token, hasDelivered: false)
-        settleCopy(copy.message, peer.token, nil, keeping: nil, into: &outputs)
-    }
-
     /// The next copy worth sending. Those whose time has passed are shed on the way.
     private mutating func nextCopy(
         _ peer: Peer,
@@ -351,14 +339,15 @@ extension Gossipsub {
             let copy = peer.queue.front(kind),
             let trafficClass = TrafficClass(rawValue: UInt8(truncatingIfNeeded: kind))
         {
-            guard isAlive(copy, peer.token) else {
+            guard isAlive(copy, peer.token.slot) else {
                 peer.queue.dropDeadFront(kind)
                 continue
             }
             if copy.deadline < now {
                 peer.queue.popFront(kind, isSent: false)
                 outputs.append(.event(.shed(peer.id, .expired, size: copy.size)))
-                settleCopy(copy.message, peer.token, .expired, keeping: nil, into: &outputs)
+                settleCopy(
+                    copy.message, peer.token.slot, .expired, keeping: nil, into: &outputs)
                 continue
             }
             return (trafficClass, copy)
@@ -390,9 +379,8 @@ extension Gossipsub {
         }
         let wanted = Self.take(&peers[slot]!.control.iwant, room: sizeMax - writer.size)
         if !wanted.isEmpty { writer.iwant(wanted) }
-        let offers = Self.take(&peers[slot]!.control.offers, room: sizeMax - writer.size)
-        announce(offers, to: slot, &writer)
-        let gossip = Self.take(&peers[slot]!.control.gossip, room: sizeMax - writer.size)
-        announce(gossip, to: slot, &writer)
+        let peer = peers[slot]!
+        announce(&peer.control.offers, to: peer, room: sizeMax - writer.size, &writer)
+        announce(&peer.control.gossip, to: peer, room: sizeMax - writer.size, &writer)
     }
 }

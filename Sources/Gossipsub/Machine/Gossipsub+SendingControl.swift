@@ -13,42 +13,33 @@ extension Gossipsub {
         return taken
     }
 
-    /// As above, for announcements.
-    static func take(
-        _ announcements: inout Deque<ControlQueue.Announcement>,
-        room: Int
-    ) -> [ControlQueue.Announcement] {
-        guard !announcements.isEmpty, room > 0 else { return [] }
-        var taken: [ControlQueue.Announcement] = []
-        var size = 0
-        while size < room, let announcement = announcements.popFirst() {
-            size += announcement.id.bytes.count + 3
-            taken.append(announcement)
-        }
-        return taken
-    }
-
-    /// Writes announcements as one IHAVE per run of one topic. What the peer has by now, or what we no
-    /// longer have, is left out.
+    /// Writes announcements as one IHAVE per run of one topic, until they fill `room` bytes. What the peer has by now,
+    /// or what we no longer have, is left out.
     mutating func announce(
-        _ announcements: [ControlQueue.Announcement],
-        to slot: Int,
+        _ announcements: inout Deque<ControlQueue.Announcement>,
+        to peer: Peer,
+        room: Int,
         _ writer: inout GossipRPCWriter
     ) {
-        let token = peers[slot]!.token
+        guard !announcements.isEmpty, room > 0 else { return }
+        let slot = peer.token.slot
         var topic: Int?
         var ids: [MessageID] = []
-        for entry in announcements {
-            guard let index = store.index(entry.key), store[index].isInHistory,
-                !store[index].isHeld(by: token), peers[slot]!.dontWant[entry.key] == nil
+        var size = 0
+        while size < room, let entry = announcements.popFirst() {
+            guard store.contains(entry.message, key: entry.key) else { continue }
+            let message = store[entry.message]
+            guard message.isInHistory, !message.holders.contains(slot),
+                peer.dontWant.isEmpty || peer.dontWant[entry.key] == nil
             else { continue }
-            if let open = topic, open != entry.topic {
+            if let open = topic, open != message.topic {
                 writer.ihave(topics[open].topic.utf8, ids)
                 counters.ihaveIDsSent += UInt64(ids.count)
                 ids.removeAll(keepingCapacity: true)
             }
-            topic = entry.topic
-            ids.append(entry.id)
+            topic = message.topic
+            size += message.id.bytes.count + 3
+            ids.append(message.id)
         }
         if let topic, !ids.isEmpty {
             writer.ihave(topics[topic].topic.utf8, ids)

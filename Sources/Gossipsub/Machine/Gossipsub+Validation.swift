@@ -55,12 +55,13 @@ extension Gossipsub {
             source: token, sourcePeer: source, arrivedAt: now,
             trafficClass: parameters.trafficClass,
             deadline: now.advanced(by: parameters.lifetime), phase: .validating)
-        message.holders = [StoredMessage.Holder(token: token, hasDelivered: true)]
+        message.holders.insert(slot)
+        message.deliverers.insert(slot)
         let index = store.insert(message)
         seen.insert(new.key, .pending, now: now)
         // Whoever announced it to us has it.
-        for announcer in announcers(of: new.key) {
-            noteHolder(index, announcer, hasDelivered: false)
+        for announcer in announcers(of: new.key) where isConnected(announcer) {
+            message.holders.insert(announcer.slot)
         }
         forgetWant(new.key)
         beginPending(index, slot, into: &outputs)
@@ -216,9 +217,8 @@ extension Gossipsub {
             creditFirstDelivery(source.slot, topic, now: now, into: &outputs)
         }
         if topics[topic].parameters.score.meshDeliveriesWeight < 0 {
-            for holder in store[index].holders where holder.hasDelivered {
-                guard isConnected(holder.token) else { continue }
-                creditMeshDelivery(holder.token.slot, topic, now: now, into: &outputs)
+            for slot in store[index].deliverers.elements {
+                creditMeshDelivery(slot, topic, now: now, into: &outputs)
             }
         }
         addToHistory(index, into: &outputs)
@@ -256,9 +256,8 @@ extension Gossipsub {
             }
         case .rejected:
             seen.update(message.key, .invalid)
-            for holder in message.holders where holder.hasDelivered {
-                guard isConnected(holder.token) else { continue }
-                chargeInvalid(holder.token.slot, message.topic, now: now, into: &outputs)
+            for slot in message.deliverers.elements {
+                chargeInvalid(slot, message.topic, now: now, into: &outputs)
             }
         default:
             seen.update(message.key, .ignored)

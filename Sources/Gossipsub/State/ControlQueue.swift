@@ -16,10 +16,10 @@ struct ControlQueue {
         let peers: [GossipWire.PeerInfo]
     }
 
+    /// Where the message is in the store, if it still is when this is sent.
     struct Announcement {
-        let topic: Int
+        let message: Int
         let key: MessageKey
-        let id: Gossipsub.MessageID
     }
 
     var subscriptions: [Subscription] = []

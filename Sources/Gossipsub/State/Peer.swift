@@ -21,9 +21,9 @@ final class Peer {
     let token: PeerToken
     var connection: Gossipsub.Connection
     /// Topics of our list that the peer has.
-    var topics = TopicSet()
+    var topics = NumberSet()
     /// Topics in whose mesh the peer is.
-    var mesh = TopicSet()
+    var mesh = NumberSet()
     /// Hashes of topics outside our list, see ``Gossipsub/Limits/unlistedTopicsPerPeerMax``.
     var unlistedTopics: [UInt64] = []
     var score = PeerScore()
@@ -51,7 +51,7 @@ final class Peer {
     /// Messages wanted because this peer was the first to announce them.
     var wantCount = 0
     /// Topics in whose mesh the peer was when its last connection was lost.
-    var lostMesh = TopicSet()
+    var lostMesh = NumberSet()
     /// Subscription changes it may still send; nil before the first.
     var subscriptionChanges: TokenBucket?
 
@@ -131,7 +131,7 @@ struct RetainedPeer {
     var score: PeerScore
     var backoffs: [Peer.Backoff]
     /// Topics in whose mesh the peer was, and until when that counts.
-    var mesh: TopicSet
+    var mesh: NumberSet
     let meshExpires: MonotonicInstant
     let expires: MonotonicInstant
 }

@@ -30,20 +30,26 @@ final class StoredMessage {
         case accepted(at: MonotonicInstant)
     }
 
-    struct Holder: Equatable {
-        let token: PeerToken
-        /// Brought it, rather than saying that it has it.
-        let hasDelivered: Bool
-    }
-
     struct Request {
         let token: PeerToken
         var count: Int
     }
 
+    // What every announcement and every copy asks for comes first, in two lines of the processor's cache.
+
     let key: MessageKey
-    let id: Gossipsub.MessageID
+    /// Peers that are known to have it. It is never sent to them. Of peers by slot, here and below: connected ones,
+    /// because whoever goes is taken out (``MessageStore/forget(_:)``).
+    var holders = NumberSet()
+    /// Peers whose queue holds it.
+    var copies = NumberSet()
     let topic: Int
+    var isInHistory = false
+    let trafficClass: TrafficClass
+    var phase: Phase
+    /// Holders that brought it, rather than saying that they have it.
+    var deliverers = NumberSet()
+    let id: Gossipsub.MessageID
     let body: MessageBody
     let author: PeerID?
     let sequenceNumber: UInt64?
@@ -51,16 +57,9 @@ final class StoredMessage {
     let source: PeerToken?
     let sourcePeer: PeerID?
     let arrivedAt: MonotonicInstant
-    let trafficClass: TrafficClass
     let deadline: MonotonicInstant
-    var phase: Phase
-    /// Peers that are known to have it. It is never sent to them.
-    var holders: [Holder] = []
-    /// Peers whose queue holds it.
-    var copies: [PeerToken] = []
     /// How often it was sent in answer to IWANT.
     var requests: [Request] = []
-    var isInHistory = false
     var publication: Publication?
 
     init(
@@ -89,8 +88,6 @@ final class StoredMessage {
         var isAnnounced: Bool
         var outcome = Gossipsub.PublishOutcome()
     }
-
-    func isHeld(by token: PeerToken) -> Bool { holders.contains { $0.token == token } }
 
     var isAccepted: Bool {
         switch phase {
@@ -141,6 +138,16 @@ struct MessageStore {
         }
         slotByKey[message.key] = index
         return index
+    }
+
+    /// A peer is gone, and its slot may be another's soon. Its copies are settled before.
+    ///
+    /// - Complexity: O(messages). A connection costs its handshake in any case, which is more.
+    func forget(_ slot: Int) {
+        for case let message? in slots {
+            message.holders.remove(slot)
+            message.deliverers.remove(slot)
+        }
     }
 
     mutating func remove(_ index: Int) {

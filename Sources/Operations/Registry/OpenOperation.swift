@@ -97,6 +97,8 @@ public struct OpenOperation: Hashable, Sendable {
     public internal(set) var commitment: CommittedExecution?
     /// A dispute is open.
     public internal(set) var isFrozen: Bool
+    /// What an enclave says of a part, when that is why.
+    public internal(set) var dispute: EnclaveDispute?
 
     init(_ request: OperationRequest, height: UInt64) {
         self.request = request
@@ -104,6 +106,7 @@ public struct OpenOperation: Hashable, Sendable {
         election = nil
         commitment = nil
         isFrozen = false
+        dispute = nil
     }
 
     public var status: OperationStatus {

@@ -50,12 +50,14 @@ public struct OperationCourse: Sendable {
         private var renewals = 0
         private var commitments = 0
         private var verdicts = 0
+        private var contradictions = 0
 
         mutating func add(_ item: OperationItem) {
             switch item {
             case .renewal: renewals += 1
             case .commitment: commitments += 1
             case .verdict: verdicts += 1
+            case .contradiction: contradictions += 1
             }
         }
 
@@ -64,6 +66,7 @@ public struct OperationCourse: Sendable {
                 (renewals, OperationRegistry.renewalsOfBlockMax),
                 (commitments, OperationRegistry.commitmentsOfBlockMax),
                 (verdicts, OperationRegistry.verdictsOfBlockMax),
+                (contradictions, OperationRegistry.contradictionsOfBlockMax),
             ] where count > limit {
                 throw .tooManyItems(count, limit: limit)
             }

@@ -52,6 +52,8 @@ public enum OperationItem: Hashable, Sendable {
     case renewal(LeaseRenewal)
     case commitment(ExecutionCommitment)
     case verdict(OperationVerdict)
+    /// An enclave vouches for another output of a part than the executor has committed to.
+    case contradiction(EnclaveFinding)
 }
 
 /// A block, as far as it is about operations.
@@ -103,6 +105,10 @@ public enum OperationFault: Error, Hashable, Sendable {
     case partCertifiedTwice(Bytes32, part: Int)
     /// Everyone has said the opposite before: a third of all stake says both.
     case judgedOtherwise(Bytes32, part: Int)
+    /// What enclaves say has no weight for operations of this kind.
+    case notOfEnclaves(Bytes32)
+    /// The platform was caught before.
+    case enclaveRevoked(Bytes32)
     /// A part is certified by more than a set has members.
     case tooManyCommitters(Int)
     /// The contract has settled what is not certified, or otherwise than it is.
@@ -131,6 +137,8 @@ public enum OperationChange: Hashable, Sendable {
     case lapsed(Bytes32, executor: Bytes32)
     case frozen(Bytes32)
     case upheld(Bytes32)
+    /// A platform has vouched for what everyone has found to be wrong.
+    case enclaveRevoked(Bytes32, enclave: Bytes32)
     case settled(Bytes32)
     case expired(Bytes32)
     case executorJoined(Bytes32)

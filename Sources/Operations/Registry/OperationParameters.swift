@@ -21,11 +21,14 @@ public struct OperationParameters: Hashable, Sendable {
     public let bondMin: UInt64
     /// Heights from an executor's exit to the payment of its bond: at least the longest time of any kind.
     public let bondDelay: UInt64
+    /// nil where what enclaves say counts for nothing.
+    public let enclaves: EnclaveParameters?
 
     public init(
         network: NetworkDigest, kinds: [KindRecord],
         bondMin: UInt64 = OperationsContract.bondMin,
-        bondDelay: UInt64 = 2 * OperationsContract.ttls.upperBound
+        bondDelay: UInt64 = 2 * OperationsContract.ttls.upperBound,
+        enclaves: EnclaveParameters? = nil
     ) throws(ParameterError) {
         guard kinds.count <= Self.kindsMax else {
             throw .tooManyKinds(kinds.count, limit: Self.kindsMax)
@@ -39,6 +42,7 @@ public struct OperationParameters: Hashable, Sendable {
         self.kinds = kinds
         self.bondMin = bondMin
         self.bondDelay = bondDelay
+        self.enclaves = enclaves
     }
 
     public func kind(_ number: UInt16) -> KindRecord? { kinds.first { $0.number == number } }

@@ -13,6 +13,7 @@ extension OperationRegistry.Outcome {
         case .commitment(let commitment):
             try take(commitment, at: height, beacon: beacon, parameters, signatures)
         case .verdict(let verdict): try take(verdict, at: height)
+        case .contradiction(let finding): try take(finding, parameters)
         }
     }
 
@@ -137,6 +138,7 @@ extension OperationRegistry.Outcome {
             operation.commitment = commitment
             if operation.isFrozen { changes.append(.upheld(name)) }
             operation.isFrozen = false
+            operation.dispute = nil
             changes.append(.certified(name))
         case .disputed:
             guard !operation.isFrozen else { throw .wrongStatus(name, .frozen) }
@@ -147,6 +149,7 @@ extension OperationRegistry.Outcome {
             guard operation.isFrozen else { throw .wrongStatus(name, operation.status) }
             guard isUpheld else { return reject(operation, commitment, at: height) }
             operation.isFrozen = false
+            operation.dispute = nil
             changes.append(.upheld(name))
         case .rejected:
             guard !commitment.isFinal else { throw .wrongStatus(name, .certified) }
@@ -154,9 +157,12 @@ extension OperationRegistry.Outcome {
             return reject(operation, commitment, at: height)
         }
         registry.operations[name] = operation
+        if case .partCertified(let part, _) = verdict.finding, verdict.judged != nil {
+            uphold(name, part: part)
+        }
     }
 
-    /// Everyone says of a part what fewer have said before: it changes nothing but what voters are held to. Those
+    /// Everyone says of a part what fewer have said before: it changes nothing but what voters, and an enclave, are held to. Those
     /// who are paid stay the same, or settlements that are on their way would be wrong.
     private mutating func judge(
         _ verdict: OperationVerdict, again part: UInt8, at height: UInt64
@@ -166,6 +172,7 @@ extension OperationRegistry.Outcome {
         }
         try judge(proof, isValid: true, at: height)
         changes.append(.partJudged(verdict.operation, part: part))
+        uphold(verdict.operation, part: part)
     }
 
     /// Remembers what everyone has said. What was said first stands.
@@ -194,6 +201,7 @@ extension OperationRegistry.Outcome {
         let name = operation.request.operation
         operation.commitment = nil
         operation.isFrozen = false
+        operation.dispute = nil
         operation.election?.refuse(commitment.executor, at: height)
         registry.operations[name] = operation
         changes.append(.rejected(name, executor: commitment.executor))

@@ -103,17 +103,19 @@ extension CommittedExecution: SSZContainer {
 extension OpenOperation: SSZContainer {
     public static let sszLayout = SSZLayout(
         OperationRequest.self, UInt64.self, SSZList<ExecutorElection, 1>.self,
-        SSZList<CommittedExecution, 1>.self, Bool.self)
+        SSZList<CommittedExecution, 1>.self, Bool.self, SSZList<EnclaveDispute, 1>.self)
 
     public func sszFields(_ fields: inout some SSZFieldVisitor) {
         guard let election = SSZList<ExecutorElection, 1>(election.map { [$0] } ?? []),
-            let commitment = SSZList<CommittedExecution, 1>(commitment.map { [$0] } ?? [])
+            let commitment = SSZList<CommittedExecution, 1>(commitment.map { [$0] } ?? []),
+            let dispute = SSZList<EnclaveDispute, 1>(dispute.map { [$0] } ?? [])
         else { preconditionFailure("one at most") }
         fields.visit(request)
         fields.visit(height)
         fields.visit(election)
         fields.visit(commitment)
         fields.visit(isFrozen)
+        fields.visit(dispute)
     }
 
     public init(sszFields fields: inout SSZFieldReader, in input: Span<UInt8>) throws(SSZError) {
@@ -122,10 +124,12 @@ extension OpenOperation: SSZContainer {
         election = try fields.next(SSZList<ExecutorElection, 1>.self, in: input).elements.first
         commitment = try fields.next(SSZList<CommittedExecution, 1>.self, in: input).elements.first
         isFrozen = try fields.next(in: input)
+        dispute = try fields.next(SSZList<EnclaveDispute, 1>.self, in: input).elements.first
         // Later arithmetic rests on these.
         guard height <= request.expiry, election.map({ $0.expiry == request.expiry }) ?? true,
             commitment == nil || election != nil, commitment != nil || !isFrozen,
-            commitment.map({ $0.price <= request.fee }) ?? true
+            commitment.map({ $0.price <= request.fee }) ?? true,
+            dispute.map({ isFrozen && $0.part < commitment?.partCount ?? 0 }) ?? true
         else { throw .invalidValue("an operation in no state") }
     }
 }
@@ -156,7 +160,7 @@ extension OperationRegistry: SSZContainer {
     public static let sszLayout = SSZLayout(
         SSZList<OpenOperation, 512>.self, SSZList<ExecutorRecord, 1024>.self,
         SSZList<Bytes32, 1024>.self, SSZList<BondPayment, 1024>.self,
-        SSZList<ProofJudgement, 1024>.self)
+        SSZList<ProofJudgement, 1024>.self, EnclaveRegistry.self)
 
     public func sszFields(_ fields: inout some SSZFieldVisitor) {
         guard let operations = SSZList<OpenOperation, 512>(Array(operations.values)),
@@ -170,6 +174,7 @@ extension OperationRegistry: SSZContainer {
         fields.visit(slashed)
         fields.visit(payments)
         fields.visit(judgements)
+        fields.visit(enclaves)
     }
 
     public init(sszFields fields: inout SSZFieldReader, in input: Span<UInt8>) throws(SSZError) {
@@ -178,6 +183,7 @@ extension OperationRegistry: SSZContainer {
         let slashed = try fields.next(SSZList<Bytes32, 1024>.self, in: input).elements
         payments = try fields.next(SSZList<BondPayment, 1024>.self, in: input).elements
         let judgements = try fields.next(SSZList<ProofJudgement, 1024>.self, in: input).elements
+        enclaves = try fields.next(in: input)
         for judgement in judgements { self.judgements[judgement.proof] = judgement }
         for operation in operations { self.operations[operation.request.operation] = operation }
         for executor in executors { self.executors[executor.key] = executor }

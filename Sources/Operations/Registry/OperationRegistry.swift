@@ -13,7 +13,7 @@ public import OrderedCollections
 ///    checked when the contract's event is read.
 /// 2. Nobody commits before its turn, twice, or after it was wrong: ``ExecutorElection``.
 /// 3. Bounds: ``openMax`` operations of which ``openOfRequesterMax`` are of one requester; ``executorsMax`` executors;
-///    ``paymentsMax`` payments; ``judgementsMax`` judgements. An encoding has at most 0.9 MB.
+///    ``paymentsMax`` payments; ``judgementsMax`` judgements. An encoding has at most 1 MB.
 ///
 /// When there is no room, whoever pays least gives way: filling the registry costs more than everybody else
 /// pays, locked for as long as it is to last.
@@ -35,6 +35,8 @@ public struct OperationRegistry: Hashable, Sendable {
     public static let commitmentsOfBlockMax = 8
     public static let renewalsOfBlockMax = 64
     public static let verdictsOfBlockMax = 64
+    /// Each with a commitment and evidence: 62 KiB and some milliseconds at most.
+    public static let contradictionsOfBlockMax = 2
     /// Heights after which what a committee has found is final, unless somebody has disputed it (mechanisms row 0.13).
     public static let challengeWindow: UInt64 = 8
     /// Most judgements of everyone that are kept; the oldest is forgotten first. Somebody who makes everyone judge
@@ -54,8 +56,10 @@ public struct OperationRegistry: Hashable, Sendable {
     public internal(set) var payments: [BondPayment] = []
     /// What everyone has said of proofs, in the order in which blocks had it.
     public internal(set) var judgements: OrderedDictionary<SubProofID, ProofJudgement> = [:]
+    /// Which enclaves may vouch for parts, and which were caught.
+    public internal(set) var enclaves: EnclaveRegistry
 
-    public init() {}
+    public init(enclaves: EnclaveRegistry = EnclaveRegistry()) { self.enclaves = enclaves }
 
     /// What a block leaves.
     public struct Outcome: Hashable, Sendable {
@@ -150,6 +154,7 @@ extension OperationRegistry.Outcome {
             else { continue }
             registry.operations[name]?.commitment = nil
             registry.operations[name]?.isFrozen = false
+            registry.operations[name]?.dispute = nil
             changes.append(.lapsed(name, executor: commitment.executor))
         }
     }

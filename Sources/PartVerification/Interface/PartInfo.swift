@@ -27,8 +27,11 @@ public struct OperationInfo: Hashable, Sendable {
     public var progress: UInt16
     /// nil while nobody has committed.
     public var commitment: CommitmentInfo?
-    /// Of those of a committee: what its certificate says.
     public var confirmation: ConfirmationLevel
+    /// Of an operation without proofs, while it is open and somebody has committed.
+    public var committee: CommitteeInfo?
+    /// Of such an operation that a committee's certificate justifies: the height at which nobody can dispute it any more.
+    public var unchallengedAt: UInt64?
     public var isDisputed: Bool
 
     public struct CommitmentInfo: Hashable, Sendable {
@@ -87,6 +90,8 @@ public struct PartCounters: Hashable, Sendable {
     public var votesReceived: UInt64 = 0
     public var certificatesPublished: UInt64 = 0
     public var certificatesReceived: UInt64 = 0
+    public var attestationsReceived: UInt64 = 0
+    public var attestationsVerified: UInt64 = 0
     /// Parts of all operations that this node has seen commitments of.
     public var partsSeen: UInt64 = 0
     public var operationsCertified: UInt64 = 0
@@ -139,7 +144,9 @@ extension PartVerification {
         let request = operation.request
         let parts = commitmentParts(of: name, operation)
         var confirmation: ConfirmationLevel = parts.map(\.level).min() ?? .none
-        if pool.fastPathCertificate(of: name) != nil { confirmation = .quorumVerified }
+        if pool.fastPathCertificate(of: name) != nil || operation.commitment?.justifiedAt != nil {
+            confirmation = .quorumVerified
+        }
         let commitment = operation.commitment.map { committed in
             OperationInfo.CommitmentInfo(
                 executor: committed.executor, height: committed.height,
@@ -153,7 +160,10 @@ extension PartVerification {
             outcome: outcome ?? .open(operation.status),
             executors: operation.election?.candidates ?? [],
             progress: operation.election?.progress ?? 0, commitment: commitment,
-            confirmation: confirmation,
+            confirmation: confirmation, committee: pool.committee(of: name),
+            unchallengedAt: operation.commitment?.justifiedAt.map {
+                $0 + OperationRegistry.challengeWindow
+            },
             isDisputed: operation.isFrozen || parts.contains(where: \.isContested))
     }
 

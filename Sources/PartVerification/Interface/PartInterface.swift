@@ -36,17 +36,21 @@ public enum PartTopic: Hashable, Sendable {
     case votes(subnet: Int)
     /// ``PartStatement``.
     case certificate
+    /// ``Operations/EnclaveStatement``.
+    case attestation
 
     /// As in `TopicKind`.
     public var name: String {
         switch self {
         case .votes(let subnet): "subproof_vote_\(subnet)"
         case .certificate: "certificate"
+        case .attestation: "attestation_tee"
         }
     }
 
     public static let all: [PartTopic] =
-        (0..<SubProofBounds.subnetCount).map { .votes(subnet: $0) } + [.certificate]
+        (0..<SubProofBounds.subnetCount).map { .votes(subnet: $0) }
+        + [.certificate, .attestation]
 }
 
 /// What a peer is asked.
@@ -55,8 +59,10 @@ public enum PartRequest: Hashable, Sendable {
     case proof(root: Bytes32)
     /// Certificates of these parts of an operation; all when there are none.
     case certificates(operation: Bytes32, parts: [UInt16])
+    /// Everything that is kept of an operation.
+    case statements(operation: Bytes32)
     /// Votes that gossip would not carry again. Not answered.
-    case votes([SubProofVote])
+    case votes(PartVotes)
 }
 
 /// How a request of ours ended.
@@ -149,12 +155,15 @@ public enum PartInput: Sendable {
     /// An item of an answer to `ask`, before `requestEnded`.
     case proofReceived(PartRequestID, [UInt8])
     case certificateReceived(PartRequestID, SubProofCertificate)
+    case statementReceived(PartRequestID, PartStatement)
     /// Exactly once for each request.
     case requestEnded(PartRequestID, PartRequestEnd)
-    /// A peer asks. Answered by `serveProof` or `serveCertificates`; `votes` by nothing.
+    /// A peer asks. Answered by `serveProof`, `serveCertificates` or `serveStatements`; `votes` by nothing.
     case serve(PartServeID, PeerID, PartRequest)
     /// This node's executor has proven: proofs that others will ask for. Answered by `shelved`.
     case shelve(operation: Bytes32, [[UInt8]])
+    /// This node's executor has had a part executed by an enclave.
+    case attest(EnclaveStatement)
     case peerConnected(PeerID)
     case peerDisconnected(PeerID)
     /// The driver's timer. Early, late and repeated ones are harmless.
@@ -176,6 +185,7 @@ public enum PartOutput: Sendable {
     /// nil: not here.
     case serveProof(PartServeID, [UInt8]?)
     case serveCertificates(PartServeID, [SubProofCertificate])
+    case serveStatements(PartServeID, [PartStatement])
     case readBody(root: Bytes32)
     /// The commitments of the block of a height.
     case readCommitments(height: UInt64)
@@ -183,8 +193,13 @@ public enum PartOutput: Sendable {
     case shelved(operation: Bytes32)
     /// For a block.
     case include(SubProofCertificate)
+    case includeFastPath(FastPathCertificate)
+    /// For a block: a validator has found another output than the executor.
+    case dispute(CommitteeVote)
     /// A validator's fault, for a block.
     case accuse(SubProofEvidence)
+    /// An enclave vouches for another output than the one that was committed to: for a block.
+    case contradict(EnclaveContradiction)
     /// A fault that is the peer's own.
     case penalize(PeerID, String)
     case event(PartEvent)
@@ -200,5 +215,13 @@ public enum PartEvent: Hashable, Sendable {
     /// A validator's fault was found.
     case fault(operation: Bytes32, ValidatorIndex)
     case muted(SubproofSigner)
+    /// An enclave vouches for a part.
+    case attested(operation: Bytes32, part: UInt16, enclave: Bytes32)
+    /// Evidence of an enclave, signed by an executor or not, that proves nothing, and why.
+    case enclaveRefused(operation: Bytes32, part: UInt16, String)
+    /// An enclave vouches for something else than what was committed to.
+    case contradicted(operation: Bytes32, part: UInt16)
+    /// A certified proof contradicts this enclave: it is not listened to any more.
+    case enclaveRevoked(Bytes32)
     case signingFailed
 }

@@ -12,8 +12,6 @@ public struct PartLimits: Hashable, Sendable {
     public var statementsMax = 128
     /// Workers that check signatures at once, for votes and for all else.
     public var checkJobsMax = 4
-    /// Votes that one message of a peer may bring.
-    public var votesOfRequestMax = 256
     /// Proofs and certificates that are read for peers at once.
     public var servesMax = 64
     /// Large bodies that are in memory at once, to be prepared.
@@ -34,6 +32,18 @@ public struct PartLimits: Hashable, Sendable {
     public var shelvingMax = 64
     /// Heights for which votes, certificates and proofs are kept behind the oldest open commitment.
     public var heightsKept: UInt64 = 4096
+    /// Statements of enclaves that are remembered, of 200 bytes: of 4,096 parts and three executors, and to spare.
+    public var attestationsMax = 1 << 14
+    /// Statements that wait for a worker, of at most 48 KiB.
+    public var attestationChecksMax = 64
+    /// Workers that check them at once.
+    public var attestationJobsMax = 2
+    /// Statements that are fetched, or are to be.
+    public var attestationPullsMax = 256
+    /// Peers that are asked for one.
+    public var attestationHoldersMax = 3
+    /// Platforms that are known to be caught.
+    public var enclavesMax = 1024
     /// Operations that are told about after their end.
     public var endedMax = 256
 
@@ -48,6 +58,8 @@ public struct PartTiming: Hashable, Sendable {
     public var connectInterval = Duration.seconds(2)
     /// For a proof and its operation's bodies, before others get their turn.
     public var pullInterval = Duration.seconds(10)
+    /// For gossip to bring a statement of an enclave that a commitment names.
+    public var attestationInterval = Duration.seconds(2)
     /// Until what the store or the signer refused is tried again.
     public var retryInterval = Duration.seconds(1)
     /// Heights until a certificate that no block has is offered again.

@@ -2,7 +2,8 @@ public import ChoraleBase
 public import ChoraleTypes
 public import Codec
 
-/// What is said to everybody about verification, on the topic `certificate`.
+/// What is said about verification: to everybody on the topic `certificate`, but for votes on parts, which have their
+/// own; and in answer to who asks what is known of an operation.
 ///
 /// In SSZ a union: one byte for the kind, then the value.
 public enum PartStatement: Hashable, Sendable {
@@ -10,6 +11,7 @@ public enum PartStatement: Hashable, Sendable {
     case fastPath(FastPathCertificate)
     case evidence(SubProofEvidence)
     case committeeVote(CommitteeVote)
+    case vote(SubProofVote)
 
     /// Largest encoding that is passed on, in bytes. What is larger is asked for.
     public static let gossipSizeMax = 1 + SubProofCertificate.gossipSizeMax
@@ -20,6 +22,7 @@ public enum PartStatement: Hashable, Sendable {
         case .fastPath(let certificate): certificate.operation
         case .evidence(let evidence): evidence.operation
         case .committeeVote(let vote): vote.operation
+        case .vote(let vote): vote.id.operation
         }
     }
 
@@ -28,8 +31,9 @@ public enum PartStatement: Hashable, Sendable {
         switch self {
         case .certificate(let certificate): certificate.signatures.count
         case .fastPath(let certificate): certificate.signatures.count
+        case .evidence(.falseOutput(let evidence)): 1 + evidence.certificate.signatures.count
         case .evidence: 2
-        case .committeeVote: 1
+        case .committeeVote, .vote: 1
         }
     }
 }
@@ -43,6 +47,7 @@ extension PartStatement: SSZEncodable, SSZDecodable {
         case .fastPath: 1
         case .evidence: 2
         case .committeeVote: 3
+        case .vote: 4
         }
     }
 
@@ -53,6 +58,7 @@ extension PartStatement: SSZEncodable, SSZDecodable {
         case .fastPath(let certificate): certificate.sszEncode(into: &bytes)
         case .evidence(let evidence): evidence.sszEncode(into: &bytes)
         case .committeeVote(let vote): vote.sszEncode(into: &bytes)
+        case .vote(let vote): vote.sszEncode(into: &bytes)
         }
     }
 
@@ -63,6 +69,7 @@ extension PartStatement: SSZEncodable, SSZDecodable {
             case .fastPath(let certificate): certificate.hashTreeRoot(hash)
             case .evidence(let evidence): evidence.hashTreeRoot(hash)
             case .committeeVote(let vote): vote.hashTreeRoot(hash)
+            case .vote(let vote): vote.hashTreeRoot(hash)
             }
         return Hash.combine(root, selector.hashTreeRoot(hash))
     }
@@ -75,6 +82,7 @@ extension PartStatement: SSZEncodable, SSZDecodable {
         case 1: self = .fastPath(try FastPathCertificate(ssz: value))
         case 2: self = .evidence(try SubProofEvidence(ssz: value))
         case 3: self = .committeeVote(try CommitteeVote(ssz: value))
+        case 4: self = .vote(try SubProofVote(ssz: value))
         case let other: throw .invalidValue("a statement on parts of kind \(other)")
         }
     }

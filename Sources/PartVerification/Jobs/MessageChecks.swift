@@ -9,6 +9,8 @@ enum MessageOrigin: Hashable, Sendable {
     case peer(PeerID)
     /// It came before its operation, and was given up then.
     case kept
+    /// Our own executor's.
+    case own
 }
 
 /// What waits for its signatures to be checked, and how much of it is being checked.

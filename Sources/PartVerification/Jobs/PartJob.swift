@@ -20,6 +20,7 @@ public struct PartJob: Sendable {
         case verify(SubproofJobID, ProofTask)
         case votes([Check<SubProofVote>])
         case statement(Check<PartStatement>)
+        case attestation(EnclaveCheck)
     }
 
     let work: Work
@@ -30,7 +31,7 @@ public struct PartJob: Sendable {
         switch work {
         // 0.3 µs a validator and part.
         case .order(let request): request.orderCount * request.validators.count > 4096
-        case .prepare, .verify: true
+        case .prepare, .verify, .attestation: true
         case .votes: false
         // 70 µs a signature.
         case .statement(let check): check.message.signatureCount > 64
@@ -56,6 +57,14 @@ public struct PartJob: Sendable {
         case .votes(let checks): return PartJobResult(.votes(check(checks)))
         case .statement(let check):
             return PartJobResult(.statement(verify(check.message, check.rule), check.origin))
+        case .attestation(let check):
+            let root = ContentReference(kind: .proof, bytes: check.bytes)?.root ?? .zero
+            do throws(EnclaveFault) {
+                let platform = try check.parameters.platform(of: check.statement, network: network)
+                return PartJobResult(.attestation(check, root, .success(platform)))
+            } catch {
+                return PartJobResult(.attestation(check, root, .failure(error)))
+            }
         }
     }
 
@@ -83,6 +92,9 @@ public struct PartJob: Sendable {
         case .committeeVote(let vote):
             (try? VerifiedCommitteeVote(vote, validators: rule.validators, network: network))
                 .map(CheckedStatement.committeeVote)
+        case .vote(let vote):
+            (try? VerifiedSubProofVote(vote, validators: rule.validators, network: network))
+                .map(CheckedStatement.vote)
         }
     }
 }
@@ -97,6 +109,8 @@ public struct PartJobResult: Sendable {
         case votes([CheckedVote])
         /// nil: its signatures are bad, or no quorum.
         case statement(CheckedStatement?, MessageOrigin)
+        /// The platform; with the statement's root as a body.
+        case attestation(EnclaveCheck, Bytes32, Result<Bytes32, EnclaveFault>)
     }
 
     let finding: Finding
@@ -125,7 +139,8 @@ struct ContextRequest: Sendable {
 
     func make() -> OperationContext? {
         OperationContext(
-            operation: operation, height: height, validators: validators, beacon: beacon,
+            operation: operation, commitment: commitment, height: height, validators: validators,
+            beacon: beacon,
             outputHash: outputHash, method: method, expiresAt: expiresAt)
     }
 }
@@ -150,6 +165,7 @@ enum CheckedStatement: Sendable {
     case fastPath(VerifiedFastPathCertificate)
     case evidence(VerifiedSubProofEvidence)
     case committeeVote(VerifiedCommitteeVote)
+    case vote(VerifiedSubProofVote)
 
     var input: SubproofInput {
         switch self {
@@ -157,6 +173,7 @@ enum CheckedStatement: Sendable {
         case .fastPath(let verified): .fastPathReceived(verified)
         case .evidence(let verified): .evidenceReceived(verified)
         case .committeeVote(let verified): .committeeVoteReceived(verified)
+        case .vote(let verified): .voteReceived(verified)
         }
     }
 }

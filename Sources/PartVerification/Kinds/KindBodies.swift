@@ -5,22 +5,34 @@ import OperationKinds
 import Operations
 import ProofSystems
 
-/// Kinds of operations whose proofs this node understands. Of any other it says nothing.
+/// Kinds of operations whose proofs this node understands, or which it can execute for a committee. Of any other it
+/// says nothing.
 enum KnownKind {
     /// Capability 1: quantised networks, proven with the native system.
     case inference
+    /// The same, too large to be proven: a committee executes them again.
+    case wholeInference
 
     init?(_ record: KindRecord) {
-        guard record.capability == 1, record.policy == .proof,
-            record.proofTypes.contains(ProofType.spartan.rawValue)
-        else { return nil }
-        self = .inference
+        guard record.capability == 1 else { return nil }
+        let isProven = record.proofTypes.contains(ProofType.spartan.rawValue)
+        switch record.policy {
+        case .proof where isProven, .enclaveThenProof where isProven:
+            self = .inference
+        // Two executions must give one output, or honest members contradict each other.
+        case .committee where record.isDeterministic: self = .wholeInference
+        case .proof, .committee, .enclave, .enclaveThenProof: return nil
+        }
     }
 
-    /// Collects what is needed to verify proofs of an operation of this kind.
+    /// Collects what is needed to verify proofs of an operation of this kind, or to execute it.
     func bodies(of request: OperationRequest, _ content: ExecutionCommitmentContent) -> KindBodies {
         switch self {
-        case .inference: .inference(InferenceBodies(request: request, content: content))
+        case .inference:
+            .inference(InferenceBodies(request: request, content: content, needsOutput: true))
+        case .wholeInference:
+            .wholeInference(
+                InferenceBodies(request: request, content: content, needsOutput: false))
         }
     }
 }
@@ -28,25 +40,26 @@ enum KnownKind {
 /// Bodies of one operation, as they come: each says where the next one is.
 enum KindBodies: Sendable {
     case inference(InferenceBodies)
+    case wholeInference(InferenceBodies)
 
     /// The body that is needed next; nil when all are here.
     var nextRoot: Bytes32? {
         switch self {
-        case .inference(let bodies): bodies.nextRoot
+        case .inference(let bodies), .wholeInference(let bodies): bodies.nextRoot
         }
     }
 
     /// Whether the next body may have megabytes, so that few of them are in memory at once.
     var isNextLarge: Bool {
         switch self {
-        case .inference(let bodies): bodies.isNextLarge
+        case .inference(let bodies), .wholeInference(let bodies): bodies.isNextLarge
         }
     }
 
     /// Largest input of the kind, in bytes: of a larger one nothing is read.
     var inputSizeMax: UInt64 {
         switch self {
-        case .inference: 1 << 20
+        case .inference, .wholeInference: 1 << 20
         }
     }
 
@@ -55,6 +68,9 @@ enum KindBodies: Sendable {
         case .inference(var bodies):
             try bodies.take(body)
             self = .inference(bodies)
+        case .wholeInference(var bodies):
+            try bodies.take(body)
+            self = .wholeInference(bodies)
         }
     }
 
@@ -64,6 +80,7 @@ enum KindBodies: Sendable {
     func prepare() throws(KindFault) -> PreparedOperation {
         switch self {
         case .inference(let bodies): try bodies.prepare()
+        case .wholeInference(let bodies): .judged(try bodies.execute())
         }
     }
 }
@@ -72,34 +89,41 @@ enum KindBodies: Sendable {
 struct InferenceBodies: Sendable {
     let request: OperationRequest
     let content: ExecutionCommitmentContent
+    /// Whoever executes finds the output.
+    let needsOutput: Bool
     private var input: InferenceInput?
     private var output: [UInt8]?
     private var model: [UInt8]?
 
-    init(request: OperationRequest, content: ExecutionCommitmentContent) {
+    init(
+        request: OperationRequest, content: ExecutionCommitmentContent, needsOutput: Bool
+    ) {
         self.request = request
         self.content = content
+        self.needsOutput = needsOutput
     }
 
     /// A body of no bytes has no root and is never had.
     var nextRoot: Bytes32? {
         guard let input else { return request.inputRoot }
-        guard output != nil else { return content.outputRoot }
+        guard hasOutput else { return content.outputRoot }
         return model == nil ? input.modelFile.root : nil
     }
 
-    var isNextLarge: Bool { input != nil && output != nil }
+    private var hasOutput: Bool { output != nil || !needsOutput }
+
+    var isNextLarge: Bool { input != nil && hasOutput }
 
     mutating func take(_ body: [UInt8]) throws(KindFault) {
         guard let input else {
-            let found = try PreparedInference.input(body)
+            let found = try RequestedInference.input(body)
             guard found.modelFile.size <= UInt64(ModelLimits.sizeMax) else {
                 throw .model("a file of \(found.modelFile.size) bytes")
             }
             self.input = found
             return
         }
-        guard output != nil else {
+        guard hasOutput else {
             // Whoever carried it may have cut it otherwise. Only of the bytes that the commitment names can
             // it be said that they are wrong.
             guard ContentReference(kind: .generic, bytes: body)?.root == content.outputRoot else {
@@ -119,5 +143,14 @@ struct InferenceBodies: Sendable {
         let prepared = try PreparedInference(request, input: input, modelFile: model)
         let plan = try prepared.plan(of: content, output: output)
         return .inference(prepared, plan, modelSize: input.modelFile.size)
+    }
+
+    /// What a committee's member says of the commitment.
+    func execute() throws(KindFault) -> Bytes32 {
+        guard let input, let model else {
+            preconditionFailure("executed when everything is here")
+        }
+        return try RequestedInference(request, input: input, modelFile: model).execute()
+            .finding(of: content)
     }
 }

@@ -4,14 +4,18 @@ import OperationKinds
 import ProofSystems
 import Subproof
 
-/// An operation with everything that is needed to verify proofs of its parts. Shared by workers.
+/// An operation with everything that is needed to verify proofs of its parts; or, where there are none, with what
+/// executing it has shown. Shared by workers.
 enum PreparedOperation: Sendable {
     case inference(PreparedInference, SplitPlan, modelSize: UInt64)
+    /// For a committee: the hash that this member names.
+    case judged(Bytes32)
 
     /// Of its bodies, in bytes.
     var size: UInt64 {
         switch self {
         case .inference(_, _, let modelSize): modelSize
+        case .judged: 0
         }
     }
 
@@ -24,6 +28,8 @@ enum PreparedOperation: Sendable {
             case .good: return .valid
             case .bad(let reason): return .invalid(reason)
             }
+        // There are no proofs.
+        case .judged: return .unsupported
         }
     }
 }

@@ -21,7 +21,12 @@ extension PartVerification {
         guard phase == .running else { return }
         noteEnded(before, report)
         follow(report.commitments, now, &outputs)
+        hearDisputes(now, &outputs)
+        enclaves.prune(to: head.operations.operations)
+        for name in watched.keys { tellDispute(of: name, now, &outputs) }
+        for case .enclaveRevoked(_, let enclave) in report.changes { revoke(enclave, &outputs) }
         offerCertificates(&outputs)
+        offerCommittees(&outputs)
         prune(&outputs)
     }
 
@@ -169,7 +174,10 @@ extension PartVerification {
         if tell(.commitmentIncluded(context), now, &outputs) != nil {
             return refuse(name, "room for it", &outputs)
         }
-        totals.partsSeen += UInt64(operation.committed.partCount)
+        hearDisputes(now, &outputs)
+        totals.partsSeen += UInt64(operation.proofs.count)
+        tellAttestations(of: name, now, &outputs)
+        pullAttestations(of: name, now)
     }
 
     // MARK: Closing
@@ -177,11 +185,17 @@ extension PartVerification {
     private mutating func close(
         _ name: Bytes32, _ now: Now, _ outputs: inout [PartOutput]
     ) {
-        guard let operation = watched.removeValue(forKey: name) else { return }
+        guard let stage = watched[name]?.stage else { return }
+        if stage == .open {
+            let members = pool.members(of: name) ?? []
+            tell(.operationClosed(name), now, &outputs)
+            if let operation = watched[name] { noteAttendance(of: operation, members) }
+        }
+        watched.removeValue(forKey: name)
         prepared.remove(name)
         for (job, pull) in pulls where pull.operation == name { pulls.removeValue(forKey: job) }
-        if operation.stage == .open { tell(.operationClosed(name), now, &outputs) }
         gate.drop(name)
+        enclaves.close(name)
     }
 
     /// Tells what is gone since the head of before, as it was.
@@ -224,6 +238,10 @@ extension PartVerification {
     private func isOnChain(_ certificate: SubProofCertificate) -> Bool {
         guard let commitment = head.operations.operations[certificate.id.operation]?.commitment
         else { return true }
+        // What everyone says is for a block also when fewer have said it: a dispute may wait for it.
+        if certificate.tranche == .everyone {
+            return head.operations.judgements[certificate.id] != nil
+        }
         return certificate.verdict.isValid
             && commitment.certifiedParts >> UInt64(certificate.id.part) & 1 == 1
     }

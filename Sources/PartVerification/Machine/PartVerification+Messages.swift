@@ -26,7 +26,12 @@ extension PartVerification {
             guard bytes.count <= PartStatement.gossipSizeMax,
                 let statement = try? PartStatement(ssz: bytes.span)
             else { return reject(origin, "a statement that is none", &outputs) }
+            // They have topics of their own, so that a part's votes go to who listens to its subnet.
+            if case .vote = statement {
+                return reject(origin, "a vote on the topic of statements", &outputs)
+            }
             check(statement, from: origin, &outputs)
+        case .attestation: heardAttestation(id, bytes, &outputs)
         }
     }
 
@@ -65,6 +70,7 @@ extension PartVerification {
             case .fastPath(let certificate): pool.precheck(certificate)
             case .evidence(let evidence): pool.precheck(evidence)
             case .committeeVote(let vote): pool.precheck(vote)
+            case .vote(let vote): pool.precheck(vote)
             }
         switch precheck {
         case .drop(let reason): answer(origin, reason, &outputs)
@@ -96,9 +102,15 @@ extension PartVerification {
             guard let checked else {
                 return reject(origin, "a statement with bad signatures", &outputs)
             }
-            if case .certificate = checked { totals.certificatesReceived += 1 }
+            switch checked {
+            case .certificate, .fastPath: totals.certificatesReceived += 1
+            case .committeeVote: totals.votesReceived += 1
+            case .evidence, .vote: break
+            }
             let reason = tell(checked.input, now, &outputs)
             answer(origin, reason, &outputs)
+        case .attestation(let check, let root, let result):
+            checkedAttestation(check, root, result, now, &outputs)
         }
     }
 
@@ -130,7 +142,7 @@ extension PartVerification {
         }
     }
 
-    private func ignore(_ origin: MessageOrigin, _ outputs: inout [PartOutput]) {
+    func ignore(_ origin: MessageOrigin, _ outputs: inout [PartOutput]) {
         if case .gossip(let id) = origin { outputs.append(.verdict(id, .ignore)) }
     }
 
@@ -138,11 +150,28 @@ extension PartVerification {
         switch origin {
         case .gossip(let id): outputs.append(.verdict(id, .reject))
         case .peer(let peer): outputs.append(.penalize(peer, reason))
-        case .kept: break
+        case .kept, .own: break
         }
     }
 
-    // MARK: Certificates that were asked for
+    // MARK: What was asked for
+
+    mutating func statementReceived(
+        _ id: PartRequestID, _ statement: PartStatement, _ now: Now,
+        _ outputs: inout [PartOutput]
+    ) {
+        guard case .statements(let operation, let peer, let left)? = requests[id] else { return }
+        guard left > 0, statement.operation == operation else {
+            return outputs.append(.penalize(peer, "a statement that was not asked for"))
+        }
+        requests[id] = .statements(operation: operation, peer, left: left - 1)
+        if case .vote(let vote) = statement {
+            totals.votesReceived += 1
+            check(vote, from: .peer(peer), now, &outputs)
+        } else {
+            check(statement, from: .peer(peer), &outputs)
+        }
+    }
 
     mutating func certificateReceived(
         _ id: PartRequestID, _ certificate: SubProofCertificate, _ now: Now,

@@ -50,26 +50,38 @@ extension PartVerification {
         case .publishEvidence(let evidence): publish(.evidence(evidence), &outputs)
         case .requestCertificates(let operation, let parts):
             requestCertificates(operation, parts, &outputs)
-        case .publishCommitteeVote(let vote, _): publish(.committeeVote(vote), &outputs)
+        case .publishCommitteeVote(let vote, let isAgain):
+            if isAgain {
+                committeeVotesAgain.append(vote)
+            } else {
+                totals.votesPublished += 1
+                publish(.committeeVote(vote), &outputs)
+            }
         case .publishFastPath(let certificate): publish(.fastPath(certificate), &outputs)
+        case .dispute(let vote): offer(vote, &outputs)
         case .slash(let evidence):
             outputs.append(.accuse(evidence))
             outputs.append(.event(.fault(operation: evidence.operation, evidence.validator)))
             publish(.evidence(evidence), &outputs)
         case .verifyVote(let vote): check(vote, from: .kept, now, &outputs)
         case .mute(let signer): outputs.append(.event(.muted(signer)))
-        // No kind is known here that a committee executes.
-        case .execute(let operation):
-            answers.append(.executed(operation: operation, outputHash: nil))
-        // What enclaves attested is not taken from blocks yet.
-        case .revoke: break
-        // Scores of validators are the chain's.
-        case .noShow: break
+        case .execute(let operation): execute(operation, now, &outputs)
+        case .revoke(let enclave): revoke(enclave, &outputs)
+        case .noShow(let operation, _, let validators):
+            for validator in validators {
+                watched[operation]?.silences[validator, default: 0] += 1
+            }
         case .accepted, .drop: break
         case .event(let event):
             switch event {
             case .operationCertified: totals.operationsCertified += 1
             case .operationRejected: totals.operationsRejected += 1
+            case .fastPathFinal(let operation, let outputHash):
+                if watched[operation]?.committed.outputHash == outputHash {
+                    totals.operationsCertified += 1
+                } else {
+                    totals.operationsRejected += 1
+                }
             default: break
             }
             outputs.append(.event(.pool(event)))
@@ -82,14 +94,21 @@ extension PartVerification {
             return
         }
         writes.append(.put(.subproof, key: row.key, value: row.value))
-        if case .certificate(let certificate) = row.content { offer(certificate, &outputs) }
+        switch row.content {
+        case .certificate(let certificate): offer(certificate, &outputs)
+        case .fastPath(let certificate): offer(certificate, &outputs)
+        case .voteIntent, .vote, .evidence, .committeeIntent, .committeeVote: break
+        }
     }
 
     private mutating func publish(_ statement: PartStatement, _ outputs: inout [PartOutput]) {
         let bytes = statement.sszEncoded()
         // Who misses it asks for it.
         guard bytes.count <= PartStatement.gossipSizeMax else { return }
-        if case .certificate = statement { totals.certificatesPublished += 1 }
+        switch statement {
+        case .certificate, .fastPath: totals.certificatesPublished += 1
+        case .evidence, .committeeVote, .vote: break
+        }
         outputs.append(.publish(.certificate, bytes))
     }
 
@@ -97,6 +116,12 @@ extension PartVerification {
         _ operation: Bytes32, _ parts: [UInt16], _ outputs: inout [PartOutput]
     ) {
         guard let peer = random.element(of: connected.elements) else { return }
+        guard !parts.isEmpty else {
+            ask(
+                peer, .statements(operation: operation),
+                for: .statements(operation: operation, peer, left: PartAnswer.countMax), &outputs)
+            return
+        }
         ask(
             peer, .certificates(operation: operation, parts: parts),
             for: .certificates(operation: operation, parts: parts, peer, left: parts.count),
@@ -105,16 +130,19 @@ extension PartVerification {
 
     /// To some peers directly: gossip would take it for a duplicate.
     mutating func sayAgain(_ outputs: inout [PartOutput]) {
-        guard !votesAgain.isEmpty else { return }
-        let votes = votesAgain
-        votesAgain = []
-        let size = configuration.limits.votesOfRequestMax
-        for peer in random.sample(connected.elements, count: configuration.limits.listenersMax) {
-            for start in stride(from: 0, to: votes.count, by: size) {
-                ask(
-                    peer, .votes(Array(votes[start..<min(start + size, votes.count)])),
-                    for: .votes, &outputs)
+        var messages: [PartVotes] = []
+        while !votesAgain.isEmpty || !committeeVotesAgain.isEmpty {
+            let parts = votesAgain.prefix(PartVotes.partsMax)
+            let committees = committeeVotesAgain.prefix(PartVotes.committeesMax)
+            if let message = PartVotes(parts: Array(parts), committees: Array(committees)) {
+                messages.append(message)
             }
+            votesAgain.removeFirst(parts.count)
+            committeeVotesAgain.removeFirst(committees.count)
+        }
+        guard !messages.isEmpty else { return }
+        for peer in random.sample(connected.elements, count: configuration.limits.listenersMax) {
+            for message in messages { ask(peer, .votes(message), for: .votes, &outputs) }
         }
     }
 
@@ -143,6 +171,10 @@ extension PartVerification {
         case (.proof(let job, let root), _): proofRead(job, root, reply, now, &outputs)
         case (.served(let id, let root), _): servedProof(id, root, reply, &outputs)
         case (.certificates(let id, let parts), _): servedRows(id, parts, reply, &outputs)
+        case (.statements(let id, let answer), _): statementRows(id, answer, reply, &outputs)
+        case (.attestation(let root), _): attestationRead(root, reply, &outputs)
+        case (.contradiction(let name, let commitment, let root), _):
+            contradictionRead(name, commitment, root, reply, &outputs)
         }
     }
 

@@ -73,7 +73,12 @@ extension PartVerification {
                 else { continue }
                 restored.append(content)
             case .voteIntent, .vote, .committeeIntent, .committeeVote: restored.append(content)
-            case .evidence, .fastPath: break
+            case .fastPath(let certificate):
+                guard head.operations.operations[certificate.operation]?.commitment != nil else {
+                    continue
+                }
+                restored.append(content)
+            case .evidence: break
             }
         }
         tell(.restored(restored, floor: floor), now, &outputs)

@@ -2,6 +2,7 @@ import ChoraleBase
 import ChoraleTypes
 import Codec
 import DequeModule
+import Operations
 import OrderedCollections
 import PeerIdentity
 import Subproof
@@ -23,12 +24,13 @@ extension PartVerification {
                 &outputs)
         case .certificates(let operation, let parts):
             serveCertificates(id, operation, parts, &outputs)
+        case .statements(let operation): serveStatements(id, operation, &outputs)
         case .votes(let votes):
-            guard votes.count <= configuration.limits.votesOfRequestMax else {
-                return outputs.append(.penalize(peer, "\(votes.count) votes in one message"))
-            }
             totals.votesReceived += UInt64(votes.count)
-            for vote in votes { check(vote, from: .peer(peer), now, &outputs) }
+            for vote in votes.parts { check(vote, from: .peer(peer), now, &outputs) }
+            for vote in votes.committees {
+                check(.committeeVote(vote), from: .peer(peer), &outputs)
+            }
         }
     }
 
@@ -88,6 +90,48 @@ extension PartVerification {
             }
         }
         outputs.append(.serveCertificates(id, certificates))
+    }
+
+    // MARK: Everything that is kept of an operation
+
+    private mutating func serveStatements(
+        _ id: PartServeID, _ operation: Bytes32, _ outputs: inout [PartOutput]
+    ) {
+        let height =
+            watched[operation]?.committed.height
+            ?? ended.last { $0.operation == operation }?.commitment?.height
+        guard let height, servesInFlight < configuration.limits.servesMax else {
+            return outputs.append(.serveStatements(id, []))
+        }
+        servesInFlight += 1
+        readStatements(id, PartAnswer(operation: operation, height: height), &outputs)
+    }
+
+    /// Reads rows of the next kind, or answers.
+    private mutating func readStatements(
+        _ id: PartServeID, _ answer: PartAnswer, _ outputs: inout [PartOutput]
+    ) {
+        var answer = answer
+        guard let kind = answer.kindsLeft.popFirst(), answer.sizeLeft > 0 else {
+            servesInFlight -= 1
+            return outputs.append(.serveStatements(id, answer.statements))
+        }
+        let prefix = bytes(answer.height) + [kind] + answer.operation.bytes
+        store(
+            .scan(
+                .subproof, from: prefix, to: prefix + [UInt8](repeating: 0xFF, count: 36),
+                rowCountMax: PartAnswer.countMax - answer.statements.count,
+                sizeMax: answer.sizeLeft),
+            for: .statements(id, answer), &outputs)
+    }
+
+    mutating func statementRows(
+        _ id: PartServeID, _ answer: PartAnswer, _ reply: StoreReply,
+        _ outputs: inout [PartOutput]
+    ) {
+        var answer = answer
+        if case .rows(let rows, _) = reply { answer.take(rows) }
+        readStatements(id, answer, &outputs)
     }
 
     // MARK: Our own executor's proofs

@@ -108,13 +108,16 @@ public struct PartVerification: StateMachine, ~Copyable {
     var pulls: OrderedDictionary<SubproofJobID, ProofPull> = [:]
     /// Votes of this turn that are said again.
     var votesAgain: [SubProofVote] = []
+    var committeeVotesAgain: [CommitteeVote] = []
     /// Bodies that are being read.
     var bodiesRead: Set<Bytes32> = []
     /// Prepared operations, the one that was used last at the end.
     var prepared: OrderedSet<Bytes32> = []
     var checks: MessageChecks
+    var enclaves: EnclaveDesk
     var servesInFlight = 0
     var totals = PartCounters()
+    var attendance = AttendanceBook()
     private let reference = PassedByReference()
 
     /// - Parameter seed: of whom to ask.
@@ -129,10 +132,11 @@ public struct PartVerification: StateMachine, ~Copyable {
             sizeMax: configuration.limits.shelfSizeMax, countMax: configuration.limits.shelfCountMax
         )
         checks = MessageChecks(configuration.limits)
+        enclaves = EnclaveDesk(configuration.limits)
     }
 
     public var nextDeadline: MonotonicInstant? {
-        var next = earliest(retryAt, gate.deadline)
+        var next = earliest(earliest(retryAt, gate.deadline), enclaves.deadline)
         if phase == .running { next = earliest(next, pool.nextDeadline) }
         for pull in pulls.values { next = earliest(next, pull.deadline) }
         return next
@@ -155,9 +159,12 @@ public struct PartVerification: StateMachine, ~Copyable {
         case .proofReceived(let id, let bytes): proofReceived(id, bytes, &outputs)
         case .certificateReceived(let id, let certificate):
             certificateReceived(id, certificate, now, &outputs)
+        case .statementReceived(let id, let statement):
+            statementReceived(id, statement, now, &outputs)
         case .requestEnded(let id, _): requestEnded(id, now, &outputs)
         case .serve(let id, let peer, let request): serve(id, peer, request, now, &outputs)
         case .shelve(let operation, let proofs): shelve(operation, proofs, &outputs)
+        case .attest(let statement): attest(statement, &outputs)
         case .peerConnected(let peer):
             connected.append(peer)
             askAgain(now, &outputs)
@@ -176,6 +183,7 @@ public struct PartVerification: StateMachine, ~Copyable {
             retry(now, &outputs)
         }
         passPulls(now, &outputs)
+        passAttestations(now, &outputs)
         if phase == .running, let due = pool.nextDeadline, due <= now.instant {
             tell(.timeout, now, &outputs)
         }
@@ -190,6 +198,7 @@ public struct PartVerification: StateMachine, ~Copyable {
         if mustRestore { restore(&outputs) }
         admit(now, &outputs)
         shelveWaiting(&outputs)
+        for (name, operation) in watched where operation.isExecuting { gather(name, &outputs) }
     }
 
     /// Ends a turn: what has gathered leaves.
@@ -197,6 +206,7 @@ public struct PartVerification: StateMachine, ~Copyable {
         while let answer = answers.popFirst() { tell(answer, now, &outputs) }
         sayAgain(&outputs)
         while let work = checks.next() { run(work, &outputs) }
+        while let check = enclaves.next() { run(.attestation(check), &outputs) }
         if !writes.isEmpty {
             let rows = writes
             writes = []
@@ -246,11 +256,18 @@ enum StorePurpose: Hashable {
     case proof(SubproofJobID, root: Bytes32)
     case served(PartServeID, root: Bytes32)
     case certificates(PartServeID, parts: [UInt16])
+    case statements(PartServeID, PartAnswer)
+    /// A statement that a commitment names.
+    case attestation(root: Bytes32)
+    /// A statement that contradicts a commitment.
+    case contradiction(Bytes32, commitment: Bytes32, root: Bytes32)
 }
 
 /// What a peer was asked for.
 enum AskedOf: Hashable {
     case proof(SubproofJobID, PeerID)
     case certificates(operation: Bytes32, parts: [UInt16], PeerID, left: Int)
+    case statements(operation: Bytes32, PeerID, left: Int)
     case votes
+    case attestation(root: Bytes32, PeerID)
 }

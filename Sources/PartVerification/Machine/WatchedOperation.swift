@@ -25,8 +25,15 @@ struct WatchedOperation {
     /// Of each part, the proof that decides.
     var proofs: [ProofReference] = []
     var preparation = Preparation.idle
+    /// The pool waits for what executing it shows.
+    var isExecuting = false
     /// What was found, and at which height it was last offered for a block.
     var certificates: [UInt16: (certificate: SubProofCertificate, offeredAt: UInt64)] = [:]
+    /// The same of a committee.
+    var fastPath: (certificate: FastPathCertificate, offeredAt: UInt64)?
+    var dispute: (vote: CommitteeVote, offeredAt: UInt64)?
+    /// Of how many parts those who were asked first have not said a word.
+    var silences: [ValidatorIndex: Int] = [:]
 
     init(_ operation: OpenOperation, _ committed: CommittedExecution, _ kind: KindRecord) {
         request = operation.request

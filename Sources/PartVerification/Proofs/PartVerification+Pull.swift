@@ -32,6 +32,7 @@ extension PartVerification {
         _ name: Bytes32, _ now: Now, _ outputs: inout [PartOutput]
     ) {
         guard let preparation = watched[name]?.preparation else { return }
+        if watched[name]?.isExecuting == true { answerExecution(name, preparation, now) }
         for (job, pull) in pulls where pull.operation == name && pull.stage == .bodies {
             switch preparation {
             case .ready:
@@ -152,6 +153,9 @@ extension PartVerification {
     mutating func proofReceived(
         _ id: PartRequestID, _ bytes: [UInt8], _ outputs: inout [PartOutput]
     ) {
+        if case .attestation(let root, let peer)? = requests[id] {
+            return attestationReceived(root, peer, bytes, &outputs)
+        }
         guard case .proof(let job, let peer)? = requests[id], let pull = pulls[job],
             pull.stage == .asking
         else { return }
@@ -171,7 +175,11 @@ extension PartVerification {
     mutating func requestEnded(
         _ id: PartRequestID, _ now: Now, _ outputs: inout [PartOutput]
     ) {
-        guard case .proof(let job, _)? = requests.removeValue(forKey: id),
+        let asked = requests.removeValue(forKey: id)
+        if case .attestation(let root, let peer)? = asked {
+            return attestationRequestEnded(root, peer, &outputs)
+        }
+        guard case .proof(let job, _)? = asked,
             let pull = pulls[job], pull.stage == .asking
         else { return }
         pulls[job]?.inFlight = pull.inFlight - 1

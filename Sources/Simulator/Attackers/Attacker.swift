@@ -185,12 +185,13 @@ final class Attacker: Participant {
     func transmit(
         _ id: ConnectionID, into buffer: inout [UInt8], sizeMax: Int, now: Now,
         outputs: inout [NodeOutput]
-    ) {
-        guard let link = link(id) else { return }
+    ) -> Bool {
+        guard let link = link(id) else { return false }
         buffer.append(contentsOf: link.raw)
         link.raw = []
         var events: [Connection.Event] = []
         link.machine?.transmit(
             into: &buffer, sizeMax: sizeMax, now: now.instant, events: &events)
+        return link.machine?.hasOutput ?? false
     }
 }

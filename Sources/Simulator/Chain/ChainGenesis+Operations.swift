@@ -1,8 +1,8 @@
 import Chain
-import Crypto
-import Codec
 import ChoraleBase
 import ChoraleTypes
+import Codec
+import Crypto
 import Execution
 import Operations
 import PeerIdentity
@@ -16,20 +16,33 @@ extension ChainGenesis {
         return address
     }()
 
-    /// Inference, proven in parts, of which each has one proof.
-    static func operationParameters() -> OperationParameters {
+    /// Inference, proven in parts, of which each has one proof; and the same without proofs, for committees.
+    ///
+    /// - Parameter enclaves: with them there is a third kind, of which enclaves speak first.
+    static func operationParameters(_ enclaves: EnclaveParameters? = nil) -> OperationParameters {
         do {
             guard let network = NetworkDigest(digest) else {
                 preconditionFailure("a digest has four bytes")
             }
+            var kinds = try [
+                KindRecord(
+                    number: 1, capability: 1, policy: .proof, isDeterministic: true,
+                    proofTypes: [64], inputSizeMax: 1 << 20, outputSizeMax: 1 << 16,
+                    partsMax: 64, ttlMax: 600),
+                KindRecord(
+                    number: 2, capability: 1, policy: .committee, isDeterministic: true,
+                    proofTypes: [], inputSizeMax: 1 << 20, outputSizeMax: 1 << 16,
+                    partsMax: 1, ttlMax: 600),
+            ]
+            if enclaves != nil {
+                kinds.append(
+                    try KindRecord(
+                        number: 3, capability: 1, policy: .enclaveThenProof, isDeterministic: true,
+                        proofTypes: [64, 80, 81, 82, 83],
+                        inputSizeMax: 1 << 20, outputSizeMax: 1 << 16, partsMax: 64, ttlMax: 600))
+            }
             return try OperationParameters(
-                network: network,
-                kinds: [
-                    KindRecord(
-                        number: 1, capability: 1, policy: .proof, isDeterministic: true,
-                        proofTypes: [64], inputSizeMax: 1 << 20, outputSizeMax: 1 << 16,
-                        partsMax: 64, ttlMax: 600)
-                ], bondDelay: 700)
+                network: network, kinds: kinds, bondDelay: 700, enclaves: enclaves)
         } catch {
             preconditionFailure("parameters of this program: \(error)")
         }

@@ -31,6 +31,8 @@ final class HostChain {
     /// What is done wrong here on purpose.
     var partFault: PartConfiguration.Fault?
     var executorFault: ExecutorConfiguration.Fault?
+    /// The executor's enclave.
+    var attester: (any EnclaveAttester)?
     /// Whoever signs and builds here lies.
     var liar: Liar?
     /// Changes what is answered to peers that download a state, for one who lies.
@@ -98,6 +100,7 @@ final class HostChain {
             network: parameters.network, parameters: parameters.operations,
             key: configuration.identity)
         executor.fault = executorFault
+        executor.attester = attester
         configuration.executor = executor
         configuration.roles.insert(.executor)
     }

@@ -1,15 +1,15 @@
-import Crypto
-import PeerIdentity
-import Subproof
-import OrderedCollections
 import ChoraleBase
 import ChoraleTypes
 import Codec
+import Crypto
 import Execution
 import ExecutorAgent
 import Node
 import Operations
+import OrderedCollections
 import PartVerification
+import PeerIdentity
+import Subproof
 
 /// A chain with executors, and a user who asks them.
 ///
@@ -17,6 +17,12 @@ import PartVerification
 /// requests are about.
 final class OperationNetwork {
     struct Options {
+        /// 2: without proofs. 3: enclaves speak first.
+        var kind: UInt16 = 1
+        /// What kind 3 needs.
+        var enclaves: EnclaveParameters?
+        /// Of executors, by their number.
+        var attesters: [Int: any EnclaveAttester] = [:]
         var executorCount = 3
         var executorFaults: [Int: ExecutorConfiguration.Fault] = [:]
         /// Of as many validators as may fail.
@@ -27,6 +33,7 @@ final class OperationNetwork {
     let checker: OperationChecker
     private let load: TransactionLoad
     private let model: OperationModel
+    private let kind: UInt16
     private var questionCount: UInt64 = 0
     private var isModelPublished = false
 
@@ -41,8 +48,9 @@ final class OperationNetwork {
         _ change: (inout ChainNetwork.Options) -> Void = { _ in }
     ) {
         self.model = model
+        kind = options.kind
         var settings = ChainNetwork.Options()
-        settings.operations = ChainGenesis.operationParameters()
+        settings.operations = ChainGenesis.operationParameters(options.enclaves)
         settings.executors = options.executorCount
         settings.executorFaults = options.executorFaults
         settings.partFault = options.partFault
@@ -51,6 +59,9 @@ final class OperationNetwork {
         precondition(
             options.executorCount < chain.genesis.accounts.count,
             "an account for each, and one more")
+        for (number, attester) in options.attesters {
+            run.simulation.chain(of: chain.executors[number])?.attester = attester
+        }
         load = TransactionLoad(chain)
         checker = OperationChecker(run, chain)
         simulation.onSettle = { [unowned self] host, settlement, output in
@@ -135,16 +146,29 @@ final class OperationNetwork {
         let question = model.question(seed: run.parameters.seed &* 1000 &+ questionCount)
         questionCount += 1
         publish(question.body, again: false)
+        publishAgain(question)
         guard let reference = ContentReference(kind: .generic, bytes: question.body) else {
             preconditionFailure("a body is not too large")
         }
         checker.expect(question)
         insist(
             .request(
-                kind: 1, inputHash: question.inputHash, inputRoot: reference.root,
+                kind: kind, inputHash: question.inputHash, inputRoot: reference.root,
                 inputSize: UInt64(question.body.count), ttl: ttl), from: userAccount, value: fee
         ) { [unowned self] in checker.isRequested(question.inputHash) }
         return question.inputHash
+    }
+
+    /// A user whose request nobody executes looks after what it is about: a power cut may have taken it.
+    private func publishAgain(_ question: OperationModel.Question) {
+        simulation.after(.seconds(30)) { [weak self] in
+            guard let self,
+                checker.operation(of: question.inputHash).map(checker.isSettled) != true
+            else { return }
+            publish(model.file, again: false)
+            publish(question.body, again: false)
+            publishAgain(question)
+        }
     }
 
     private func publish(_ bytes: [UInt8], again: Bool) {

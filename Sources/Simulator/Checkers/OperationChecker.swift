@@ -7,6 +7,7 @@ import ChoraleBase
 import ChoraleTypes
 import Consensus
 import Execution
+import ExecutorAgent
 import Node
 import Operations
 import PartVerification
@@ -21,10 +22,25 @@ final class OperationChecker {
         let proof: SubProofID
     }
 
+    /// A commitment, and the height of its block.
+    struct Judged {
+        let content: ExecutionCommitmentContent
+        let height: UInt64
+    }
+
+    /// Whose key signed an output for which commitment, as a member of which set.
+    struct Seat: Hashable {
+        let validator: Bytes32
+        let commitment: Bytes32
+        let validatorsRoot: Bytes32
+    }
+
     struct Proof {
         let executor: Bytes32
         /// Of the block with the commitment.
         let height: UInt64
+        /// Whether it proves what it says, by what its executor does wrong on purpose.
+        let isGood: Bool
     }
 
     private struct Wish {
@@ -41,9 +57,12 @@ final class OperationChecker {
     var proofs: [SubProofID: Proof] = [:]
     var signed: [Place: SubProofVerdict] = [:]
     var certified: [SubProofID: Bool] = [:]
+    /// By root.
+    var judged: [Bytes32: Judged] = [:]
+    var outputs: [Seat: Bytes32] = [:]
     private var registries: [UInt64: OperationRegistry] = [:]
     private var latest: UInt64 = 0
-    let faultyExecutors: Set<Bytes32>
+    private let faults: [Bytes32: ExecutorConfiguration.Fault]
     /// For a test that the checks can fail: what is expected of outputs is wrong.
     var mistrustsReference = false
 
@@ -51,9 +70,9 @@ final class OperationChecker {
     private var bonded = UInt256.zero
     private var feesOpen: [Bytes32: UInt128] = [:]
 
-    private var doubleSignatures: [String] = []
-    private var badVerdicts: [String] = []
-    private var unsynced: [String] = []
+    var doubleSignatures: [String] = []
+    var badVerdicts: [String] = []
+    var unsynced: [String] = []
     var conflicts: [String] = []
     var badCertificates: [String] = []
     private var badSettlements: [String] = []
@@ -63,6 +82,8 @@ final class OperationChecker {
 
     private(set) var settledCount = 0
     private(set) var certificateCount = 0
+    var disputeCount = 0
+    private(set) var contradictionCount = 0
     private(set) var slashed: Set<Bytes32> = []
     var slashedValidators: Set<SigningKeyBytes> = []
     /// Commitments by executor.
@@ -75,9 +96,12 @@ final class OperationChecker {
         self.run = run
         self.network = network
         let simulation = run.simulation
-        faultyExecutors = Set(
-            network.executors.filter { simulation.chain(of: $0)?.executorFault != nil }
-                .compactMap { simulation.identity(of: $0).ed25519?.publicKey })
+        var faults: [Bytes32: ExecutorConfiguration.Fault] = [:]
+        for host in network.executors {
+            guard let key = simulation.identity(of: host).ed25519?.publicKey else { continue }
+            faults[key] = simulation.chain(of: host)?.executorFault
+        }
+        self.faults = faults
         network.checker.referee.onOperation = { [unowned self] in observe($0, $1) }
         let onEvent = simulation.onEvent
         simulation.onEvent = { [unowned self] host, event in
@@ -91,6 +115,11 @@ final class OperationChecker {
 
     /// The newest that anybody has.
     var registry: OperationRegistry { registries[latest] ?? OperationRegistry() }
+
+    /// What executing an operation outside of all nodes gives.
+    func rightOutput(of operation: Bytes32) -> Bytes32? {
+        requests[operation].flatMap { wishes[$0.request.inputHash] }?.outputHash
+    }
 
     /// Somebody will ask for this.
     func expect(_ question: OperationModel.Question) {
@@ -161,7 +190,12 @@ final class OperationChecker {
             let key = chain.publicKey
         else { return }
         for request in asked {
-            guard case .vote(let content) = request.request else { continue }
+            guard case .vote(let content) = request.request else {
+                if case .committeeVote(let content) = request.request {
+                    observe(host, key, content)
+                }
+                continue
+            }
             let place = "\(name(host)) on part \(content.id.part)"
             if let known = signed[Place(validator: key, proof: content.id)] {
                 if known != content.verdict {
@@ -173,7 +207,7 @@ final class OperationChecker {
                 badVerdicts.append("\(place): a proof that no commitment names")
                 continue
             }
-            if content.verdict.isValid == faultyExecutors.contains(proof.executor) {
+            if content.verdict.isValid != proof.isGood {
                 badVerdicts.append("\(place): \(content.verdict)")
             }
             let row = SubproofRow(height: proof.height, content: .voteIntent(content))
@@ -196,7 +230,7 @@ final class OperationChecker {
             note(id, isValid: isValid, "\(name(host))'s pool")
         case .part(.pool(.conflicting(let id))):
             conflicts.append("\(name(host)): two certificates of everyone, part \(id.part)")
-        case .part(.muted(.prover(let key))) where !faultyExecutors.contains(key):
+        case .part(.muted(.prover(let key))) where faults[key] == nil:
             badMutes.append("\(name(host)) an executor that did nothing wrong")
         case .part(.muted(.validator(let key))) where !network.isLiar(key):
             badMutes.append("\(name(host)) a validator that did nothing wrong")
@@ -222,7 +256,7 @@ final class OperationChecker {
 
     private func look(at registry: OperationRegistry, _ place: String) {
         for key in registry.slashed where slashed.insert(key).inserted {
-            if !faultyExecutors.contains(key) {
+            if faults[key] == nil {
                 badSlashes.append("\(place): executor \(key)")
             }
         }
@@ -252,8 +286,15 @@ final class OperationChecker {
                 certificateCount += 1
                 read(certificate, "the block \(height)")
             case .evidence(let evidence): read(evidence, "the block \(height)")
-            // Of kinds without proofs, of which there is none here.
-            case .fastPath, .dispute: badCertificates.append("the block \(height): of a committee")
+            case .fastPath(let certificate):
+                certificateCount += 1
+                read(certificate, "the block \(height)")
+            case .dispute(let vote): read(vote, "the block \(height)")
+            case .contradiction(let found):
+                contradictionCount += 1
+                if faults[found.statement.content.executor] == nil {
+                    badCertificates.append("the block \(height): an honest enclave contradicts")
+                }
             case .renewal, .log: break
             case nil: badRegistries.append("the block \(height) has an item that is none")
             }
@@ -264,14 +305,22 @@ final class OperationChecker {
         commitments.append((content.operation, content.executor, height))
         committedTimes[content.operation] = run.simulation.now
         let root = content.hashTreeRoot
+        judged[root] = Judged(content: content, height: height)
         for (part, commitment) in content.parts.enumerated() {
+            let isGood =
+                switch faults[content.executor] {
+                case .garbageProofs: false
+                // Only the last part gives something else than it says.
+                case .wrongOutput: part < content.parts.count - 1
+                case nil: true
+                }
             for reference in commitment.proofs {
                 let name = ProofName.of(commitment: root, part: part, type: reference.type)
                 guard
                     let id = SubProofID(
                         operation: content.operation, part: UInt16(part), proof: name)
                 else { continue }
-                proofs[id] = Proof(executor: content.executor, height: height)
+                proofs[id] = Proof(executor: content.executor, height: height, isGood: isGood)
             }
         }
     }
@@ -297,11 +346,11 @@ final class OperationChecker {
                     ? detail : "\(faults.count): " + faults.prefix(5).joined(separator: "; "))
         }
         check(
-            "no honest validator signs two verdicts on one proof", doubleSignatures,
-            "\(signed.count) verdicts")
+            "no honest validator signs two verdicts on one proof, or outputs for one commitment",
+            doubleSignatures, "\(signed.count) verdicts, \(outputs.count) outputs")
         check(
-            "what an honest validator signs of a proof is what the proof is", badVerdicts,
-            "\(proofs.count) proofs")
+            "what an honest validator signs is so", badVerdicts,
+            "\(proofs.count) proofs, \(judged.count) commitments")
         check("nothing is signed before its intent is on the disk", unsynced, "\(signed.count)")
         check(
             "no two certificates of one proof with different verdicts", conflicts,

@@ -70,6 +70,27 @@ public struct QuorumRule: Sendable {
     /// Whether votes suffice to say that a proof is bad.
     public func rejects(_ weight: VoteWeight) -> Bool { validators.isQuorum(weight.stake) }
 
+    /// Whose votes a certificate has: what fits into gossip has everybody's, for their sake, and what does not has a
+    /// quorum.
+    ///
+    /// - Parameters:
+    ///   - voters: members of the tranche that agree, and are a quorum.
+    ///   - accepts: false for a certificate that rejects.
+    /// - Returns: ascending.
+    func signers(
+        of voters: [ValidatorIndex], in tranche: Tranche, accepts: Bool
+    ) -> [ValidatorIndex] {
+        let voters = voters.sorted()
+        guard voters.count * 70 + 512 > SubProofCertificate.gossipSizeMax else { return voters }
+        var weight = VoteWeight()
+        for (index, voter) in voters.enumerated() {
+            weight.add(validators.validators[voter.position].stake)
+            let isEnough = accepts ? self.accepts(weight, in: tranche) : rejects(weight)
+            if isEnough { return Array(voters[...index]) }
+        }
+        return voters
+    }
+
     /// Whether the signers are members of the tranche, and enough.
     ///
     /// - Parameter accepts: false for a certificate that rejects.

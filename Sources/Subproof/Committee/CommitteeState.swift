@@ -29,6 +29,10 @@ struct CommitteeState {
     var ownOutput: Bytes32?
     var isSigning = false
     var ownVote: CommitteeVote?
+    /// A block says so.
+    private(set) var isDisputedOnChain = false
+    /// Whether somebody's vote for another output was given to the chain.
+    var hasDisputed = false
     /// Whose other outputs do not count as a dispute.
     private var dismissed: Set<ValidatorIndex> = []
     private var heard: ValidatorBits
@@ -48,6 +52,7 @@ struct CommitteeState {
 
     /// Whether a validator that is listened to names another output, or our own execution did.
     var isDisputed: Bool {
+        if isDisputedOnChain, certificate?.tranche != .everyone { return true }
         if let ownOutput, ownOutput != expected { return true }
         return votes.contains {
             $0.value.outputHash != expected && !dismissed.contains($0.key)
@@ -133,12 +138,12 @@ struct CommitteeState {
             }
             guard rule.accepts(weight, in: tranche) else { continue }
             var signers = ValidatorBits(count: rule.validators.count)!
-            chosen.sort()
+            chosen = rule.signers(of: chosen, in: tranche, accepts: true)
             for voter in chosen { signers[voter.position] = true }
             return FastPathCertificate(
                 content: CommitteeVoteContent(
-                    operation: context.operation, validatorsRoot: rule.validators.root,
-                    outputHash: output),
+                    operation: context.operation, commitment: context.commitment,
+                    validatorsRoot: rule.validators.root, outputHash: output),
                 tranche: tranche, scheme: .ed25519, signers: signers,
                 signatures: chosen.map { votes[$0]!.signature })
         }
@@ -162,9 +167,23 @@ struct CommitteeState {
 
     mutating func end() { phase = .final }
 
-    /// Who named another output than everyone found.
-    var contradicted: [CommitteeVote] {
-        guard let certificate, certificate.tranche == .everyone else { return [] }
-        return votes.values.filter { $0.outputHash != certificate.content.outputHash }
+    /// A block has a dispute: the window, which by this node's clock may be over, does not end it.
+    ///
+    /// - Returns: whether that is new.
+    mutating func dispute() -> Bool {
+        guard !isDisputedOnChain, certificate?.tranche != .everyone else { return false }
+        isDisputedOnChain = true
+        if phase == .final { phase = .voting }
+        return true
+    }
+
+    /// Votes for another output than everyone found.
+    ///
+    /// - Parameter earlier: the certificate that gave way to everyone's.
+    func contradicted(besides earlier: FastPathCertificate?) -> [FalseOutputEvidence] {
+        guard let certificate else { return [] }
+        var contradicted = votes
+        for vote in earlier?.votes ?? [] { contradicted[vote.validator] = vote }
+        return contradicted.values.compactMap { FalseOutputEvidence($0, certificate) }
     }
 }

@@ -9,6 +9,9 @@ extension SubproofPool {
     public func precheck(_ vote: CommitteeVote) -> SubproofPrecheck {
         guard let index = operationIndex(vote.operation) else { return .drop(.unknownOperation) }
         guard let committee = operations[index].committee else { return .drop(.otherProof) }
+        guard vote.content.commitment == committee.context.commitment else {
+            return .drop(.otherProof)
+        }
         guard vote.content.validatorsRoot == committee.rule.validators.root else {
             return .drop(.otherValidators)
         }
@@ -30,6 +33,9 @@ extension SubproofPool {
             return .drop(.unknownOperation)
         }
         guard let committee = operations[index].committee else { return .drop(.otherProof) }
+        guard certificate.content.commitment == committee.context.commitment else {
+            return .drop(.otherProof)
+        }
         guard certificate.content.validatorsRoot == committee.rule.validators.root else {
             return .drop(.otherValidators)
         }
@@ -99,6 +105,7 @@ extension SubproofPool {
         _ outputs: inout [SubproofOutput]
     ) -> Bool {
         let finalAt = now.advanced(by: timing.challengeInterval)
+        let earlier = operations[index].committee?.certificate
         guard operations[index].committee?.adopt(certificate, finalAt: finalAt) == true else {
             return false
         }
@@ -113,10 +120,26 @@ extension SubproofPool {
         guard certificate.tranche == .everyone else { return true }
         outputs.append(
             .event(.fastPathFinal(operation: context.operation, outputHash: output)))
-        for vote in operations[index].committee?.contradicted ?? [] {
-            if let key = key(of: vote.validator, index) { mute(.validator(key), now, &outputs) }
+        for evidence in operations[index].committee?.contradicted(besides: earlier) ?? [] {
+            guard let key = key(of: evidence.vote.validator, index),
+                !signers.isMuted(validator: key, now)
+            else { continue }
+            slash(.falseOutput(evidence), index, &outputs)
+            mute(.validator(key), now, &outputs)
         }
         return true
+    }
+
+    /// Takes up the certificate that an earlier run wrote.
+    mutating func restoreFastPath(
+        _ index: Int, _ now: MonotonicInstant, _ outputs: inout [SubproofOutput]
+    ) {
+        let operation = operations[index].context.operation
+        for certificate in restoredFastPaths where certificate.operation == operation {
+            guard case .verify = precheck(certificate) else { continue }
+            _ = adopt(certificate, index, now, &outputs)
+        }
+        restoredFastPaths.removeAll { $0.operation == operation }
     }
 
     /// Nobody has named another output while it could be.
@@ -136,9 +159,9 @@ extension SubproofPool {
         guard let index = operationIndex(vote.operation) else {
             return drop(.unknownOperation, &outputs)
         }
-        guard let committee = operations[index].committee else {
-            return drop(.otherProof, &outputs)
-        }
+        guard let committee = operations[index].committee,
+            vote.content.commitment == committee.context.commitment
+        else { return drop(.otherProof, &outputs) }
         guard vote.content.validatorsRoot == committee.rule.validators.root else {
             return drop(.otherValidators, &outputs)
         }
@@ -163,6 +186,7 @@ extension SubproofPool {
             if !wasDisputed, operations[index].committee?.isDisputed == true {
                 outputs.append(.event(.disputed(operation: vote.operation)))
             }
+            if stands { dispute(vote, index, &outputs) }
             advanceCommittee(index, now, &outputs)
         case .duplicate, nil: drop(.duplicate, &outputs)
         case .notAsked: drop(.notAsked, &outputs)
@@ -173,6 +197,30 @@ extension SubproofPool {
             slash(.outputEquivocation(pair), index, &outputs)
             mute(.validator(key), now, &outputs)
         }
+    }
+
+    /// Tells the chain that somebody has found another output than the executor.
+    private mutating func dispute(
+        _ vote: CommitteeVote, _ index: Int, _ outputs: inout [SubproofOutput]
+    ) {
+        guard vote.outputHash != operations[index].context.outputHash,
+            operations[index].committee?.hasDisputed == false
+        else { return }
+        operations[index].committee?.hasDisputed = true
+        outputs.append(.dispute(vote))
+    }
+
+    /// The chain says so.
+    mutating func disputed(
+        _ operation: Bytes32, _ now: MonotonicInstant, _ outputs: inout [SubproofOutput]
+    ) {
+        guard let index = operationIndex(operation),
+            let wasDisputed = operations[index].committee?.isDisputed,
+            operations[index].committee?.dispute() == true
+        else { return drop(.duplicate, &outputs) }
+        accept(&outputs)
+        if !wasDisputed { outputs.append(.event(.disputed(operation: operation))) }
+        advanceCommittee(index, now, &outputs)
     }
 
     // MARK: Our part in it
@@ -199,13 +247,13 @@ extension SubproofPool {
         else { return }
         let context = operations[index].context
         let content = CommitteeVoteContent(
-            operation: context.operation, validatorsRoot: context.validators.root,
-            outputHash: output)
+            operation: context.operation, commitment: context.commitment,
+            validatorsRoot: context.validators.root, outputHash: output)
         operations[index].committee?.isSigning = true
-        switch verdicts.decide(.committee(context.operation), height: context.height) {
+        switch verdicts.decide(.committee(content), height: context.height) {
         case .sign:
             verdicts.intend(
-                .committee(context.operation), height: context.height, .committeeVote(content))
+                .committee(content), height: context.height, .committeeVote(content))
             outputs.append(
                 .persist(
                     SubproofRow(height: context.height, content: .committeeIntent(content))))
@@ -226,11 +274,11 @@ extension SubproofPool {
         guard let index = operationIndex(vote.operation),
             vote.validator == operations[index].local,
             let committee = operations[index].committee, committee.ownVote == nil,
-            let entry = verdicts.entry(.committee(vote.operation)),
+            let entry = verdicts.entry(.committee(vote.content)),
             entry.request == .committeeVote(vote.content)
         else { return drop(.late, &outputs) }
         accept(&outputs)
-        verdicts.signed(.committee(vote.operation), vote)
+        verdicts.signed(.committee(vote.content), vote)
         let height = operations[index].context.height
         outputs.append(.persist(SubproofRow(height: height, content: .committeeVote(vote))))
         hear(own: vote, index, now, &outputs)
@@ -245,6 +293,7 @@ extension SubproofPool {
         if case .counted = operations[index].committee?.record(vote, stands: true) {
             voteCount += 1
         }
+        dispute(vote, index, &outputs)
         certifyCommittee(index, now, &outputs)
     }
 }

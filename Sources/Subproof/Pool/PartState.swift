@@ -189,16 +189,7 @@ struct PartState {
         for (voter, held) in votes where held.verdict.isValid == accepts {
             if rule.order.isAsked(voter, in: tranche) { chosen.append(voter) }
         }
-        chosen.sort()
-        // What fits into gossip has everybody, for their sake; what does not has a quorum.
-        if chosen.count * 70 + 512 > SubProofCertificate.gossipSizeMax {
-            var weight = VoteWeight()
-            let enough = chosen.firstIndex { voter in
-                weight.add(rule.validators.validators[voter.position].stake)
-                return accepts ? rule.accepts(weight, in: tranche) : rule.rejects(weight)
-            }
-            chosen.removeSubrange((enough! + 1)...)
-        }
+        chosen = rule.signers(of: chosen, in: tranche, accepts: accepts)
         var signers = ValidatorBits(count: rule.validators.count)!
         var signatures: [SignatureBytes] = []
         var reasons: [RejectReason] = []

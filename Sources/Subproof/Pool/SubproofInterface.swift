@@ -39,6 +39,8 @@ public struct OperationContext: Sendable {
     }
 
     public let operation: Bytes32
+    /// Root of the commitment's content.
+    public let commitment: Bytes32
     /// Of the block with the commitment.
     public let height: UInt64
     /// Of that height. Votes mean its indices.
@@ -55,8 +57,8 @@ public struct OperationContext: Sendable {
 
     /// Nil when there are no parts or more than ``SubProofBounds/partsMax``.
     public init?(
-        operation: Bytes32, height: UInt64, validators: ValidatorSet, beacon: Bytes32,
-        outputHash: Bytes32, method: Method, expiresAt: MonotonicInstant
+        operation: Bytes32, commitment: Bytes32, height: UInt64, validators: ValidatorSet,
+        beacon: Bytes32, outputHash: Bytes32, method: Method, expiresAt: MonotonicInstant
     ) {
         switch method {
         case .parts(let parts):
@@ -73,6 +75,7 @@ public struct OperationContext: Sendable {
             rules = [QuorumRule(validators: validators, order: order)]
         }
         self.operation = operation
+        self.commitment = commitment
         self.height = height
         self.validators = validators
         self.beacon = beacon
@@ -140,6 +143,8 @@ public enum SubproofInput: Sendable {
     case proofFinal(operation: Bytes32, part: UInt16, output: Bytes32)
     case committeeVoteReceived(VerifiedCommitteeVote)
     case fastPathReceived(VerifiedFastPathCertificate)
+    /// A block has a dispute about a committee's operation, whoever's vote it was: everyone is asked.
+    case disputed(operation: Bytes32)
     /// Answers `execute`; nil when it cannot be done here.
     case executed(operation: Bytes32, outputHash: Bytes32?)
     /// Answers `sign`.
@@ -166,10 +171,13 @@ public enum SubproofOutput: Hashable, Sendable {
     case publishVote(SubProofVote, subnet: Int, isAgain: Bool)
     case publishCertificate(SubProofCertificate)
     case publishEvidence(SubProofEvidence)
-    /// Ask a peer for certificates of these parts: ``SubproofPool/certificates(of:parts:)`` answers.
+    /// Ask a peer for certificates of these parts: ``SubproofPool/certificates(of:parts:)`` answers. Without parts, for
+    /// what a committee has said.
     case requestCertificates(operation: Bytes32, parts: [UInt16])
     case publishCommitteeVote(CommitteeVote, isAgain: Bool)
     case publishFastPath(FastPathCertificate)
+    /// A vote for another output than the executor's: the first of an operation that is listened to.
+    case dispute(CommitteeVote)
     /// A fault that the chain slashes for. Verified here.
     case slash(SubProofEvidence)
     /// A vote that came early: check it now, and hand it in.

@@ -219,11 +219,13 @@ extension SubproofPool {
         guard operations[index].parts[part].status.add(fact) else { return }
         let after = operations[index].parts[part].status
         let operation = operations[index].context.operation
-        if after.level != before.level || after.isFrozen != before.isFrozen {
+        let output = operations[index].parts[part].context.output
+        let level = after.level(of: output)
+        if level != before.level(of: output) || after.isFrozen != before.isFrozen {
             outputs.append(
                 .event(
                     .statusChanged(
-                        operation: operation, part: UInt16(part), after.level,
+                        operation: operation, part: UInt16(part), level,
                         isFrozen: after.isFrozen)))
         }
         if after.needsEveryone, !before.needsEveryone {

@@ -18,7 +18,35 @@ public struct SubproofPartInfo: Hashable, Sendable {
     public var level: ConfirmationLevel
 }
 
+/// A committee's operation, as this node sees it.
+public struct CommitteeInfo: Hashable, Sendable {
+    /// Who is asked.
+    public var tranche: Tranche
+    /// Votes heard, or those of the certificate.
+    public var votes: Int
+    public var asked: Int
+    /// Of the certificate; nil while there is none.
+    public var outputHash: Bytes32?
+    public var certifiedBy: Tranche?
+    /// What we found ourselves; nil when we were not asked, cannot execute it, or have not finished.
+    public var ownOutputHash: Bytes32?
+    public var isDisputed: Bool
+}
+
 extension SubproofPool {
+    /// nil for an operation that is not open, or has proofs.
+    public func committee(of operation: Bytes32) -> CommitteeInfo? {
+        guard let index = operationIndex(operation), let committee = operations[index].committee
+        else { return nil }
+        return CommitteeInfo(
+            tranche: committee.asked,
+            votes: max(committee.votes.count, committee.certificate?.signatures.count ?? 0),
+            asked: committee.asked.size(of: committee.rule.validators.count),
+            outputHash: committee.certificate?.content.outputHash,
+            certifiedBy: committee.certificate?.tranche, ownOutputHash: committee.ownOutput,
+            isDisputed: committee.isDisputed)
+    }
+
     /// How many operations are open.
     public var operationCount: Int { operations.count }
     /// How many parts they have together.
@@ -36,7 +64,7 @@ extension SubproofPool {
                 asked: state.asked.size(of: state.rule.validators.count),
                 verdict: state.certificate?.verdict.isValid,
                 ownVerdict: state.ownVerdict?.isValid, isContested: state.isContested,
-                level: state.status.level)
+                level: state.status.level(of: state.context.output))
         }
     }
 

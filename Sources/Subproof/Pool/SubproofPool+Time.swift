@@ -5,13 +5,15 @@ import ChoraleTypes
 extension SubproofPool {
     public var nextDeadline: MonotonicInstant? {
         var next = budgetAt
-        for operation in operations {
-            next = earliest(next, operation.context.expiresAt)
-            next = earliest(next, operation.resendAt)
-            next = earliest(next, expandsAt(operation.openedAt, operation.tranche))
-            next = earliest(next, operation.retryAt)
-            next = earliest(next, operation.publishAt)
-            next = earliest(next, operation.committee?.finalAt)
+        // Where they are: the loop asks after every input, and an operation is large to copy.
+        for index in operations.indices {
+            next = earliest(next, operations[index].context.expiresAt)
+            next = earliest(next, operations[index].resendAt)
+            next = earliest(
+                next, expandsAt(operations[index].openedAt, operations[index].tranche))
+            next = earliest(next, operations[index].retryAt)
+            next = earliest(next, operations[index].publishAt)
+            next = earliest(next, operations[index].committee?.finalAt)
         }
         return next
     }
@@ -109,6 +111,10 @@ extension SubproofPool {
                 .requestCertificates(
                     operation: operations[index].context.operation,
                     parts: missing.map(\.id.part)))
+        }
+        if let committee = operations[index].committee, committee.certificate == nil {
+            outputs.append(
+                .requestCertificates(operation: committee.context.operation, parts: []))
         }
         if let vote = operations[index].committee?.voteToRepeat {
             outputs.append(.publishCommitteeVote(vote, isAgain: true))

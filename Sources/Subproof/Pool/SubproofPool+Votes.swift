@@ -65,11 +65,24 @@ extension SubproofPool {
             }
         case .outputEquivocation(let pair):
             guard let committee = operations[index].committee else { return .drop(.otherProof) }
-            guard pair.first.content.validatorsRoot == validators.root else {
-                return .drop(.otherValidators)
-            }
-            return .verify(committee.rule)
+            return precheck(pair.first.content, committee)
+        case .falseOutput(let evidence):
+            guard let committee = operations[index].committee else { return .drop(.otherProof) }
+            let check: Void? = try? committee.rule.check(
+                signers: evidence.certificate.signers, tranche: .everyone, accepts: true)
+            guard check != nil else { return .drop(.noQuorum) }
+            return precheck(evidence.vote.content, committee)
         }
+    }
+
+    private func precheck(
+        _ content: CommitteeVoteContent, _ committee: CommitteeState
+    ) -> SubproofPrecheck {
+        guard content.commitment == committee.context.commitment else { return .drop(.otherProof) }
+        guard content.validatorsRoot == committee.rule.validators.root else {
+            return .drop(.otherValidators)
+        }
+        return .verify(committee.rule)
     }
 
     private func precheck(claim: VoteOnProof) -> SubproofPrecheck {
@@ -206,19 +219,24 @@ extension SubproofPool {
             }
             receive(vote, index, Int(vote.id.part), now, &outputs)
         case .equivocation(let pair):
-            guard let key = key(of: pair.valid.validator, index),
-                !signers.isMuted(validator: key, now)
-            else { return drop(.duplicate, &outputs) }
-            accept(&outputs)
-            slash(evidence, index, &outputs)
-            mute(.validator(key), now, &outputs)
+            convict(pair.valid.validator, evidence, index, now, &outputs)
         case .outputEquivocation(let pair):
-            guard let key = key(of: pair.first.validator, index),
-                !signers.isMuted(validator: key, now)
-            else { return drop(.duplicate, &outputs) }
-            accept(&outputs)
-            slash(evidence, index, &outputs)
-            mute(.validator(key), now, &outputs)
+            convict(pair.first.validator, evidence, index, now, &outputs)
+        case .falseOutput(let found):
+            convict(found.vote.validator, evidence, index, now, &outputs)
         }
+    }
+
+    /// Evidence that speaks for itself. One fault of a validator is enough.
+    private mutating func convict(
+        _ validator: ValidatorIndex, _ evidence: SubProofEvidence, _ index: Int,
+        _ now: MonotonicInstant, _ outputs: inout [SubproofOutput]
+    ) {
+        guard let key = key(of: validator, index), !signers.isMuted(validator: key, now) else {
+            return drop(.duplicate, &outputs)
+        }
+        accept(&outputs)
+        slash(evidence, index, &outputs)
+        mute(.validator(key), now, &outputs)
     }
 }

@@ -74,6 +74,7 @@ public struct SubproofPool: StateMachine, ~Copyable {
     var early: [SubProofVote] = []
     /// Certificates of an earlier run, until their operations are opened again.
     var restored: [SubProofCertificate] = []
+    var restoredFastPaths: [FastPathCertificate] = []
     var revoked: OrderedSet<Bytes32> = []
     /// All of ``PartState/votes``, and the committees'.
     var voteCount = 0
@@ -99,10 +100,14 @@ public struct SubproofPool: StateMachine, ~Copyable {
             verdicts.raise(floor: floor)
             for row in rows {
                 verdicts.restore(row)
-                guard case .certificate(let certificate) = row.content,
-                    restored.count < limits.partsMax
-                else { continue }
-                restored.append(certificate)
+                switch row.content {
+                case .certificate(let certificate) where restored.count < limits.partsMax:
+                    restored.append(certificate)
+                case .fastPath(let certificate)
+                where restoredFastPaths.count < limits.operationsMax:
+                    restoredFastPaths.append(certificate)
+                default: break
+                }
             }
         case .commitmentIncluded(let context): open(context, now, &outputs)
         case .operationClosed(let operation): close(operation, &outputs)
@@ -121,6 +126,7 @@ public struct SubproofPool: StateMachine, ~Copyable {
             learn(.final(output: output), operation, part, now, &outputs)
         case .committeeVoteReceived(let verified): receive(verified.vote, now, &outputs)
         case .fastPathReceived(let verified): receive(verified.certificate, now, &outputs)
+        case .disputed(let operation): disputed(operation, now, &outputs)
         case .executed(let operation, let outputHash):
             executed(operation, outputHash, now, &outputs)
         case .committeeSigned(let vote): signed(vote, now, &outputs)
@@ -171,7 +177,10 @@ public struct SubproofPool: StateMachine, ~Copyable {
         let index = operations.count - 1
         restoreCertificates(index, now, &outputs)
         for part in operations[index].parts.indices { advance(index, part, now, &outputs) }
-        if committee != nil { advanceCommittee(index, now, &outputs) }
+        if committee != nil {
+            restoreFastPath(index, now, &outputs)
+            advanceCommittee(index, now, &outputs)
+        }
         releaseEarly(of: context.operation, &outputs)
     }
 

@@ -4,8 +4,7 @@ import OrderedCollections
 
 /// Decides whether a verdict may be signed, from what was signed before.
 ///
-/// One verdict for one proof, and one output for one operation, whatever happens in between: the intent
-/// is on disk before the signature exists, and after a restart only the same content is signed again.
+/// One verdict for one proof and one output for one commitment, whatever happens in between: the intent is on disk before the signature exists, and after a restart only the same content is signed again.
 ///
 /// Memory: ``entriesMax`` entries. Before the oldest is forgotten its height becomes the floor, at and
 /// below which nothing new is signed: forgetting makes a validator silent and never contradictory.
@@ -13,7 +12,13 @@ struct VerdictGuard {
     /// What a signature is about.
     enum Subject: Hashable {
         case part(SubProofID)
-        case committee(Bytes32)
+        /// On one commitment, by one set: what was said of another, or as another set's member, is no vote here.
+        case committee(commitment: Bytes32, validatorsRoot: Bytes32)
+
+        static func committee(_ content: CommitteeVoteContent) -> Self {
+            .committee(
+                commitment: content.commitment, validatorsRoot: content.validatorsRoot)
+        }
     }
 
     struct Entry {
@@ -86,7 +91,7 @@ struct VerdictGuard {
     private mutating func restore(
         _ content: CommitteeVoteContent, _ height: UInt64, vote: CommitteeVote?
     ) {
-        let subject = Subject.committee(content.operation)
+        let subject = Subject.committee(content)
         var entry = entries[subject] ?? Entry(height: height, request: .committeeVote(content))
         entry.committeeVote = entry.committeeVote ?? vote
         add(subject, entry)

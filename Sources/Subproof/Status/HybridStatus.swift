@@ -80,6 +80,14 @@ public struct HybridStatus: Hashable, Sendable {
         return attestations.isEmpty ? .none : .teeConfirmed
     }
 
+    /// How far one output is confirmed: an enclave that vouches for another one confirms nothing of it.
+    /// Ascends while there are at most ``attestationsMax`` attestations of the part; each of its three executors has one.
+    public func level(of output: Bytes32) -> ConfirmationLevel {
+        if final.contains(output) { return .proofFinal }
+        if certified.contains(output) { return .quorumVerified }
+        return attestations.contains { $0.output == output } ? .teeConfirmed : .none
+    }
+
     /// Outputs that proofs name.
     private var proven: Set<Bytes32> { Set(certified).union(final) }
 

@@ -77,6 +77,7 @@ final class ExecutorNode {
     var renewals: [LeaseRenewal] = []
     var settlements: [(settlement: Settlement, output: [UInt8])] = []
     var published: [[UInt8]] = []
+    var attested: [EnclaveStatement] = []
     var events: [ExecutorEvent] = []
     /// Part proofs that were asked of workers: `operation part`.
     var proving: [String] = []
@@ -171,6 +172,7 @@ final class ExecutorNode {
             guard isShelving else { return }
             shelf[operation] = proofs
             take(.shelved(operation: operation))
+        case .attest(let statement): attested.append(statement)
         case .publishBody(_, _, let body): published.append(body)
         case .say(let statement):
             said.append(statement)
@@ -190,7 +192,7 @@ final class ExecutorNode {
         guard case .prove(let execution, let part) = job.work, job.fault == nil else {
             return job.run(clock: clock)
         }
-        let name = "\(execution.plan.root) \(part) \(job.executor)"
+        let name = "\(execution.plan?.root ?? .zero) \(part) \(job.executor)"
         if let proof = proven.withLock({ $0[name] }) {
             return ExecutorJobResult(
                 id: job.id, operation: job.operation, elapsed: .zero,

@@ -1,8 +1,10 @@
+import Attestation
 import ChoraleBase
 import ChoraleTypes
 import Codec
 import Crypto
 import Inference
+import MadeEnclaves
 import OperationKinds
 import OrderedCollections
 import PartVerification
@@ -18,7 +20,9 @@ struct OperationChain {
         IdentityKey(
             ed25519Seed: SecretBytes(copying: [UInt8](repeating: UInt8(index + 1), count: 32)))
     }
-    /// Kind 1 is inference as genesis has it; of kind 3 no more than 20 bytes may come out. Kinds 2 and 4 are nothing that executors know.
+    /// Kind 1 is inference as genesis has it; of kind 3 no more than 20 bytes may come out. Kind 2 is nothing that
+    /// executors know, and of kind 4 nothing is proven. Of kind 5 enclaves speak
+    /// first.
     static let parameters: OperationParameters = {
         func kind(
             _ number: UInt16, capability: UInt8 = 1, policy: ProofPolicy = .proof,
@@ -33,7 +37,16 @@ struct OperationChain {
             kinds: [
                 kind(1), kind(2, capability: 2), kind(3, outputs: 20),
                 kind(4, policy: .committee, types: []),
-            ])
+                kind(5, policy: .enclaveThenProof, types: [64, 83]),
+            ],
+            enclaves: EnclaveParameters(
+                rules: MadeEnclave.rules,
+                allowed: [
+                    AllowedEnclave(
+                        kind: 5,
+                        AllowedMeasurement(
+                            measurement: MadeEnclave.measurement, epochs: 0...1000))
+                ], epochLength: 32, verifier: MadeEnclave.verifier))
     }()
 
     static func key(_ index: Int) -> Bytes32 {

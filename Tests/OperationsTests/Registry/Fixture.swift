@@ -1,9 +1,12 @@
+import Attestation
 import ChoraleBase
 import ChoraleTypes
 import Codec
 import Crypto
+import MadeEnclaves
 import OrderedCollections
 import PeerIdentity
+import ProofSystems
 
 @testable import Operations
 
@@ -24,7 +27,7 @@ enum Fixture {
     static func root(_ name: String) -> Bytes32 { SHA256.hash(Array(name.utf8)) }
     static func key(_ index: Int) -> Bytes32 { signers[index].publicKey }
 
-    /// Kind 7 is proven, kind 8 is judged by a committee.
+    /// Kind 7 is proven, kind 8 is judged by a committee, of kind 10 enclaves speak before there are proofs.
     static let kinds: [KindRecord] = [
         try! KindRecord(
             number: 7, capability: 0, policy: .proof, isDeterministic: true, proofTypes: [64, 65],
@@ -33,8 +36,20 @@ enum Fixture {
         try! KindRecord(
             number: 8, capability: 1, policy: .committee, isDeterministic: false, proofTypes: [],
             inputSizeMax: 0, outputSizeMax: 100, partsMax: 1),
+        try! KindRecord(
+            number: 10, capability: 0, policy: .enclaveThenProof, isDeterministic: true,
+            proofTypes: [64, 83], inputSizeMax: 1 << 20, outputSizeMax: 1 << 16, partsMax: 16,
+            ttlMin: 20, ttlMax: 1000, feeMin: 1000),
     ]
-    static let parameters = try! OperationParameters(network: network, kinds: kinds)
+    /// What runs in the tests' enclaves may vouch for kind 10 in epochs 1 to 3, of ten heights each.
+    static let enclaves = EnclaveParameters(
+        rules: MadeEnclave.rules,
+        allowed: [
+            AllowedEnclave(
+                kind: 10, AllowedMeasurement(measurement: MadeEnclave.measurement, epochs: 1...3))
+        ], epochLength: 10, verifier: MadeEnclave.verifier)
+    static let parameters = try! OperationParameters(
+        network: network, kinds: kinds, enclaves: enclaves)
 
     static func registration(
         _ index: Int, recipient: ExecutionAddress? = nil, gwei: UInt64 = 2_000_000_000,
@@ -93,6 +108,34 @@ enum Fixture {
             with: keys[signer ?? index], network: network)
     }
 
+    // MARK: Enclaves
+
+    /// What an enclave would prove of a part of a commitment, if it came to this output.
+    static func claim(
+        _ name: String = "op", part: Int = 1, of count: Int = 3, output: String? = nil,
+        by index: Int, artefact: Bytes32? = nil
+    ) -> ProofStatement {
+        ProofStatement(
+            operation: root(name), part: UInt32(part), partCount: UInt32(count),
+            plan: root("plan"),
+            key: VerifierKey(
+                type: .nitro, program: MadeEnclave.measurement.digest,
+                artefact: artefact ?? enclaves.artefact),
+            input: root("value \(part)"), output: root(output ?? "value \(part + 1)"),
+            prover: key(index))
+    }
+
+    static func statement(
+        _ claim: ProofStatement, by index: Int, enclave: UInt8 = 1, says: ProofStatement? = nil,
+        signedBy signer: Int? = nil
+    ) -> EnclaveStatement {
+        let proof = MadeEnclave(enclave).attest(
+            AttestationProofVerifier.attested(says ?? claim).reportData)
+        return EnclaveStatement(
+            signing: EnclaveStatementContent(claim, proof: proof)!, with: keys[signer ?? index],
+            network: network)
+    }
+
     // MARK: Logs
 
     static func log(_ request: OperationRequest) -> ContractLog {
@@ -121,7 +164,8 @@ struct Course {
     var payments: [BondPayment] = []
 
     /// With these executors registered at height 1.
-    init(executors: Range<Int> = 0..<8) throws {
+    init(executors: Range<Int> = 0..<8, enclaves: [AllowedEnclave] = []) throws {
+        registry = OperationRegistry(enclaves: EnclaveRegistry(allowed: enclaves))
         _ = try block(logs: executors.map { Fixture.log(Fixture.registration($0)) })
     }
 

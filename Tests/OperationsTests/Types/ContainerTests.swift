@@ -56,7 +56,7 @@ func checkCodec<Value: SSZCodable & Equatable>(_ value: Value, sizeMax: Int) thr
         #expect(course.registry.slashed.count == 1)
         #expect(course.registry.payments.count == 2)
         try checkCodec(course.registry, sizeMax: 2000)
-        try checkCodec(OperationRegistry(), sizeMax: 20)
+        try checkCodec(OperationRegistry(), sizeMax: 32)
         let bytes = course.registry.sszEncoded()
         let decoded = try OperationRegistry(ssz: bytes.span)
         #expect(decoded.hashTreeRoot == course.registry.hashTreeRoot)
@@ -148,7 +148,7 @@ func checkCodec<Value: SSZCodable & Equatable>(_ value: Value, sizeMax: Int) thr
     @Test func parametersFollowTheRules() throws {
         typealias Fault = OperationParameters.ParameterError
         let network = Fixture.network
-        #expect(throws: Fault.kindOrder(7)) {
+        #expect(throws: Fault.kindOrder(8)) {
             try OperationParameters(network: network, kinds: Fixture.kinds.reversed())
         }
         #expect(throws: Fault.kindOrder(7)) {

@@ -4,7 +4,7 @@ import Codec
 import Crypto
 
 /// A key of which the tests know the secret, so that they can be the makers of hardware.
-protocol MadeSigner {
+package protocol MadeSigner {
     /// AlgorithmIdentifier of its signatures.
     var algorithm: [UInt8] { get }
     var subjectPublicKeyInfo: [UInt8] { get }
@@ -13,23 +13,23 @@ protocol MadeSigner {
 }
 
 /// A key on P-256 or P-384.
-struct MadeKey: MadeSigner {
-    enum Curve {
+package struct MadeKey: MadeSigner {
+    package enum Curve {
         case p256, p384
 
-        var identifier: Int32 { self == .p256 ? NID_X9_62_prime256v1 : NID_secp384r1 }
-        var size: Int { self == .p256 ? 32 : 48 }
-        var name: [UInt8] {
+        package var identifier: Int32 { self == .p256 ? NID_X9_62_prime256v1 : NID_secp384r1 }
+        package var size: Int { self == .p256 ? 32 : 48 }
+        package var name: [UInt8] {
             self == .p256
                 ? DER.identifier([0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07])
                 : DER.identifier([0x2B, 0x81, 0x04, 0x00, 0x22])
         }
     }
 
-    let secret: UInt8
-    let curve: Curve
+    package let secret: UInt8
+    package let curve: Curve
 
-    init(_ secret: UInt8, _ curve: Curve = .p256) {
+    package init(_ secret: UInt8, _ curve: Curve = .p256) {
         self.secret = secret
         self.curve = curve
     }
@@ -50,7 +50,7 @@ struct MadeKey: MadeSigner {
     }
 
     /// x‖y, big-endian.
-    var point: [UInt8] {
+    package var point: [UInt8] {
         withKey { key in
             var bytes = [UInt8](repeating: 0, count: 1 + 2 * curve.size)
             EC_POINT_point2oct(
@@ -61,7 +61,7 @@ struct MadeKey: MadeSigner {
     }
 
     /// r and s, big-endian.
-    func sign(_ message: [UInt8]) -> [UInt8] {
+    package func sign(_ message: [UInt8]) -> [UInt8] {
         let digest = MadeDigest.hash(message, is384: curve == .p384)
         return withKey { key in
             let signature = ECDSA_do_sign(digest, Int32(digest.count), key)
@@ -76,19 +76,19 @@ struct MadeKey: MadeSigner {
         }
     }
 
-    var algorithm: [UInt8] {
+    package var algorithm: [UInt8] {
         DER.sequence(
             DER.identifier(
                 [0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x04, 0x03, curve == .p256 ? 0x02 : 0x03]))
     }
 
-    func signature(of message: [UInt8]) -> [UInt8] {
+    package func signature(of message: [UInt8]) -> [UInt8] {
         let bytes = sign(message)
         return DER.sequence(
             DER.unsigned(bytes[..<curve.size]), DER.unsigned(bytes[curve.size...]))
     }
 
-    var subjectPublicKeyInfo: [UInt8] {
+    package var subjectPublicKeyInfo: [UInt8] {
         DER.sequence(
             DER.sequence(
                 DER.identifier([0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x02, 0x01]), curve.name),
@@ -97,13 +97,13 @@ struct MadeKey: MadeSigner {
 }
 
 /// An RSA key that signs as AMD's do. Made anew by each run: primes are found by chance.
-final class MadeRSAKey: MadeSigner, @unchecked Sendable {
+package final class MadeRSAKey: MadeSigner, @unchecked Sendable {
     // libcrypto lets many threads use one key as long as none changes it.
     private let key: OpaquePointer
     /// Bytes of salt.
-    let saltSize: Int32
+    package let saltSize: Int32
 
-    init(saltSize: Int32 = 48) {
+    package init(saltSize: Int32 = 48) {
         let context = EVP_PKEY_CTX_new_id(EVP_PKEY_RSA, nil)
         defer { EVP_PKEY_CTX_free(context) }
         var key: OpaquePointer?
@@ -116,7 +116,7 @@ final class MadeRSAKey: MadeSigner, @unchecked Sendable {
 
     deinit { EVP_PKEY_free(key) }
 
-    var algorithm: [UInt8] {
+    package var algorithm: [UInt8] {
         let sha384 = DER.sequence(
             DER.identifier([0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02]), [5, 0])
         let maskGeneration = DER.sequence(
@@ -128,7 +128,7 @@ final class MadeRSAKey: MadeSigner, @unchecked Sendable {
                 DER.element(0xA2, DER.unsigned([UInt8(saltSize)]))))
     }
 
-    var subjectPublicKeyInfo: [UInt8] {
+    package var subjectPublicKeyInfo: [UInt8] {
         var bytes = [UInt8](repeating: 0, count: Int(i2d_PUBKEY(key, nil)))
         bytes.withUnsafeMutableBufferPointer {
             var cursor = $0.baseAddress
@@ -137,7 +137,7 @@ final class MadeRSAKey: MadeSigner, @unchecked Sendable {
         return bytes
     }
 
-    func signature(of message: [UInt8]) -> [UInt8] {
+    package func signature(of message: [UInt8]) -> [UInt8] {
         let digest = MadeDigest.hash(message, is384: true)
         let context = EVP_PKEY_CTX_new(key, nil)
         defer { EVP_PKEY_CTX_free(context) }
@@ -153,9 +153,9 @@ final class MadeRSAKey: MadeSigner, @unchecked Sendable {
     }
 }
 
-enum MadeDigest {
+package enum MadeDigest {
     /// SHA-256 or SHA-384.
-    static func hash(_ message: [UInt8], is384: Bool) -> [UInt8] {
+    package static func hash(_ message: [UInt8], is384: Bool) -> [UInt8] {
         if !is384 { return Crypto.SHA256.hash(message).bytes }
         var digest = [UInt8](repeating: 0, count: 48)
         EVP_Digest(message, message.count, &digest, nil, EVP_sha384(), nil)
@@ -164,8 +164,8 @@ enum MadeDigest {
 }
 
 /// Writes DER.
-enum DER {
-    static func element(_ tag: UInt8, _ content: [UInt8]) -> [UInt8] {
+package enum DER {
+    package static func element(_ tag: UInt8, _ content: [UInt8]) -> [UInt8] {
         switch content.count {
         case ..<0x80: [tag, UInt8(content.count)] + content
         case ..<0x100: [tag, 0x81, UInt8(content.count)] + content
@@ -174,23 +174,23 @@ enum DER {
         }
     }
 
-    static func sequence(_ parts: [UInt8]...) -> [UInt8] {
+    package static func sequence(_ parts: [UInt8]...) -> [UInt8] {
         element(0x30, Array(parts.joined()))
     }
 
-    static func identifier(_ content: [UInt8]) -> [UInt8] { element(0x06, content) }
+    package static func identifier(_ content: [UInt8]) -> [UInt8] { element(0x06, content) }
 
-    static func octets(_ content: [UInt8]) -> [UInt8] { element(0x04, content) }
+    package static func octets(_ content: [UInt8]) -> [UInt8] { element(0x04, content) }
 
-    static func bits(_ content: [UInt8]) -> [UInt8] { element(0x03, [0] + content) }
+    package static func bits(_ content: [UInt8]) -> [UInt8] { element(0x03, [0] + content) }
 
-    static func unsigned(_ bigEndian: some Collection<UInt8>) -> [UInt8] {
+    package static func unsigned(_ bigEndian: some Collection<UInt8>) -> [UInt8] {
         var magnitude = Array(bigEndian.drop { $0 == 0 })
         if magnitude.first.map({ $0 >= 0x80 }) ?? true { magnitude.insert(0, at: 0) }
         return element(0x02, magnitude)
     }
 
-    static func name(_ text: String) -> [UInt8] {
+    package static func name(_ text: String) -> [UInt8] {
         sequence(
             element(
                 0x31,
@@ -198,32 +198,46 @@ enum DER {
     }
 
     /// `YYYYMMDDHHMMSSZ`.
-    static func time(_ text: String) -> [UInt8] { element(0x18, Array(text.utf8)) }
+    package static func time(_ text: String) -> [UInt8] { element(0x18, Array(text.utf8)) }
 
-    static func signed(_ content: [UInt8], by key: any MadeSigner) -> [UInt8] {
+    package static func signed(_ content: [UInt8], by key: any MadeSigner) -> [UInt8] {
         sequence(content, key.algorithm, bits(key.signature(of: content)))
     }
 }
 
 /// A certificate to be made. The fields are what tests change.
-struct MadeCertificate {
-    var name: String
-    var issuer: String
-    var serial: UInt8
-    var key: any MadeSigner
-    var signer: any MadeSigner
-    var isAuthority = false
-    var pathLength: UInt8?
+package struct MadeCertificate {
+    package var name: String
+    package var issuer: String
+    package var serial: UInt8
+    package var key: any MadeSigner
+    package var signer: any MadeSigner
+    package var isAuthority = false
+    package var pathLength: UInt8?
     /// First octet of the bit string; nil for none.
-    var usage: UInt8? = 0xC0
-    var from = "20250101000000Z"
-    var until = "20350101000000Z"
+    package var usage: UInt8? = 0xC0
+    package var from = "20250101000000Z"
+    package var until = "20350101000000Z"
     /// Identifier's content, critical, value.
-    var extensions: [([UInt8], Bool, [UInt8])] = []
+    package var extensions: [([UInt8], Bool, [UInt8])] = []
 
-    static let authorityUsage: UInt8 = 0x06
+    package static let authorityUsage: UInt8 = 0x06
 
-    var encoding: [UInt8] {
+    package init(
+        name: String, issuer: String, serial: UInt8, key: any MadeSigner, signer: any MadeSigner,
+        isAuthority: Bool = false, pathLength: UInt8? = nil, usage: UInt8? = 0xC0
+    ) {
+        self.name = name
+        self.issuer = issuer
+        self.serial = serial
+        self.key = key
+        self.signer = signer
+        self.isAuthority = isAuthority
+        self.pathLength = pathLength
+        self.usage = usage
+    }
+
+    package var encoding: [UInt8] {
         var list: [[UInt8]] = []
         if let usage {
             let bits = DER.element(0x03, [UInt8(usage.trailingZeroBitCount), usage])
@@ -246,7 +260,7 @@ struct MadeCertificate {
         DER.sequence(DER.identifier(name), isCritical ? [0x01, 0x01, 0xFF] : [], DER.octets(value))
     }
 
-    static func pem(_ encodings: [[UInt8]]) -> [UInt8] {
+    package static func pem(_ encodings: [[UInt8]]) -> [UInt8] {
         Array(
             encodings.map {
                 "-----BEGIN CERTIFICATE-----\n\(Base64.encode($0))\n-----END CERTIFICATE-----\n"
@@ -255,16 +269,22 @@ struct MadeCertificate {
 }
 
 /// A revocation list to be made.
-struct MadeRevocationList {
-    var issuer: String
-    var signer: any MadeSigner
-    var serials: [UInt8] = []
-    var from = "20260101000000Z"
-    var until = "20260201000000Z"
+package struct MadeRevocationList {
+    package var issuer: String
+    package var signer: any MadeSigner
+    package var serials: [UInt8] = []
+    package var from = "20260101000000Z"
+    package var until = "20260201000000Z"
     /// Of the first entry: a critical extension.
-    var criticalEntry = false
+    package var criticalEntry = false
 
-    var encoding: [UInt8] {
+    package init(issuer: String, signer: any MadeSigner, serials: [UInt8] = []) {
+        self.issuer = issuer
+        self.signer = signer
+        self.serials = serials
+    }
+
+    package var encoding: [UInt8] {
         var entries: [UInt8] = []
         for serial in serials {
             let one = DER.sequence(
