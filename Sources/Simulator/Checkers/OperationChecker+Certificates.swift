@@ -45,47 +45,55 @@ extension OperationChecker {
     /// A certificate is a quorum of what those validators really signed.
     func read(_ certificate: SubProofCertificate, _ place: String) {
         note(certificate.id, isValid: certificate.verdict.isValid, place)
-        guard let set = network.checker.set(root: certificate.validatorsRoot),
-            certificate.signers.count == set.count
-        else {
+        let verdicts = Dictionary(
+            uniqueKeysWithValues: certificate.votes.map { ($0.validator, $0.verdict) })
+        check(
+            certificate.signers, certificate.tranche, setRoot: certificate.validatorsRoot, place,
+            verify: { set, network in
+                try certificate.verifySignatures(validators: set, network: network)
+            },
+            isSigned: { validator, key in
+                self.signed[Place(validator: key, proof: certificate.id)] == verdicts[validator]
+            })
+    }
+
+    /// What every certificate is: of a known set, its signatures good, a quorum, and what its honest signers really
+    /// signed.
+    ///
+    /// - Parameter isSigned: whether an honest validator was asked to sign what the certificate says that it did.
+    func check(
+        _ signers: ValidatorBits, _ tranche: Tranche, setRoot: Bytes32, _ place: String,
+        verify: (ValidatorSet, NetworkDigest) throws -> Void,
+        isSigned: (ValidatorIndex, Bytes32) -> Bool
+    ) {
+        guard let set = network.checker.set(root: setRoot), signers.count == set.count else {
             badCertificates.append("\(place): of an unknown set")
             return
         }
         do {
-            try certificate.verifySignatures(
-                validators: set, network: network.genesis.parameters.network)
+            try verify(set, network.genesis.parameters.network)
         } catch {
             badCertificates.append("\(place): \(error)")
         }
         var stake: UInt64 = 0
-        for vote in certificate.votes {
-            guard let validator = set[vote.validator] else { continue }
+        for (position, validator) in set.validators.enumerated() where signers[position] {
             stake += validator.stake
             guard !network.isLiar(validator.key), let key = Bytes32(validator.key.bytes) else {
                 continue
             }
-            let known = signed[Place(validator: key, proof: certificate.id)]
-            if known != vote.verdict {
-                badCertificates.append(
-                    "\(place): a vote for \(vote.verdict), where its validator signed "
-                        + (known.map { "\($0)" } ?? "nothing"))
+            if !isSigned(ValidatorIndex(position), key) {
+                badCertificates.append("\(place): a vote that validator \(position) did not sign")
             }
         }
-        let count = certificate.signatures.count
-        if !isQuorum(count, stake, certificate.tranche, set) {
-            badCertificates.append("\(place): \(count) of \(set.count), \(certificate.tranche)")
-        }
-    }
-
-    /// Counted here once more, by the table of docs/subproofs.md.
-    func isQuorum(
-        _ count: Int, _ stake: UInt64, _ tranche: Tranche, _ set: ValidatorSet
-    ) -> Bool {
-        switch tranche {
-        case .first: 3 * count > 2 * min(32, set.count)
-        case .second: 2 * count > min(128, set.count)
-        case .everyone: 3 * stake > 2 * set.validators.reduce(0) { $0 + $1.stake }
-        }
+        // Counted here once more, by the table of docs/subproofs.md.
+        let count = signers.setCount
+        let isQuorum =
+            switch tranche {
+            case .first: 3 * count > 2 * min(32, set.count)
+            case .second: 2 * count > min(128, set.count)
+            case .everyone: 3 * stake > 2 * set.validators.reduce(0) { $0 + $1.stake }
+            }
+        if !isQuorum { badCertificates.append("\(place): \(count) of \(set.count), \(tranche)") }
     }
 
     /// What nodes have on their disks now is to agree with all the rest.

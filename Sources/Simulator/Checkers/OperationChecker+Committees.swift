@@ -38,38 +38,20 @@ extension OperationChecker {
         if content.outputHash != rightOutput(of: content.operation) {
             badCertificates.append("\(place): of output \(content.outputHash)")
         }
-        guard judged[content.commitment] != nil,
-            let set = network.checker.set(root: content.validatorsRoot),
-            certificate.signers.count == set.count
-        else {
-            badCertificates.append("\(place): of an unknown commitment or set")
-            return
+        if judged[content.commitment] == nil {
+            badCertificates.append("\(place): of a commitment that no block has")
         }
-        do {
-            try certificate.verifySignatures(
-                validators: set, network: network.genesis.parameters.network)
-        } catch {
-            badCertificates.append("\(place): \(error)")
-        }
-        var stake: UInt64 = 0
-        for vote in certificate.votes {
-            guard let validator = set[vote.validator] else { continue }
-            stake += validator.stake
-            guard !network.isLiar(validator.key), let key = Bytes32(validator.key.bytes) else {
-                continue
-            }
-            let seat = Seat(
-                validator: key, commitment: content.commitment,
-                validatorsRoot: content.validatorsRoot)
-            if outputs[seat] != content.outputHash {
-                badCertificates.append("\(place): a vote that its validator did not sign")
-            }
-        }
-        if !isQuorum(certificate.signatures.count, stake, certificate.tranche, set) {
-            badCertificates.append(
-                "\(place): \(certificate.signatures.count) of \(set.count), "
-                    + "\(certificate.tranche)")
-        }
+        check(
+            certificate.signers, certificate.tranche, setRoot: content.validatorsRoot, place,
+            verify: { set, network in
+                try certificate.verifySignatures(validators: set, network: network)
+            },
+            isSigned: { _, key in
+                let seat = Seat(
+                    validator: key, commitment: content.commitment,
+                    validatorsRoot: content.validatorsRoot)
+                return self.outputs[seat] == content.outputHash
+            })
     }
 
     /// Nobody honest disputes what is right.
